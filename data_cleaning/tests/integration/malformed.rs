@@ -1,0 +1,135 @@
+use crate::harness::Folder;
+
+/// Checks that the input is refused, that nothing is left behind and an older output still stands.
+#[track_caller]
+fn assert_refused(raw: impl AsRef<[u8]>, error: &str) {
+    let error = format!("cannot read `raw_data.csv`: {error}");
+    let folder = Folder::with(&raw);
+    folder.run(&[]).assert_failure(&error);
+    assert_eq!(folder.names(), ["raw_data.csv"]);
+
+    folder.write("clean_data.csv", "a good one\n");
+    folder.run(&[]).assert_failure(&error);
+    assert_eq!(folder.names(), ["clean_data.csv", "raw_data.csv"]);
+    assert_eq!(folder.read("clean_data.csv"), "a good one\n");
+}
+
+#[test]
+fn empty_file() {
+    for raw in ["", "\n", "\r\n\n", "\u{feff}", "\u{feff}\n"] {
+        assert_refused(raw, "it is empty, expected a header line");
+    }
+}
+
+#[test]
+fn short_row() {
+    assert_refused(
+        "a,b,c\n1,2,3\n1,2\n",
+        "line 3: expected 3 fields as in the header, found 2",
+    );
+}
+
+#[test]
+fn long_row() {
+    assert_refused(
+        "a,b\n1,2\n\n1,2,3\n",
+        "line 4: expected 2 fields as in the header, found 3",
+    );
+}
+
+#[test]
+fn a_ragged_row_is_named_by_its_first_line() {
+    let raw = "\n\"a\nb\",c\n1,2\n\"x\ny\"\n";
+    assert_refused(raw, "line 5: expected 2 fields as in the header, found 1");
+}
+
+#[test]
+fn a_line_of_spaces_is_no_blank_line() {
+    assert_refused(
+        "a,b\n1,2\n  \n",
+        "line 3: expected 2 fields as in the header, found 1",
+    );
+}
+
+#[test]
+fn quote_never_closed() {
+    assert_refused(
+        "a,b\n1,2\n3,\"x\n4,5\n",
+        "line 3: the quote is never closed",
+    );
+    assert_refused("\"a,b\n1,2\n", "line 1: the quote is never closed");
+}
+
+#[test]
+fn quote_within_a_field_without_quotes() {
+    assert_refused(
+        "a,b\n5\" pipe,2\n",
+        "line 2: a quote in a field that does not begin with one, expected the field within \
+         quotes and its own quotes doubled",
+    );
+}
+
+#[test]
+fn text_after_a_closing_quote() {
+    assert_refused(
+        "a,b\n1,\"x\"y\n",
+        "line 2: text after a closing quote, expected a comma or the end of the line",
+    );
+}
+
+#[test]
+fn not_utf8() {
+    assert_refused(
+        b"a,b\n1,2\n3,caf\xe9\n",
+        "line 3: expected UTF-8, found other bytes",
+    );
+    assert_refused(
+        b"\x1f\x8b\x08\x00\x00",
+        "line 1: expected UTF-8, found other bytes",
+    );
+    assert_refused(
+        b"\xff\xfea\x00\n\x00",
+        "line 1: expected UTF-8, found other bytes",
+    );
+}
+
+#[test]
+fn a_malformed_end_of_a_long_file() {
+    let rows = "1,2\n".repeat(300_000);
+    assert_refused(
+        format!("a,b\n{rows}1\n"),
+        "line 300002: expected 2 fields as in the header, found 1",
+    );
+    let bytes = [b"a,b\n", rows.as_bytes(), b"1,\xff\n"].concat();
+    assert_refused(bytes, "line 300002: expected UTF-8, found other bytes");
+}
+
+#[test]
+fn carriage_returns_alone() {
+    let error = |line| {
+        format!(
+            "line {line}: a carriage return without a line feed, expected lines that end with LF \
+             or with CR and LF"
+        )
+    };
+    assert_refused("a,b\r1,2\r", &error(1));
+    // Polars would take it off the value.
+    assert_refused("a,b\n1\r,2\n", &error(2));
+}
+
+#[test]
+fn what_polars_takes_for_a_compressed_file() {
+    for start in ["x^2", "x\u{1}", "x\u{6af}"] {
+        let folder = Folder::with(format!("{start},y\n1,2\n"));
+        folder.run(&[]).assert_failure(
+            "cannot clean `raw_data.csv`: it begins like a zlib stream, which polars would \
+             decompress; put the first column name in quotes",
+        );
+        assert_eq!(folder.names(), ["raw_data.csv"]);
+
+        folder.write("raw_data.csv", format!("\"{start}\",y\n1,2\n"));
+        folder
+            .run(&[])
+            .assert_success("data_cleaning: 1 row read, 0 dropped, 1 kept -> clean_data.csv");
+    }
+}
