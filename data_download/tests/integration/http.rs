@@ -1,0 +1,241 @@
+use std::net::TcpStream;
+
+use crate::program::{Ended, Folder, PROGRAM};
+use crate::server::{Server, answer, with_head};
+
+#[test]
+fn writes_the_body_as_it_was_sent() {
+    let body: Vec<u8> = (0..=255).cycle().take(3_000_000).collect();
+    let sent = body.clone();
+    let server = Server::answering(move |_| answer("200 OK", &sent));
+    let folder = Folder::new();
+
+    let ended = folder.download(&["--data_url", &server.url("/t.csv"), "--output", "t.csv"]);
+
+    ended.succeeded(3_000_000, "t.csv");
+    assert_eq!(folder.read("t.csv"), body);
+    assert_eq!(folder.names(), ["t.csv".to_owned()].into());
+}
+
+#[test]
+fn asks_once_for_the_bytes_as_they_are() {
+    let server = Server::answering(|_| answer("200 OK", "a,b\n"));
+    let folder = Folder::new();
+
+    let url = server.url("/some%20file.csv?page=1");
+    folder
+        .download(&["--data-url", &url])
+        .succeeded(4, "raw_data.csv");
+
+    let [request] = server.requests().try_into().unwrap();
+    assert!(
+        request.starts_with("get /some%20file.csv?page=1 http/1.1\n"),
+        "{request}"
+    );
+    assert!(request.contains("\naccept-encoding: identity"), "{request}");
+    assert!(
+        request.contains("\nuser-agent: data_download/"),
+        "{request}"
+    );
+}
+
+#[test]
+fn keeps_a_compressed_body_compressed() {
+    let sent = with_head(
+        "200 OK",
+        "Content-Encoding: gzip\r\nContent-Length: 4",
+        [31, 139, 8, 0],
+    );
+    let server = Server::answering(move |_| sent.clone());
+    let folder = Folder::new();
+    folder
+        .download(&["--data_url", &server.url("/")])
+        .succeeded(4, "raw_data.csv");
+    assert_eq!(folder.read("raw_data.csv"), [31, 139, 8, 0]);
+}
+
+#[test]
+fn reads_chunked_and_empty_bodies() {
+    let server = Server::answering(|path| match path {
+        "/empty" => answer("200 OK", ""),
+        _ => with_head(
+            "200 OK",
+            "Transfer-Encoding: chunked",
+            "2\r\na,\r\n2\r\nb\n\r\n0\r\n\r\n",
+        ),
+    });
+    let folder = Folder::new();
+    folder
+        .download(&["--data_url", &server.url("/")])
+        .succeeded(4, "raw_data.csv");
+    assert_eq!(folder.read("raw_data.csv"), b"a,b\n");
+    folder
+        .download(&["--data_url", &server.url("/empty")])
+        .succeeded(0, "raw_data.csv");
+    assert_eq!(folder.read("raw_data.csv"), b"");
+}
+
+#[test]
+fn refuses_every_status_but_200() {
+    for status in [
+        "404 Not Found",
+        "500 Internal Server Error",
+        "204 No Content",
+        "206 Partial Content",
+    ] {
+        let server = Server::answering(move |_| answer(status, "<html>sorry</html>"));
+        let url = server.url("/x.csv");
+        let expected = format!(
+            "error: cannot download `{url}`\n  caused by: `{url}` answered {status}, expected 200 OK"
+        );
+        Folder::new().assert_refused(&url, &expected);
+    }
+}
+
+#[test]
+fn refuses_a_body_that_ends_early() {
+    let cases = [
+        (
+            "Content-Length: 10",
+            "12345",
+            "connection closed after 5 of 10 bytes",
+        ),
+        (
+            "Content-Length: 10",
+            "",
+            "connection closed after 0 of 10 bytes",
+        ),
+        (
+            "Transfer-Encoding: chunked",
+            "5\r\n12345\r\n5\r\n12",
+            "connection closed after 7 bytes, before the end of the body",
+        ),
+    ];
+    for (header, body, cause) in cases {
+        let server = Server::answering(move |_| with_head("200 OK", header, body));
+        let url = server.url("/x.csv");
+        let expected = format!(
+            "error: cannot download `{url}`\n  caused by: {cause}\n  \
+             caused by: end of file before message length reached"
+        );
+        Folder::new().assert_refused(&url, &expected);
+    }
+}
+
+#[test]
+fn refuses_what_is_not_http() {
+    let server = Server::answering(|_| b"SSH-2.0-OpenSSH\r\n".to_vec());
+    let url = server.url("/");
+    let expected =
+        format!("error: cannot download `{url}`\n  caused by: invalid HTTP version parsed");
+    Folder::new().assert_refused(&url, &expected);
+}
+
+#[test]
+fn names_a_refused_connection() {
+    // The port of an outgoing connection is taken, so that no other test can come to listen there.
+    let server = Server::answering(|_| Vec::new());
+    let held = TcpStream::connect(server.address()).unwrap();
+    let url = format!("http://{}/x.csv", held.local_addr().unwrap());
+    let expected = format!(
+        "error: cannot download `{url}`\n  caused by: cannot connect\n  caused by: {}",
+        std::io::Error::from_raw_os_error(nix::errno::Errno::ECONNREFUSED as i32)
+    );
+    Folder::new().assert_refused(&url, &expected);
+}
+
+#[test]
+fn names_an_unknown_host() {
+    let folder = Folder::new();
+    let ended = folder.download(&["--data_url", "http://nonexistent.invalid/x.csv"]);
+    // The rest is the resolver's own text, which differs between machines.
+    let expected = "error: cannot download `http://nonexistent.invalid/x.csv`\n  \
+                    caused by: cannot connect\n  \
+                    caused by: failed to lookup address information: ";
+    ended.failed_with(1, expected);
+    assert!(folder.names().is_empty());
+}
+
+#[test]
+fn follows_redirects_without_telling_where_it_came_from() {
+    let server = Server::answering(|path| match path {
+        "/old?token=t" => with_head("302 Found", "Location: /new", ""),
+        _ => answer("200 OK", "a,b\n"),
+    });
+    let folder = Folder::new();
+    folder
+        .download(&["--data_url", &server.url("/old?token=t")])
+        .succeeded(4, "raw_data.csv");
+
+    let [_, second] = server.requests().try_into().unwrap();
+    assert!(second.starts_with("get /new http/1.1\n"), "{second}");
+    assert!(!second.contains("referer"), "{second}");
+}
+
+#[test]
+fn gives_up_on_a_redirect_loop() {
+    let server = Server::answering(|_| with_head("302 Found", "Location: /again", ""));
+    let url = server.url("/");
+    let expected = format!(
+        "error: cannot download `{url}`\n  caused by: more than 10 redirects, probably a loop"
+    );
+    Folder::new().assert_refused(&url, &expected);
+    assert_eq!(server.requests().len(), 11);
+}
+
+#[test]
+fn sends_credentials_and_shows_none() {
+    let server = Server::answering(|path| match path {
+        "/login?api_key=k3y&page=2" => {
+            with_head("302 Found", "Location: /x?X-Amz-Signature=s1gn", "")
+        }
+        _ => answer("403 Forbidden", ""),
+    });
+    let address = server.address();
+    let url = format!("http://user:s3cret@{address}/login?api_key=k3y&page=2#t0ken");
+    let expected = format!(
+        "error: cannot download `http://***@{address}/login?api_key=***&page=2`\n  \
+         caused by: `http://{address}/x?X-Amz-Signature=***` answered 403 Forbidden, expected 200 OK"
+    );
+    Folder::new().assert_refused(&url, &expected);
+
+    let [first, _] = server.requests().try_into().unwrap();
+    let sent = "authorization: Basic dXNlcjpzM2NyZXQ=".to_lowercase();
+    assert!(first.contains(&sent), "{first}");
+}
+
+#[test]
+fn shows_no_credentials_of_a_redirect() {
+    let server = Server::answering(|_| {
+        with_head(
+            "302 Found",
+            "Location: ftp://user:s3cret@host/?token=t0ken",
+            "",
+        )
+    });
+    let url = server.url("/");
+    let expected =
+        format!("error: cannot download `{url}`\n  caused by: URL scheme is not allowed");
+    Folder::new().assert_refused(&url, &expected);
+}
+
+/// As in a small container. Plain http needs no certificate, and https says what is missing.
+#[test]
+#[cfg(target_os = "linux")]
+fn plain_http_works_without_ca_certificates() {
+    let server = Server::answering(|_| answer("200 OK", "a,b\n"));
+    let folder = Folder::new();
+    let download = |url: &str| {
+        let mut command = folder.command(PROGRAM);
+        command
+            .env("SSL_CERT_FILE", "missing")
+            .env("SSL_CERT_DIR", "missing");
+        Ended::of(command.args(["--data_url", url]))
+    };
+    download(&server.url("/")).succeeded(4, "raw_data.csv");
+    download("https://localhost/").failed(
+        "error: cannot download `https://localhost/`\n  \
+         caused by: cannot set up the http client\n  \
+         caused by: unexpected error: No CA certificates were loaded from the system",
+    );
+}

@@ -1,0 +1,130 @@
+use std::fs;
+use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::process::Stdio;
+
+use crate::program::{Ended, Folder, PROGRAM};
+use crate::server::{Server, answer};
+
+/// Expects that writing to `output` fails before any request is sent.
+#[track_caller]
+fn assert_output_refused(folder: &Folder, output: &str, stderr: &str) {
+    let server = Server::answering(|_| answer("200 OK", "a,b\n"));
+    let before = folder.names();
+    folder
+        .download(&["--data_url", &server.url("/"), "--output", output])
+        .failed(stderr);
+    assert_eq!(folder.names(), before);
+    assert!(server.requests().is_empty());
+}
+
+/// Runs the program by a bash script that says `exec "$0" "$@"` at its end.
+fn by_bash(folder: &Folder, script: &str, url: &str) -> Ended {
+    let mut bash = folder.command("/bin/bash");
+    Ended::of(bash.args(["-c", script, PROGRAM, "--data_url", url]))
+}
+
+#[test]
+fn refuses_a_missing_folder() {
+    let expected = "error: cannot create a file in folder `missing`\n  \
+                    caused by: No such file or directory (os error 2)";
+    assert_output_refused(&Folder::new(), "missing/raw_data.csv", expected);
+}
+
+#[test]
+fn refuses_a_folder_that_is_a_file() {
+    let folder = Folder::new();
+    folder.write("file", "");
+    let expected = "error: cannot create a file in folder `file`\n  \
+                    caused by: Not a directory (os error 20)";
+    assert_output_refused(&folder, "file/raw_data.csv", expected);
+}
+
+/// Not even root may create a file in sysfs.
+#[test]
+#[cfg(target_os = "linux")]
+fn refuses_a_folder_without_permission() {
+    let expected = "error: cannot create a file in folder `/sys`\n  \
+                    caused by: Permission denied (os error 13)";
+    assert_output_refused(&Folder::new(), "/sys/raw_data.csv", expected);
+}
+
+#[test]
+fn refuses_an_output_that_is_a_folder() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("data")).unwrap();
+    for output in ["data", ".", "..", "/", "new/"] {
+        let expected = format!("error: output `{output}` is a folder, expected the name of a file");
+        assert_output_refused(&folder, output, &expected);
+    }
+}
+
+/// A rename would replace it by a file. A socket stands for `/dev/null` here: should this ever
+/// break, a test that runs as root must not take the machine's own device away.
+#[test]
+fn refuses_an_output_that_is_not_a_file() {
+    let folder = Folder::new();
+    let _socket = UnixListener::bind(folder.path("socket")).unwrap();
+    let expected = "error: output `socket` is not a regular file";
+    assert_output_refused(&folder, "socket", expected);
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_file() {
+    let folder = Folder::new();
+    folder.write("raw_data.csv", "old");
+    let server = Server::answering(|_| answer("200 OK", "x".repeat(100_000)));
+    let url = server.url("/");
+    let too_large = io::Error::from_raw_os_error(nix::errno::Errno::EFBIG as i32);
+
+    let limited = r#"ulimit -f 1; trap "" XFSZ; exec "$0" "$@""#;
+    by_bash(&folder, limited, &url).failed(&format!(
+        "error: cannot download `{url}`\n  caused by: cannot write `raw_data.csv`\n  \
+         caused by: {too_large}"
+    ));
+
+    assert_eq!(folder.read("raw_data.csv"), b"old");
+    assert_eq!(folder.names(), ["raw_data.csv".to_owned()].into());
+}
+
+#[test]
+fn a_new_file_has_the_permissions_of_any_new_file() {
+    for (umask, mode) in [("022", 0o644), ("027", 0o640)] {
+        let folder = Folder::new();
+        let source = folder.write("source.csv", "a,b\n");
+        let script = format!(r#"umask {umask}; exec "$0" "$@""#);
+        by_bash(&folder, &script, source.to_str().unwrap()).succeeded(4, "raw_data.csv");
+        let permissions = fs::metadata(folder.path("raw_data.csv"))
+            .unwrap()
+            .permissions();
+        assert_eq!(permissions.mode() & 0o777, mode);
+    }
+}
+
+#[test]
+fn an_output_that_is_a_link_stays_one() {
+    let folder = Folder::new();
+    folder.write("source.csv", "a,b\n");
+    folder.write("real.csv", "old");
+    symlink("real.csv", folder.path("raw_data.csv")).unwrap();
+    folder
+        .download(&["--data_url", "source.csv"])
+        .succeeded(4, "raw_data.csv");
+    assert!(folder.path("raw_data.csv").is_symlink());
+    assert_eq!(folder.read("real.csv"), b"a,b\n");
+}
+
+#[test]
+fn succeeds_when_nobody_reads_the_summary() {
+    let folder = Folder::new();
+    folder.write("source.csv", "a,b\n");
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let mut command = folder.command(PROGRAM);
+    command
+        .args(["--data_url", "source.csv"])
+        .stderr(Stdio::from(writer));
+    assert!(command.status().unwrap().success());
+    assert_eq!(folder.read("raw_data.csv"), b"a,b\n");
+}

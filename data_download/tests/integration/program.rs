@@ -1,0 +1,113 @@
+//! The program under test in a folder of its own, and what must be true after it ended.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_data_download");
+
+/// An empty working folder, removed at the end of the test.
+pub(crate) struct Folder(TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Folder(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        let entries = fs::read_dir(self.0.path()).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    /// Prepares `program` to run here. The environment is empty: a proxy of the machine must not
+    /// come between a test and its server.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().current_dir(self.0.path());
+        command
+    }
+
+    #[must_use]
+    pub(crate) fn download(&self, arguments: &[&str]) -> Ended {
+        Ended::of(self.command(PROGRAM).args(arguments))
+    }
+
+    /// Expects that a download of `url` to an existing `raw_data.csv` fails with exactly `stderr`
+    /// and changes nothing.
+    #[track_caller]
+    pub(crate) fn assert_refused(&self, url: &str, stderr: &str) {
+        self.write("raw_data.csv", "old");
+        let before = self.names();
+        self.download(&["--data_url", url]).failed(stderr);
+        assert_eq!(self.read("raw_data.csv"), b"old");
+        assert_eq!(self.names(), before);
+    }
+}
+
+/// A program that has ended.
+pub(crate) struct Ended {
+    stdout: String,
+    stderr: String,
+    code: Option<i32>,
+}
+
+impl Ended {
+    pub(crate) fn of(command: &mut Command) -> Self {
+        eprintln!("running {command:?}");
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = command.output().unwrap();
+        Ended {
+            stdout: String::from_utf8(stdout).unwrap(),
+            stderr: String::from_utf8(stderr).unwrap(),
+            code: status.code(),
+        }
+    }
+
+    /// Expects success and the summary for `bytes` bytes written to `output`.
+    #[track_caller]
+    pub(crate) fn succeeded(&self, bytes: usize, output: &str) {
+        let seconds = self
+            .stderr
+            .strip_prefix(&format!("data_download: {bytes} bytes in "))
+            .and_then(|rest| rest.strip_suffix(&format!(" s -> {output}\n")));
+        let seconds = seconds.unwrap_or_else(|| panic!("unexpected stderr: {}", self.stderr));
+        seconds.parse::<f64>().unwrap();
+        assert_eq!((self.stdout.as_str(), self.code), ("", Some(0)));
+    }
+
+    /// Expects exit code 1 and exactly this on stderr.
+    #[track_caller]
+    pub(crate) fn failed(&self, stderr: &str) {
+        assert_eq!(self.stderr.trim_end(), stderr);
+        assert_eq!((self.stdout.as_str(), self.code), ("", Some(1)));
+    }
+
+    /// Expects this exit code and a text on stderr that depends in part on the machine.
+    #[track_caller]
+    pub(crate) fn failed_with(&self, code: i32, part_of_stderr: &str) {
+        assert!(self.stderr.contains(part_of_stderr), "{}", self.stderr);
+        assert_eq!((self.stdout.as_str(), self.code), ("", Some(code)));
+    }
+}

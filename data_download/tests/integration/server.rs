@@ -1,0 +1,72 @@
+//! An HTTP server on loopback that sends whatever bytes a test wants, then closes the connection.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+pub(crate) struct Server {
+    address: SocketAddr,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// Answers each request with the raw bytes that `answer` makes of its path.
+    pub(crate) fn answering(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Self {
+        Self::serving(move |path, stream| {
+            // The program may have hung up already, which is its right.
+            stream.write_all(&answer(path)).ok();
+        })
+    }
+
+    /// Hands the path of each request and its connection to `serve`.
+    pub(crate) fn serving(serve: impl Fn(&str, &mut TcpStream) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let head = head(&stream);
+                let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+                seen.lock().unwrap().push(head);
+                serve(&path, &mut stream);
+            }
+        });
+        Server { address, requests }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The heads of the requests received so far, in lower case.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+fn head(stream: &TcpStream) -> String {
+    let lines = BufReader::new(stream).lines();
+    let lines = lines
+        .map(Result::unwrap)
+        .take_while(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join("\n").to_lowercase()
+}
+
+/// A whole and honest answer.
+pub(crate) fn answer(status: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
+    let length = body.as_ref().len();
+    with_head(status, &format!("Content-Length: {length}"), body)
+}
+
+/// An answer with this header line, whatever body follows.
+pub(crate) fn with_head(status: &str, header: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
+    let head = format!("HTTP/1.1 {status}\r\n{header}\r\nConnection: close\r\n\r\n");
+    [head.as_bytes(), body.as_ref()].concat()
+}

@@ -1,0 +1,48 @@
+use crate::program::Folder;
+
+#[test]
+fn refuses_other_schemes() {
+    for scheme in ["s3", "ftp", "mailto"] {
+        let expected = format!(
+            "error: unsupported URL scheme `{scheme}`, \
+             expected http, https, file or the path of a file"
+        );
+        Folder::new().assert_refused(&format!("{scheme}://user:s3cret@host/x"), &expected);
+    }
+}
+
+#[test]
+fn refuses_text_that_is_not_a_url() {
+    let cases = [
+        (
+            "http://",
+            "error: `http://` is not a URL\n  caused by: empty host",
+        ),
+        (
+            "https://user:s3/cret@host:port/x?token=t",
+            "error: `***@host:port/x?***` is not a URL\n  caused by: invalid port number",
+        ),
+        (
+            "1http://u:s3cret@host/x",
+            "error: `***@host/x` is not a URL",
+        ),
+        (
+            "http:u:s3cret@ho st/#token=t",
+            "error: `***@ho st/#***` is not a URL\n  caused by: invalid international domain name",
+        ),
+    ];
+    for (text, expected) in cases {
+        Folder::new().assert_refused(text, expected);
+    }
+}
+
+#[test]
+fn a_missing_or_empty_url_is_a_usage_error() {
+    let folder = Folder::new();
+    for arguments in [&[][..], &["--data_url", ""], &["--data_url"]] {
+        folder
+            .download(arguments)
+            .failed_with(2, "--data_url <URL>");
+    }
+    assert!(folder.names().is_empty());
+}
