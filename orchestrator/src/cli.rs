@@ -1,0 +1,416 @@
+//! The command line, nothing else.
+//!
+//! The parameters of the pipeline and its steps are options of their own. They are known only after
+//! the MLprojects have been read, so the command line is looked at twice: [`preview`] finds the
+//! folder to read, [`parse`] knows every option.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
+
+use crate::environment::Manager;
+
+/// Run the steps of a pipeline, each an MLflow project, one after the other
+///
+/// The pipeline is the folder with the root MLproject. Everything is checked before the first step
+/// starts; a failing step stops the pipeline.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    override_usage = "orchestrator [OPTIONS]",
+    after_help = "Exit codes: 0 all steps succeeded, 1 the run failed or could not be planned, 2 bad command line"
+)]
+struct Cli {
+    /// Steps to run, separated by commas, or `all`
+    #[arg(long, value_name = "A,B")]
+    steps: Option<Steps>,
+
+    /// Give a parameter a value, for all steps or as STEP.NAME=VALUE for one
+    #[arg(short = 'P', long = "param-list", value_name = "NAME=VALUE")]
+    param_list: Vec<Assignment>,
+
+    /// Folder of the pipeline
+    #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
+    directory: PathBuf,
+
+    /// Entry point of the steps that name none themselves
+    #[arg(short, long, value_name = "NAME", default_value = "main")]
+    entry_point: String,
+
+    /// Environment of all steps, whatever the MLprojects say
+    #[arg(long, value_name = "NAME")]
+    env_manager: Option<Manager>,
+
+    /// Print what would be run, and run nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Print the steps of this pipeline and their parameters, and run nothing
+    #[arg(long, conflicts_with = "dry_run")]
+    list: bool,
+
+    /// Form of what --dry-run and --list print
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    format: Format,
+}
+
+/// What was asked for on the command line.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// The steps, in the order in which they were named; none when the pipeline's default counts.
+    pub(crate) steps: Option<Steps>,
+    /// `-P name=value` and `--name value`; a name may be qualified as `step.name`.
+    pub(crate) parameters: Vec<(String, String)>,
+    pub(crate) entry_point: String,
+    pub(crate) env_manager: Option<Manager>,
+    pub(crate) action: Action,
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Run,
+    DryRun,
+    List,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// A parameter of the pipeline or a step, offered as an option `--name`.
+#[derive(Debug)]
+pub(crate) struct ParameterOption {
+    pub(crate) name: String,
+    pub(crate) help: String,
+}
+
+/// Which steps to run: the text of `--steps`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Steps {
+    All,
+    Named(Vec<String>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum StepsError {
+    #[error("expected at least one step name")]
+    None,
+    #[error("a step name is missing between two commas")]
+    Empty,
+    #[error("step `{0}` is named twice")]
+    Twice(String),
+    #[error("`all` stands alone")]
+    AllAndOthers,
+}
+
+impl FromStr for Steps {
+    type Err = StepsError;
+
+    /// Names separated by commas; blanks around a name do not count.
+    fn from_str(text: &str) -> Result<Self, StepsError> {
+        if text.trim().is_empty() {
+            return Err(StepsError::None);
+        }
+        let mut names: Vec<String> = Vec::new();
+        for name in text.split(',').map(str::trim) {
+            match name {
+                "" => return Err(StepsError::Empty),
+                name if names.iter().any(|known| known == name) => {
+                    return Err(StepsError::Twice(name.into()));
+                }
+                name => names.push(name.into()),
+            }
+        }
+        match names.iter().any(|name| name == "all") {
+            true if names.len() > 1 => Err(StepsError::AllAndOthers),
+            true => Ok(Steps::All),
+            false => Ok(Steps::Named(names)),
+        }
+    }
+}
+
+/// `NAME=VALUE`, split at the first `=` as `mlflow run -P` does.
+#[derive(Debug, Clone)]
+struct Assignment {
+    name: String,
+    value: String,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("expected NAME=VALUE")]
+struct AssignmentError;
+
+impl FromStr for Assignment {
+    type Err = AssignmentError;
+
+    fn from_str(text: &str) -> Result<Self, AssignmentError> {
+        match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() => Ok(Assignment {
+                name: name.into(),
+                value: value.into(),
+            }),
+            _ => Err(AssignmentError),
+        }
+    }
+}
+
+/// What must be known before the options are: the pipeline's folder, and the names given to `--steps`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Preview {
+    pub(crate) directory: PathBuf,
+    pub(crate) steps: Vec<String>,
+}
+
+/// Finds the pipeline's folder and the steps in a command line whose options are not all known yet.
+pub(crate) fn preview(arguments: &[OsString]) -> Preview {
+    let directory = last_value(arguments, &["-C", "--directory"]).unwrap_or_else(|| ".".into());
+    let steps = last_value(arguments, &["--steps"]).and_then(|text| text.to_str()?.parse().ok());
+    Preview {
+        directory: directory.into(),
+        steps: match steps {
+            Some(Steps::Named(names)) => names,
+            Some(Steps::All) | None => Vec::new(),
+        },
+    }
+}
+
+/// The value of an option in its three spellings: `-C DIR`, `-CDIR`, `--directory=DIR`.
+fn last_value(arguments: &[OsString], spellings: &[&str]) -> Option<OsString> {
+    let mut found = None;
+    let mut rest = arguments.iter().skip(1);
+    while let Some(argument) = rest.next() {
+        for spelling in spellings {
+            let Some(value) = argument
+                .as_encoded_bytes()
+                .strip_prefix(spelling.as_bytes())
+            else {
+                continue;
+            };
+            let is_long = spelling.starts_with("--");
+            match value {
+                [] => found = rest.next().cloned().or(found.take()),
+                [b'=', value @ ..] => found = Some(OsStr::from_bytes(value).to_owned()),
+                value if !is_long => found = Some(OsStr::from_bytes(value).to_owned()),
+                _ => continue,
+            }
+            break;
+        }
+    }
+    found
+}
+
+/// Reads the command line, every parameter in `options` being an option of its own.
+///
+/// Whatever is wrong with it, and `--help` and `--version` too, comes back as clap's error.
+pub(crate) fn parse(
+    arguments: &[OsString],
+    options: &[ParameterOption],
+) -> Result<Request, clap::Error> {
+    let fixed = Cli::command();
+    let offered: Vec<&ParameterOption> = options
+        .iter()
+        .filter(|option| can_be_option(&fixed, &option.name))
+        .collect();
+    let mut command = offered.iter().fold(fixed.clone(), |command, option| {
+        let dashed = option.name.replace('_', "-");
+        let is_free =
+            can_be_option(&fixed, &dashed) && options.iter().all(|other| other.name != dashed);
+        command.arg(parameter_arg(option, is_free.then_some(dashed)))
+    });
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+
+    let mut parameters: Vec<(String, String)> = Vec::new();
+    let by_option = offered.iter().filter_map(|option| {
+        let value = matches.get_one::<String>(&option.name)?;
+        Some((option.name.clone(), value.clone()))
+    });
+    let by_assignment = cli
+        .param_list
+        .into_iter()
+        .map(|given| (given.name, given.value));
+    for (name, value) in by_assignment.chain(by_option) {
+        if parameters.iter().any(|(known, _)| *known == name) {
+            let message = format!("parameter `{name}` is given twice");
+            return Err(command.error(ErrorKind::ArgumentConflict, message));
+        }
+        parameters.push((name, value));
+    }
+    let steps = match (
+        cli.steps,
+        parameters.iter().position(|(name, _)| name == "steps"),
+    ) {
+        (None, Some(position)) => {
+            let (_, text) = parameters.remove(position);
+            let steps = text.parse().map_err(|error| {
+                let message = format!("invalid value '{text}' for parameter `steps`: {error}");
+                command.error(ErrorKind::ValueValidation, message)
+            })?;
+            Some(steps)
+        }
+        (steps, _) => steps,
+    };
+    Ok(Request {
+        steps,
+        parameters,
+        entry_point: cli.entry_point,
+        env_manager: cli.env_manager,
+        action: match (cli.dry_run, cli.list) {
+            (true, _) => Action::DryRun,
+            (_, true) => Action::List,
+            _ => Action::Run,
+        },
+        format: cli.format,
+    })
+}
+
+/// A parameter whose name the fixed options need, or which cannot be typed as an option, has only `-P`.
+fn can_be_option(fixed: &clap::Command, name: &str) -> bool {
+    let taken = fixed
+        .get_arguments()
+        .any(|arg| arg.get_id() == name || arg.get_long() == Some(name));
+    let typable = !name.is_empty()
+        && !name.starts_with('-')
+        && !name.contains(|c: char| c == '=' || c.is_whitespace());
+    typable && !taken && !["help", "version"].contains(&name)
+}
+
+fn parameter_arg(option: &ParameterOption, alias: Option<String>) -> Arg {
+    Arg::new(option.name.clone())
+        .long(option.name.clone())
+        .help(option.help.clone())
+        .help_heading("Parameters")
+        .value_name("VALUE")
+        .action(ArgAction::Set)
+        // MLflow hands every value on as the word after the name, also one that starts with a dash.
+        .allow_hyphen_values(true)
+        .aliases(alias)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<OsString> {
+        std::iter::once("orchestrator")
+            .chain(text.split_whitespace())
+            .map(OsString::from)
+            .collect()
+    }
+
+    fn option(name: &str) -> ParameterOption {
+        ParameterOption {
+            name: name.into(),
+            help: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn steps_are_names_between_commas() {
+        let cases = [
+            ("a", Ok(Steps::Named(vec!["a".into()]))),
+            (" a , b ", Ok(Steps::Named(vec!["a".into(), "b".into()]))),
+            ("all", Ok(Steps::All)),
+            ("", Err(StepsError::None)),
+            ("  ", Err(StepsError::None)),
+            ("a,,b", Err(StepsError::Empty)),
+            ("a,", Err(StepsError::Empty)),
+            ("a,b,a", Err(StepsError::Twice("a".into()))),
+            ("all,b", Err(StepsError::AllAndOthers)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(text.parse::<Steps>(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn preview_finds_the_folder_in_every_spelling() {
+        for text in [
+            "-C x",
+            "-Cx",
+            "-C=x",
+            "--directory x",
+            "--directory=x",
+            "--unknown y -C x",
+            "-C y -C x",
+        ] {
+            assert_eq!(
+                preview(&words(text)).directory,
+                PathBuf::from("x"),
+                "{text}"
+            );
+        }
+        assert_eq!(preview(&words("--steps a,b")).directory, PathBuf::from("."));
+        assert_eq!(preview(&words("--steps a,b")).steps, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_parameter_is_an_option_with_either_spelling() {
+        for text in [
+            "--data_url x",
+            "--data-url x",
+            "--data_url=x",
+            "-P data_url=x",
+        ] {
+            let request = parse(&words(text), &[option("data_url")]).unwrap();
+            assert_eq!(
+                request.parameters,
+                [("data_url".to_owned(), "x".to_owned())],
+                "{text}"
+            );
+        }
+        let request = parse(&words("--lr -0.5"), &[option("lr")]).unwrap();
+        assert_eq!(request.parameters, [("lr".to_owned(), "-0.5".to_owned())]);
+    }
+
+    #[test]
+    fn a_value_is_split_at_the_first_equals_sign() {
+        let request = parse(&words("-P a=b=c -P d="), &[]).unwrap();
+        assert_eq!(
+            request.parameters,
+            [("a".into(), "b=c".into()), ("d".into(), String::new())]
+        );
+    }
+
+    #[test]
+    fn what_is_given_twice_or_without_a_name_is_refused() {
+        for text in [
+            "-P a=1 -P a=2",
+            "-P a=1 --a 2",
+            "--a 1 --a 2",
+            "-P a",
+            "-P =1",
+            "-P steps=a,,b",
+            "--steps a,,b",
+        ] {
+            let error = parse(&words(text), &[option("a")]).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_of_our_own_options_stay_ours() {
+        let request = parse(
+            &words("--format json -P format=csv"),
+            &[option("format"), option("help")],
+        )
+        .unwrap();
+        assert_eq!(request.format, Format::Json);
+        assert_eq!(
+            request.parameters,
+            [("format".to_owned(), "csv".to_owned())]
+        );
+    }
+}

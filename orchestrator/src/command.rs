@@ -1,0 +1,728 @@
+//! The command line of a step: a template in Python's `str.format` grammar, filled with values that
+//! are quoted for the shell, and followed by the parameters that the project does not declare.
+//!
+//! The text is MLflow's to the byte, with one deliberate exception: see [`render`]. What makes Python
+//! raise is an error here, and so is attribute access (`{name.upper}`), whose text Python does not
+//! keep from run to run.
+
+use std::collections::HashMap;
+
+use thiserror::Error;
+
+use crate::project::python_repr_str;
+
+/// The longest command line that [`render`] makes, in bytes; beyond it no system can start a shell.
+pub(crate) const MAX_LENGTH: usize = 1 << 20;
+
+/// The longest format spec: what stands behind the colon of a placeholder, nested fields filled in.
+const MAX_SPEC: usize = 256;
+
+/// How deep fields may nest, as in Python: a field, and fields in its format spec.
+const MAX_NESTING: usize = 2;
+
+/// Why a template cannot be rendered; `offset` counts the bytes in front of the placeholder.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum TemplateError {
+    #[error("placeholder `{{{name}}}` has no parameter of that name{}", shell_hint(name, *shell))]
+    UnknownName {
+        name: String,
+        offset: usize,
+        shell: bool,
+    },
+    #[error(
+        "placeholder `{placeholder}` does not name a parameter; write `{{{{` and `}}}}` for literal braces"
+    )]
+    Unnamed { placeholder: String, offset: usize },
+    #[error("`{{` opens a placeholder that is not closed; write `{{{{` for a literal brace")]
+    Unclosed { offset: usize },
+    #[error("`}}` closes nothing; write `}}}}` for a literal brace")]
+    SingleClose { offset: usize },
+    #[error(
+        "the name in placeholder `{placeholder}` contains `{{`; write `{{{{` and `}}}}` for literal braces"
+    )]
+    BraceInName { placeholder: String, offset: usize },
+    #[error(
+        "placeholder `{placeholder}` asks for an attribute; only `[0]`, `!r`, `!s`, `!a` and a format can follow a name"
+    )]
+    Attribute { placeholder: String, offset: usize },
+    #[error(
+        "placeholder `{placeholder}` has an index that its value does not have; expected a position such as `[0]`"
+    )]
+    BadIndex { placeholder: String, offset: usize },
+    #[error("placeholder `{placeholder}` has an unknown conversion; expected `!r`, `!s` or `!a`")]
+    BadConversion { placeholder: String, offset: usize },
+    #[error(
+        "placeholder `{placeholder}` has a format that a text cannot have; expected one such as `>10`, `^10` or `.3`"
+    )]
+    BadFormat { placeholder: String, offset: usize },
+    #[error("placeholder `{placeholder}` nests fields too deeply; expected at most `{{a:{{b}}}}`")]
+    TooNested { placeholder: String, offset: usize },
+    #[error("the command is longer than {MAX_LENGTH} bytes with its values filled in")]
+    TooLong { offset: usize },
+    #[error("the command has a NUL character in it, which no program can be given")]
+    Nul { offset: usize },
+}
+
+impl TemplateError {
+    /// Where in the template the placeholder begins, in bytes.
+    pub(crate) fn offset(&self) -> usize {
+        match *self {
+            Self::UnknownName { offset, .. }
+            | Self::Unnamed { offset, .. }
+            | Self::Unclosed { offset }
+            | Self::SingleClose { offset }
+            | Self::BraceInName { offset, .. }
+            | Self::Attribute { offset, .. }
+            | Self::BadIndex { offset, .. }
+            | Self::BadConversion { offset, .. }
+            | Self::BadFormat { offset, .. }
+            | Self::TooNested { offset, .. }
+            | Self::TooLong { offset }
+            | Self::Nul { offset } => offset,
+        }
+    }
+}
+
+fn shell_hint(name: &str, shell: bool) -> String {
+    if shell {
+        format!("; write `${{{{{name}}}}}` for a shell variable")
+    } else {
+        String::new()
+    }
+}
+
+/// Quotes a word for the shell, to the byte as Python's `shlex.quote`.
+pub(crate) fn quote(word: &str) -> String {
+    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_safe) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r#"'"'"'"#))
+}
+
+/// Fills the template with the quoted `parameters` and appends `extra` as ` --key value`.
+///
+/// MLflow appends them to the text as it is, so that the final newline of a block scalar makes a
+/// command of its own of them. Here that newline goes, but only when something is appended.
+pub(crate) fn render(
+    template: &str,
+    parameters: &[(String, String)],
+    extra: &[(String, String)],
+) -> Result<String, TemplateError> {
+    let template = if extra.is_empty() {
+        template
+    } else {
+        without_final_blanks(template)
+    };
+    let values = parameters
+        .iter()
+        .map(|(name, value)| (name.as_str(), quote(value)))
+        .collect();
+    let mut command = Renderer { values, spent: 0 }.expand(template, 1, 0)?;
+    for (key, value) in extra {
+        command.extend([" --", &quote(key), " ", &quote(value)]);
+        if command.len() > MAX_LENGTH {
+            return Err(TemplateError::TooLong {
+                offset: template.len(),
+            });
+        }
+    }
+    if command.contains('\0') {
+        let offset = template.find('\0').unwrap_or_default();
+        return Err(TemplateError::Nul { offset });
+    }
+    Ok(command)
+}
+
+/// Fills a template that is no command: the same grammar, the values as they are.
+pub(crate) fn fill(
+    template: &str,
+    parameters: &[(String, String)],
+) -> Result<String, TemplateError> {
+    let values = parameters
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.clone()))
+        .collect();
+    Renderer { values, spent: 0 }.expand(template, 1, 0)
+}
+
+/// Cuts blanks and newlines off the end, but not the one that a final backslash escapes.
+fn without_final_blanks(template: &str) -> &str {
+    let text = template.trim_end_matches([' ', '\t', '\n']);
+    let backslashes = text.len() - text.trim_end_matches('\\').len();
+    let escaped = usize::from(backslashes % 2 == 1 && text.len() < template.len());
+    &template[..text.len() + escaped]
+}
+
+/// A placeholder taken apart: `{name!conversion:spec}`.
+struct Field<'t> {
+    name: &'t str,
+    conversion: Option<char>,
+    spec: &'t str,
+    /// All of it, braces included.
+    placeholder: &'t str,
+    offset: usize,
+    /// Whether a `$` stands before it, as for a shell variable.
+    shell: bool,
+}
+
+struct Renderer<'p> {
+    values: HashMap<&'p str, String>,
+    /// Bytes written so far, those of intermediate texts included: a bound on the work.
+    spent: usize,
+}
+
+impl Renderer<'_> {
+    /// Expands `text`, which begins `base` bytes into the template, in one pass from left to right.
+    fn expand(&mut self, text: &str, nesting: usize, base: usize) -> Result<String, TemplateError> {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['{', '}']) {
+            let offset = base + text.len() - rest.len() + at;
+            self.push(&mut out, &rest[..at], offset)?;
+            let from_brace = &rest[at..];
+            if from_brace.starts_with("{{") || from_brace.starts_with("}}") {
+                out.push_str(&from_brace[..1]);
+                rest = &from_brace[2..];
+            } else if from_brace.starts_with('}') {
+                return Err(TemplateError::SingleClose { offset });
+            } else {
+                let field = parse_field(from_brace, offset, rest[..at].ends_with('$'))?;
+                let value = self.fill(&field, nesting)?;
+                self.push(&mut out, &value, offset)?;
+                rest = &from_brace[field.placeholder.len()..];
+            }
+        }
+        self.push(&mut out, rest, base)?;
+        Ok(out)
+    }
+
+    fn push(&mut self, out: &mut String, text: &str, offset: usize) -> Result<(), TemplateError> {
+        self.spend(text.len(), offset)?;
+        out.push_str(text);
+        Ok(())
+    }
+
+    fn spend(&mut self, bytes: usize, offset: usize) -> Result<(), TemplateError> {
+        self.spent = self.spent.saturating_add(bytes);
+        if self.spent > MAX_LENGTH {
+            Err(TemplateError::TooLong { offset })
+        } else {
+            Ok(())
+        }
+    }
+
+    fn fill(&mut self, field: &Field, nesting: usize) -> Result<String, TemplateError> {
+        let placeholder = || field.placeholder.to_owned();
+        let offset = field.offset;
+        if nesting > MAX_NESTING {
+            return Err(TemplateError::TooNested {
+                placeholder: placeholder(),
+                offset,
+            });
+        }
+        let value = self.look_up(field)?;
+        // A conversion makes up to ten bytes of one.
+        self.spend(field.conversion.map_or(0, |_| value.len()), offset)?;
+        let value = match field.conversion {
+            None | Some('s') => value,
+            Some('r') => python_repr_str(&value),
+            Some('a') => ascii(&python_repr_str(&value)),
+            Some(_) => {
+                return Err(TemplateError::BadConversion {
+                    placeholder: placeholder(),
+                    offset,
+                });
+            }
+        };
+        if field.spec.is_empty() {
+            return Ok(value);
+        }
+        let spec = if field.spec.contains('{') {
+            let spec_offset = offset + field.placeholder.len() - 1 - field.spec.len();
+            self.expand(field.spec, nesting + 1, spec_offset)?
+        } else {
+            field.spec.to_owned()
+        };
+        let format = Format::parse(&spec).ok_or_else(|| TemplateError::BadFormat {
+            placeholder: placeholder(),
+            offset,
+        })?;
+        self.spend(format.width.saturating_mul(format.fill.len_utf8()), offset)?;
+        Ok(format.apply(&value))
+    }
+
+    /// The value that a field names, or the character of it that an index picks.
+    fn look_up(&self, field: &Field) -> Result<String, TemplateError> {
+        let Field { offset, shell, .. } = *field;
+        let placeholder = || field.placeholder.to_owned();
+        let (name, mut rest) = field
+            .name
+            .split_at(field.name.find(['.', '[']).unwrap_or(field.name.len()));
+        if name.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(TemplateError::Unnamed {
+                placeholder: placeholder(),
+                offset,
+            });
+        }
+        let Some(value) = self.values.get(name) else {
+            return Err(TemplateError::UnknownName {
+                name: name.to_owned(),
+                offset,
+                shell,
+            });
+        };
+        let mut value = value.clone();
+        while !rest.is_empty() {
+            if rest.starts_with('.') {
+                return Err(TemplateError::Attribute {
+                    placeholder: placeholder(),
+                    offset,
+                });
+            }
+            let index = rest
+                .strip_prefix('[')
+                .and_then(|inside| inside.split_once(']'));
+            let character = index.and_then(|(digits, _)| value.chars().nth(decimal(digits)?));
+            let (Some((_, after)), Some(character)) = (index, character) else {
+                return Err(TemplateError::BadIndex {
+                    placeholder: placeholder(),
+                    offset,
+                });
+            };
+            value = character.to_string();
+            rest = after;
+        }
+        Ok(value)
+    }
+}
+
+/// Takes the placeholder apart that `text` begins with.
+fn parse_field(text: &str, offset: usize, shell: bool) -> Result<Field<'_>, TemplateError> {
+    let unclosed = TemplateError::Unclosed { offset };
+    let inside = &text[1..];
+    let name = &inside[..name_length(inside).ok_or(unclosed.clone())?];
+    let mut rest = &inside[name.len()..];
+    if rest.starts_with('{') {
+        let placeholder = text[..=name.len() + 1].to_owned();
+        return Err(TemplateError::BraceInName {
+            placeholder,
+            offset,
+        });
+    }
+    let mut conversion = None;
+    if let Some(after) = rest.strip_prefix('!') {
+        conversion = after.chars().next();
+        rest = &after[conversion.ok_or(unclosed.clone())?.len_utf8()..];
+        if !rest.starts_with(['}', ':']) {
+            let end = text.len() - rest.len();
+            let placeholder = text[..end].to_owned();
+            return Err(TemplateError::BadConversion {
+                placeholder,
+                offset,
+            });
+        }
+    }
+    let spec = match rest.strip_prefix(':') {
+        Some(after) => &after[..spec_length(after).ok_or(unclosed)?],
+        None => "",
+    };
+    let end = text.len() - rest.len() + usize::from(rest.starts_with(':')) + spec.len() + 1;
+    Ok(Field {
+        name,
+        conversion,
+        spec,
+        placeholder: &text[..end],
+        offset,
+        shell,
+    })
+}
+
+/// The length of a field's name: up to `!`, `:` or `}`, which lose their meaning between brackets.
+fn name_length(text: &str) -> Option<usize> {
+    let mut in_brackets = false;
+    text.find(|character| match character {
+        '[' | ']' => {
+            in_brackets = character == '[';
+            false
+        }
+        '{' => true,
+        '}' | ':' | '!' => !in_brackets,
+        _ => false,
+    })
+}
+
+/// The length of a format spec: up to the brace that closes the field.
+fn spec_length(text: &str) -> Option<usize> {
+    let mut open = 1_usize;
+    text.find(|character| {
+        match character {
+            '{' => open += 1,
+            '}' => open -= 1,
+            _ => (),
+        }
+        open == 0
+    })
+}
+
+/// Python's format mini-language as far as it applies to strings.
+struct Format {
+    fill: char,
+    align: char,
+    width: usize,
+    precision: Option<usize>,
+}
+
+impl Format {
+    /// Reads `[[fill]align][0][width][.precision][s]`; signs, `=`, `#` and `,` are for numbers only.
+    fn parse(spec: &str) -> Option<Self> {
+        if spec.len() > MAX_SPEC {
+            return None;
+        }
+        let is_align = |character: &char| "<>^".contains(*character);
+        let mut characters = spec.chars();
+        let (first, second) = (characters.next(), characters.next());
+        let (fill, align, mut rest) = match (first, second.filter(is_align), first.filter(is_align))
+        {
+            (Some(fill), Some(align), _) => (Some(fill), align, characters.as_str()),
+            (_, None, Some(align)) => (None, align, &spec[1..]),
+            _ => (None, '<', spec),
+        };
+        let mut zero = false;
+        if fill.is_none() {
+            (zero, rest) = rest
+                .strip_prefix('0')
+                .map_or((false, rest), |after| (true, after));
+        }
+        let (width, rest) = take_digits(rest);
+        let (precision, rest) = match rest.strip_prefix('.') {
+            Some(after) => {
+                let (digits, rest) = take_digits(after);
+                (Some(decimal(digits)?), rest)
+            }
+            None => (None, rest),
+        };
+        let width = if width.is_empty() { 0 } else { decimal(width)? };
+        let fill = fill.unwrap_or(if zero { '0' } else { ' ' });
+        matches!(rest, "" | "s").then_some(Self {
+            fill,
+            align,
+            width,
+            precision,
+        })
+    }
+
+    fn apply(&self, value: &str) -> String {
+        let end = self
+            .precision
+            .and_then(|length| value.char_indices().nth(length));
+        let value = end.map_or(value, |(end, _)| &value[..end]);
+        let padding = self.width.saturating_sub(value.chars().count());
+        let left = match self.align {
+            '>' => padding,
+            '^' => padding / 2,
+            _ => 0,
+        };
+        let fill = |count| self.fill.to_string().repeat(count);
+        format!("{}{value}{}", fill(left), fill(padding - left))
+    }
+}
+
+fn take_digits(text: &str) -> (&str, &str) {
+    text.split_at(
+        text.find(|character: char| !character.is_ascii_digit())
+            .unwrap_or(text.len()),
+    )
+}
+
+/// A number of Python's format grammar: digits only, and no more than a 64-bit system counts.
+fn decimal(digits: &str) -> Option<usize> {
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits
+        .parse()
+        .ok()
+        .filter(|&number| is_number && number <= isize::MAX.unsigned_abs())
+}
+
+/// Escapes what is not ASCII, as Python's `ascii()` does with the text of `repr()`.
+fn ascii(text: &str) -> String {
+    let escape = |character: char| match u32::from(character) {
+        0..=0x7f => character.to_string(),
+        code @ 0x80..=0xff => format!("\\x{code:02x}"),
+        code @ 0x100..=0xffff => format!("\\u{code:04x}"),
+        code => format!("\\U{code:08x}"),
+    };
+    text.chars().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+        list.iter()
+            .map(|&(key, value)| (key.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    fn filled(template: &str) -> Result<String, TemplateError> {
+        let parameters = [
+            ("a", "x y"),
+            ("b", "5"),
+            ("a-b", "1"),
+            ("a b", "2"),
+            ("ü", "{b}"),
+            ("e", ""),
+            ("q", "é'"),
+        ];
+        render(template, &pairs(&parameters), &[])
+    }
+
+    #[test]
+    fn words_are_quoted_as_shlex_quotes_them() {
+        let table = [
+            ("", "''"),
+            ("abc_@%+=:,./-XYZ019", "abc_@%+=:,./-XYZ019"),
+            ("a b", "'a b'"),
+            ("it's", r#"'it'"'"'s'"#),
+            ("'", r#"''"'"''"#),
+            ("$HOME;`x`", "'$HOME;`x`'"),
+            ("é", "'é'"),
+            ("a\nb", "'a\nb'"),
+            ("~", "'~'"),
+        ];
+        for (word, expected) in table {
+            assert_eq!(quote(word), expected);
+        }
+    }
+
+    #[test]
+    fn templates_follow_str_format() {
+        let table = [
+            ("plain", "plain"),
+            ("{{}} {{a}} }}{{", "{} {a} }{"),
+            ("{a}|{b}|{a-b}|{a b}|{e}", "'x y'|5|1|2|''"),
+            ("{ü}", "'{b}'"),
+            (
+                "{a!s} {a!r} {q!r} {q!a}",
+                r#"'x y' "'x y'" '\'é\'"\'"\'\'' '\'\xe9\'"\'"\'\''"#,
+            ),
+            ("{a[0]}{a[1]}{b[0][00]}", "'x5"),
+            ("{b:>4}|{b:4}|{b:^4}|{b:*^4}", "   5|5   | 5  |*5**"),
+            ("{b:04}|{b:<04}|{b:x<04}|{b:0}", "5000|5000|5xxx|5"),
+            (
+                "{a:.2}|{a:.0}|{a:6.2s}|{a:s}|{a!r:.3}",
+                "'x||'x    |'x y'|\"'x",
+            ),
+            ("{b:{b}}|{b:>{b}}|{b:{b}.{b}}", "5    |    5|5    "),
+            ("{b:é>3}", "éé5"),
+            ("${{HOME}}", "${HOME}"),
+            ("{b:}|{b!s:}", "5|5"),
+        ];
+        for (template, expected) in table {
+            assert_eq!(filled(template).as_deref(), Ok(expected), "{template}");
+        }
+    }
+
+    #[test]
+    fn what_python_refuses_is_an_error_with_its_place() {
+        let table = [
+            (
+                "é {c}",
+                3,
+                "placeholder `{c}` has no parameter of that name",
+            ),
+            (
+                "{ a}",
+                0,
+                "placeholder `{ a}` has no parameter of that name",
+            ),
+            ("{A}", 0, "placeholder `{A}` has no parameter of that name"),
+            (
+                "${HOME}",
+                1,
+                "placeholder `{HOME}` has no parameter of that name; write `${{HOME}}` for a shell variable",
+            ),
+            (
+                "{b:{c}}",
+                3,
+                "placeholder `{c}` has no parameter of that name",
+            ),
+            (
+                "{}",
+                0,
+                "placeholder `{}` does not name a parameter; write `{{` and `}}` for literal braces",
+            ),
+            (
+                "{0}",
+                0,
+                "placeholder `{0}` does not name a parameter; write `{{` and `}}` for literal braces",
+            ),
+            (
+                "a {",
+                2,
+                "`{` opens a placeholder that is not closed; write `{{` for a literal brace",
+            ),
+            (
+                "{a",
+                0,
+                "`{` opens a placeholder that is not closed; write `{{` for a literal brace",
+            ),
+            (
+                "{a:{b}",
+                0,
+                "`{` opens a placeholder that is not closed; write `{{` for a literal brace",
+            ),
+            (
+                "{a!",
+                0,
+                "`{` opens a placeholder that is not closed; write `{{` for a literal brace",
+            ),
+            (
+                "a }",
+                2,
+                "`}` closes nothing; write `}}` for a literal brace",
+            ),
+            (
+                "{a}}",
+                3,
+                "`}` closes nothing; write `}}` for a literal brace",
+            ),
+            (
+                "{a{b}}",
+                0,
+                "the name in placeholder `{a{` contains `{`; write `{{` and `}}` for literal braces",
+            ),
+            (
+                "{a!x}",
+                0,
+                "placeholder `{a!x}` has an unknown conversion; expected `!r`, `!s` or `!a`",
+            ),
+            (
+                "{a!rr}",
+                0,
+                "placeholder `{a!r` has an unknown conversion; expected `!r`, `!s` or `!a`",
+            ),
+            (
+                "{b:{b:{b}}}",
+                6,
+                "placeholder `{b}` nests fields too deeply; expected at most `{a:{b}}`",
+            ),
+        ];
+        for (template, offset, message) in table {
+            let error = filled(template).expect_err(template);
+            assert_eq!(
+                (error.offset(), error.to_string().as_str()),
+                (offset, message),
+                "{template}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_strings_do_not_have_is_an_error() {
+        for template in ["{a.upper}", "{a.}"] {
+            assert!(
+                matches!(filled(template), Err(TemplateError::Attribute { .. })),
+                "{template}"
+            );
+        }
+        for template in ["{a[9]}", "{a[x]}", "{a[-1]}", "{a[]}", "{a[0}", "{a[0]x}"] {
+            let error = filled(template).expect_err(template);
+            assert!(
+                matches!(
+                    error,
+                    TemplateError::BadIndex { .. } | TemplateError::Unclosed { .. }
+                ),
+                "{template}"
+            );
+        }
+        for spec in [
+            "=5",
+            "+",
+            "-5",
+            " ",
+            "#",
+            ",",
+            "_",
+            "d",
+            "5.",
+            ".x",
+            "ss",
+            "z",
+            "99999999999999999999",
+            "x",
+        ] {
+            let template = format!("{{b:{spec}}}");
+            assert!(
+                matches!(filled(&template), Err(TemplateError::BadFormat { .. })),
+                "{template}"
+            );
+        }
+    }
+
+    #[test]
+    fn huge_results_are_refused_at_once() {
+        let too_long = |template: &str, value: &str| {
+            let parameters = pairs(&[("a", value), ("b", "1")]);
+            matches!(
+                render(template, &parameters, &[]),
+                Err(TemplateError::TooLong { .. })
+            )
+        };
+        assert!(too_long("{b:999999999999}", ""));
+        assert!(too_long("{b:é>999999}", ""));
+        assert!(too_long("{a}", &"x".repeat(MAX_LENGTH + 1)));
+        assert!(too_long(&"{a!r:.0}".repeat(1000), &"x".repeat(10_000)));
+        assert!(!too_long("{a}", &"x".repeat(MAX_LENGTH)));
+    }
+
+    #[test]
+    fn no_program_can_be_given_a_nul() {
+        let nul = pairs(&[("a", "x\0")]);
+        assert_eq!(
+            render("run \0", &[], &[]),
+            Err(TemplateError::Nul { offset: 4 })
+        );
+        assert_eq!(
+            render("run {a}", &nul, &[]),
+            Err(TemplateError::Nul { offset: 0 })
+        );
+        assert_eq!(
+            render("run", &[], &nul),
+            Err(TemplateError::Nul { offset: 0 })
+        );
+    }
+
+    #[test]
+    fn extra_parameters_are_appended() {
+        let extra = pairs(&[("steps", "a b"), ("k'", ""), ("z", "1")]);
+        let appended = r#" --steps 'a b' --'k'"'"'' '' --z 1"#;
+        let table = [
+            ("cmd", "cmd"),
+            ("cmd \n\t\n", "cmd"),
+            ("a\nb\n", "a\nb"),
+            ("cmd \\\n", "cmd \\\n"),
+            ("cmd \\\n\n", "cmd \\\n"),
+            ("cmd \\\\\n", "cmd \\\\"),
+            ("", ""),
+        ];
+        for (template, expected) in table {
+            assert_eq!(
+                render(template, &[], &extra),
+                Ok(format!("{expected}{appended}")),
+                "{template}"
+            );
+            assert_eq!(render(template, &[], &[]).as_deref(), Ok(template));
+        }
+    }
+
+    #[test]
+    fn values_that_are_no_command_stay_unquoted() {
+        let parameters = pairs(&[("a", "x y"), ("b", "{a}")]);
+        assert_eq!(
+            fill("{a}/{b}/{{c}}", &parameters).as_deref(),
+            Ok("x y/{a}/{c}")
+        );
+    }
+}

@@ -1,0 +1,296 @@
+//! Which steps a pipeline has, where they are and in which order they run.
+//!
+//! A step's name is looked up as an entry of `steps:` in the root MLproject, else as a folder with an
+//! MLproject (`NAME`, `src/NAME`, `components/NAME`, or a path), else as another entry point of the
+//! root project.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::cli::{ParameterOption, Steps};
+use crate::error::{Problem, ProblemKind, ProjectError};
+use crate::project::{EntryPoint, Parameter, Project, StepEntry, absolute};
+
+/// The entry point by which a project is run when nothing else is said, as in MLflow.
+pub(crate) const MAIN: &str = "main";
+
+/// Where the folders of steps are looked for, below the pipeline's folder.
+const PLACES: [&str; 3] = ["", "src", "components"];
+
+/// The root project and all the steps that are known by name.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub(crate) name: String,
+    pub(crate) project: Rc<Project>,
+    /// The steps of `steps:` in their order, then those found in folders, then the entry points.
+    pub(crate) steps: Vec<Step>,
+}
+
+/// One step by name, before anything is asked of it.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    /// The entry point that the definition fixes.
+    pub(crate) entry_point: Option<String>,
+    /// A project that cannot be read matters only if its step is to run.
+    pub(crate) project: Result<Rc<Project>, Arc<ProjectError>>,
+    /// The entry of `steps:`.
+    pub(crate) entry: Option<StepEntry>,
+}
+
+impl Pipeline {
+    /// Reads the root MLproject in `root` (absolute) and finds the steps, `requested` ones also by path.
+    pub(crate) fn load(root: &Path, requested: &[String]) -> Result<Pipeline, ProjectError> {
+        let mut project =
+            Project::load(root)?.ok_or_else(|| ProjectError::Missing(root.to_owned()))?;
+        let entries = project.steps.take();
+        let fallback = root.file_name().map_or_else(
+            || "pipeline".into(),
+            |name| name.to_string_lossy().into_owned(),
+        );
+        let mut pipeline = Pipeline {
+            name: project.name.clone().unwrap_or(fallback),
+            project: Rc::new(project),
+            steps: Vec::new(),
+        };
+        for entry in entries.unwrap_or_default() {
+            let step = pipeline.defined(entry);
+            pipeline.steps.push(step);
+        }
+        for name in folders(root).iter().chain(requested) {
+            if pipeline.step(name).is_none() {
+                pipeline.steps.extend(pipeline.folder(name));
+            }
+        }
+        for entry_point in &Rc::clone(&pipeline.project).entry_points {
+            if entry_point.name != MAIN && pipeline.step(&entry_point.name).is_none() {
+                let step = pipeline.own_entry_point(&entry_point.name, None);
+                pipeline.steps.push(step);
+            }
+        }
+        Ok(pipeline)
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.project.folder
+    }
+
+    pub(crate) fn step(&self, name: &str) -> Option<&Step> {
+        self.steps.iter().find(|step| step.name == name)
+    }
+
+    pub(crate) fn step_names(&self) -> Vec<String> {
+        self.steps.iter().map(|step| step.name.clone()).collect()
+    }
+
+    /// The pipeline's own parameters: those of its `main`.
+    pub(crate) fn parameters(&self) -> &[Parameter] {
+        self.project
+            .entry_point(MAIN)
+            .map_or(&[], |main| &main.parameters)
+    }
+
+    /// Every parameter that the pipeline or one of its steps declares, once each.
+    pub(crate) fn options(&self) -> Vec<ParameterOption> {
+        let of_steps = self.steps.iter().flat_map(|step| {
+            let project = step
+                .project
+                .as_ref()
+                .map(|project| project.entry_points.as_slice())
+                .unwrap_or_default();
+            project
+                .iter()
+                .flat_map(|entry_point| &entry_point.parameters)
+        });
+        let mut options: Vec<ParameterOption> = Vec::new();
+        for parameter in self.parameters().iter().chain(of_steps) {
+            if options.iter().all(|known| known.name != parameter.name) {
+                options.push(ParameterOption {
+                    name: parameter.name.clone(),
+                    help: help(parameter),
+                });
+            }
+        }
+        options
+    }
+
+    /// The steps to run, in the order in which they run.
+    ///
+    /// The definition's order wins over that of the command line; steps outside of it come last.
+    pub(crate) fn select(&self, request: Option<&Steps>) -> Result<Vec<&Step>, Vec<Problem>> {
+        let steps = match request {
+            Some(steps) => steps.clone(),
+            None => self.default_steps()?,
+        };
+        let names = match steps {
+            Steps::All => return self.all(),
+            Steps::Named(names) => names,
+        };
+        let (mut selected, mut problems) = (Vec::new(), Vec::new());
+        for name in names {
+            match self
+                .steps
+                .iter()
+                .enumerate()
+                .find(|(_, step)| step.name == name)
+            {
+                Some((position, step)) => selected.push((position, step)),
+                None => problems.push(self.unknown(name)),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        selected.sort_by_key(|(position, step)| {
+            if step.entry.is_some() {
+                *position
+            } else {
+                usize::MAX
+            }
+        });
+        Ok(selected.into_iter().map(|(_, step)| step).collect())
+    }
+
+    /// The default of the pipeline's own parameter `steps`, else all.
+    fn default_steps(&self) -> Result<Steps, Vec<Problem>> {
+        let declared = self
+            .parameters()
+            .iter()
+            .find(|parameter| parameter.name == "steps");
+        let Some((parameter, text)) =
+            declared.and_then(|parameter| Some((parameter, parameter.default.as_ref()?)))
+        else {
+            return Ok(Steps::All);
+        };
+        text.parse().map_err(|error| {
+            let kind = ProblemKind::DefaultSteps(error);
+            vec![Problem::general(Some(&parameter.place), kind)]
+        })
+    }
+
+    fn all(&self) -> Result<Vec<&Step>, Vec<Problem>> {
+        let defaults = self
+            .steps
+            .iter()
+            .filter(|step| step.entry.as_ref().is_some_and(|entry| entry.default));
+        let defaults: Vec<&Step> = defaults.collect();
+        if defaults.is_empty() {
+            let kind = ProblemKind::NoSteps {
+                known: self.step_names(),
+            };
+            return Err(vec![Problem::general(Some(&self.project.place), kind)]);
+        }
+        Ok(defaults)
+    }
+
+    fn unknown(&self, name: String) -> Problem {
+        let known = self.step_names();
+        let kind = if name == MAIN {
+            ProblemKind::Itself { name }
+        } else {
+            ProblemKind::UnknownStep { name, known }
+        };
+        Problem::general(None, kind)
+    }
+
+    /// A step of the section `steps:`.
+    fn defined(&self, entry: StepEntry) -> Step {
+        let project = match &entry.project {
+            Some(project) => load_or_empty(&self.root().join(project)).map_err(Arc::new),
+            None => match self.folder(&entry.name) {
+                Some(step) => step.project,
+                None if self.project.entry_point(&entry.name).is_some() => {
+                    let name = entry.name.clone();
+                    return self.own_entry_point(&name, Some(entry));
+                }
+                None => Err(Arc::new(ProjectError::Missing(
+                    self.root().join(&entry.name),
+                ))),
+            },
+        };
+        Step {
+            name: entry.name.clone(),
+            entry_point: entry.entry_point.clone(),
+            project,
+            entry: Some(entry),
+        }
+    }
+
+    /// The step that is a folder with an MLproject.
+    fn folder(&self, name: &str) -> Option<Step> {
+        let project = PLACES.iter().find_map(|place| {
+            let folder = absolute(&self.root().join(place), name);
+            (folder != self.root())
+                .then(|| Project::load(&folder).transpose())
+                .flatten()
+        })?;
+        Some(Step {
+            name: name.to_owned(),
+            entry_point: None,
+            project: project.map(Rc::new).map_err(Arc::new),
+            entry: None,
+        })
+    }
+
+    fn own_entry_point(&self, name: &str, entry: Option<StepEntry>) -> Step {
+        let entry_point = Some(name.to_owned());
+        Step {
+            name: name.to_owned(),
+            entry_point,
+            project: Ok(Rc::clone(&self.project)),
+            entry,
+        }
+    }
+}
+
+impl Step {
+    /// The entry point that runs: what the definition fixes, else what was asked for.
+    pub(crate) fn entry_point_name<'a>(&'a self, asked_for: &'a str) -> &'a str {
+        self.entry_point.as_deref().unwrap_or(asked_for)
+    }
+
+    /// The declared entry point of that name, if the project can be read.
+    pub(crate) fn entry_point(&self, asked_for: &str) -> Option<&EntryPoint> {
+        self.project
+            .as_ref()
+            .ok()?
+            .entry_point(self.entry_point_name(asked_for))
+    }
+}
+
+/// A folder without an MLproject is a project too: MLflow runs scripts in it by their file name.
+fn load_or_empty(folder: &Path) -> Result<Rc<Project>, ProjectError> {
+    let folder = absolute(folder, "");
+    match Project::load(&folder)? {
+        Some(project) => Ok(Rc::new(project)),
+        None if folder.is_dir() => Ok(Rc::new(Project::empty(&folder))),
+        None => Err(ProjectError::Missing(folder)),
+    }
+}
+
+/// The names of the folders in which steps may be, in alphabetical order.
+fn folders(root: &Path) -> Vec<String> {
+    let entries = PLACES
+        .iter()
+        .filter_map(|place| std::fs::read_dir(root.join(place)).ok())
+        .flatten();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let name = entry.file_name().into_string().ok()?;
+            (!name.starts_with('.') && entry.path().is_dir()).then_some(name)
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn help(parameter: &Parameter) -> String {
+    let description = parameter.description.clone().unwrap_or_default();
+    match &parameter.default {
+        Some(default) => format!("{description} [default: {default}]"),
+        None => description,
+    }
+}

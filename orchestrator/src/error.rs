@@ -1,0 +1,367 @@
+//! Every way a run can fail: the data, the message, the hint and the exit code.
+//!
+//! Messages are lower case, name the user's things in backticks and say what was expected.
+
+use std::fmt::{self, Write};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::Arc;
+
+use crate::command::TemplateError;
+use crate::environment::Manager;
+
+/// Why the orchestrator did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The command line is wrong, or asks for help.
+    #[error(transparent)]
+    Usage(Box<clap::Error>),
+    /// The pipeline's own MLproject cannot be used.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// The plan has problems; nothing was run.
+    #[error("{}", plural(.0.len(), "problem"))]
+    Plan(Vec<Problem>),
+    /// The step's shell could not be started.
+    #[error("step `{step}` could not be started")]
+    Start {
+        step: String,
+        command: String,
+        cwd: PathBuf,
+        source: io::Error,
+    },
+    /// The step ran and failed.
+    #[error("step `{step}` {}", describe(*.status))]
+    Step {
+        step: String,
+        command: String,
+        status: ExitStatus,
+    },
+    /// Our own output could not be written.
+    #[error("cannot write to standard output")]
+    Output(#[from] io::Error),
+}
+
+/// Why an `MLproject` cannot be used, whatever it is asked for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProjectError {
+    #[error("no MLproject file in `{}`", shown(.0))]
+    Missing(PathBuf),
+    #[error("cannot read `{}`", shown(.path))]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{}:{line}: not valid UTF-8", shown(.path))]
+    NotUtf8 { path: PathBuf, line: usize },
+    #[error("{}:{}: {error}", shown(.path), .error.line)]
+    Yaml {
+        path: PathBuf,
+        error: crate::project::YamlError,
+    },
+    #[error("{place}: {item} should be {expected}")]
+    Shape {
+        place: Place,
+        item: String,
+        expected: &'static str,
+    },
+    #[error("{place}: `{key}` is not a key of `{section}`")]
+    UnknownKey {
+        place: Place,
+        section: String,
+        key: String,
+        known: &'static [&'static str],
+    },
+    #[error("{place}: a project can have one environment, but this one names {}", names(.keys))]
+    Environments {
+        place: Place,
+        keys: Vec<&'static str>,
+    },
+}
+
+/// Something that keeps one step, or the whole plan, from running.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    /// The step that cannot run; none when the request as a whole is wrong.
+    pub(crate) step: Option<String>,
+    /// Where the cause is written.
+    pub(crate) place: Option<Place>,
+    pub(crate) kind: ProblemKind,
+}
+
+impl Problem {
+    /// A problem of the request as a whole.
+    pub(crate) fn general(place: Option<&Place>, kind: ProblemKind) -> Problem {
+        Problem {
+            step: None,
+            place: place.cloned(),
+            kind,
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProblemKind {
+    #[error(transparent)]
+    Project(Arc<ProjectError>),
+    #[error(
+        "nothing says which steps are `all`: the MLproject has no section `steps:` with default steps"
+    )]
+    NoSteps { known: Vec<String> },
+    #[error("the default of `steps` is not a list of step names: {0}")]
+    DefaultSteps(#[source] crate::cli::StepsError),
+    #[error("unknown step `{name}`")]
+    UnknownStep { name: String, known: Vec<String> },
+    #[error("`{name}` is the pipeline itself and cannot be one of its own steps")]
+    Itself { name: String },
+    #[error("no entry point `{name}` in {}", shown(.project))]
+    UnknownEntryPoint {
+        name: String,
+        project: PathBuf,
+        known: Vec<String>,
+    },
+    #[error("entry point `{name}` has no command")]
+    NoCommand { name: String },
+    #[error("no value for the required parameter `{name}`")]
+    MissingParameter { name: String, step: String },
+    #[error("unknown parameter `{name}`: neither the pipeline nor a step declares it")]
+    UnknownParameter { name: String, known: Vec<String> },
+    #[error("parameter `{name}` is of type {kind}, but its value is `{value}`")]
+    NotANumber {
+        name: String,
+        kind: &'static str,
+        value: String,
+    },
+    #[error(
+        "parameter `{name}` should be a URI such as https://host/file, but its value is `{value}`"
+    )]
+    NotAUri { name: String, value: String },
+    #[error(
+        "parameter `{name}` should name a file or folder that exists, but there is no `{value}`"
+    )]
+    NoSuchPath { name: String, value: String },
+    #[error("parameter `{name}` is a remote path (`{value}`), which is not fetched yet")]
+    RemotePath { name: String, value: String },
+    #[error("`{key}` names `{name}`, which is not a parameter of entry point `{entry_point}`")]
+    UndeclaredFile {
+        key: &'static str,
+        name: String,
+        entry_point: String,
+        known: Vec<String>,
+    },
+    #[error("input `{name}` does not exist: {}", shown(.path))]
+    MissingInput {
+        name: String,
+        path: PathBuf,
+        maker: Option<String>,
+    },
+    #[error("the value of parameter `{name}` cannot be filled in: {source}")]
+    Value { name: String, source: TemplateError },
+    #[error("the command cannot be filled in at byte {}: {source}", source.offset())]
+    Command { source: TemplateError },
+    #[error("output `{name}` is {}, which step `{other}` writes too", shown(.path))]
+    SameOutput {
+        name: String,
+        path: PathBuf,
+        other: String,
+    },
+    #[error("there is no environment file {}", shown(.file))]
+    NoEnvironmentFile { file: PathBuf },
+    #[error("environment manager `{manager}` is not supported yet")]
+    Manager { manager: Manager },
+}
+
+/// A position in a file, printed as `file:line`.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) file: PathBuf,
+    pub(crate) line: Option<usize>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(formatter, "{}:{line}", shown(&self.file)),
+            None => write!(formatter, "{}", shown(&self.file)),
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn usage(error: clap::Error) -> Error {
+        Error::Usage(Box::new(error))
+    }
+
+    /// 0, 1 and 2 as `mlflow run` has them: 1 for whatever goes wrong, 2 for the command line.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Error::Usage(_) => 2,
+            _ => 1,
+        }
+    }
+
+    /// The whole message, ending in a newline: what went wrong, why, and the way out.
+    pub(crate) fn report(&self) -> String {
+        let mut text = String::new();
+        if let Error::Plan(problems) = self {
+            report_problems(&mut text, problems);
+            return text;
+        }
+        line(&mut text, format_args!("error: {self}"));
+        match self {
+            Error::Start { command, cwd, .. } => {
+                line(&mut text, format_args!("  command: {command}"));
+                line(&mut text, format_args!("  folder: {}", cwd.display()));
+            }
+            Error::Step { command, .. } => line(&mut text, format_args!("  command: {command}")),
+            _ => {}
+        }
+        report_causes(&mut text, std::error::Error::source(self), "");
+        if let Some(hint) = self.hint() {
+            line(&mut text, format_args!("hint: {hint}"));
+        }
+        text
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Error::Project(error) => error.hint(),
+            Error::Step { status, .. } if status.code() == Some(127) => {
+                Some("127 is the shell's code for a program that was not found; is it installed and on PATH?".into())
+            }
+            Error::Step { status, .. } if status.code() == Some(126) => {
+                Some("126 is the shell's code for a program that could not be executed".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn report_problems(text: &mut String, problems: &[Problem]) {
+    line(
+        text,
+        format_args!(
+            "error: {}; nothing was run",
+            plural(problems.len(), "problem")
+        ),
+    );
+    for problem in problems {
+        let place = problem
+            .place
+            .as_ref()
+            .map(|place| format!(" ({place})"))
+            .unwrap_or_default();
+        match &problem.step {
+            Some(step) => line(
+                text,
+                format_args!("  step `{step}`: {}{place}", problem.kind),
+            ),
+            None => line(text, format_args!("  {}{place}", problem.kind)),
+        }
+        if let ProblemKind::Project(error) = &problem.kind {
+            report_causes(text, std::error::Error::source(error), "    ");
+        }
+        if let Some(hint) = problem.kind.hint() {
+            line(text, format_args!("    hint: {hint}"));
+        }
+    }
+}
+
+fn report_causes(text: &mut String, mut cause: Option<&dyn std::error::Error>, indent: &str) {
+    while let Some(error) = cause {
+        line(text, format_args!("{indent}  caused by: {error}"));
+        cause = error.source();
+    }
+}
+
+impl ProjectError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            ProjectError::Missing(_) => {
+                Some("run in a pipeline's folder, or name it with `-C DIR`".into())
+            }
+            ProjectError::UnknownKey { key, known, .. } => Some(suggestion(key, known)),
+            _ => None,
+        }
+    }
+}
+
+impl ProblemKind {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            ProblemKind::Project(error) => return error.hint(),
+            ProblemKind::NoSteps { known } => format!("name them, for instance `--steps {}`", known.join(",")),
+            ProblemKind::UnknownStep { name, known } if known.is_empty() => {
+                format!("a step is a folder with an MLproject, here `{name}/MLproject`")
+            }
+            ProblemKind::UnknownStep { name, known }
+            | ProblemKind::UnknownEntryPoint { name, known, .. }
+            | ProblemKind::UnknownParameter { name, known }
+            | ProblemKind::UndeclaredFile { name, known, .. } => suggestion(name, known),
+            ProblemKind::MissingParameter { name, step } => {
+                format!("give it with `-P {name}=VALUE`, or for this step alone with `-P {step}.{name}=VALUE`")
+            }
+            ProblemKind::MissingInput { maker: Some(maker), .. } => {
+                format!("step `{maker}` makes it and has to run before")
+            }
+            ProblemKind::Manager { .. } => {
+                "run the command without an environment: `--env-manager local`, or `env_manager: local` in the pipeline's MLproject".into()
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// "did you mean" for the nearest known name, and all the known names.
+fn suggestion(name: &str, known: &[impl AsRef<str>]) -> String {
+    let nearest = known
+        .iter()
+        .map(|candidate| {
+            (
+                strsim::jaro_winkler(name, candidate.as_ref()),
+                candidate.as_ref(),
+            )
+        })
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|left, right| left.0.total_cmp(&right.0));
+    match nearest {
+        Some((_, nearest)) => format!("did you mean `{nearest}`? known are {}", names(known)),
+        None if known.is_empty() => "none are known".into(),
+        None => format!("known are {}", names(known)),
+    }
+}
+
+/// How a process ended, as the end of a sentence that starts with its name.
+pub(crate) fn describe(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("failed with exit code {code}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, None) => format!("ended with {status}"),
+    }
+}
+
+/// A path as the user would type it: relative when it lies below the current folder.
+pub(crate) fn shown(path: &Path) -> std::path::Display<'_> {
+    let relative = std::env::current_dir()
+        .ok()
+        .and_then(|cwd| path.strip_prefix(cwd).ok());
+    match relative {
+        Some(relative) if !relative.as_os_str().is_empty() => relative.display(),
+        _ => path.display(),
+    }
+}
+
+fn names(names: &[impl AsRef<str>]) -> String {
+    let quoted: Vec<String> = names
+        .iter()
+        .map(|name| format!("`{}`", name.as_ref()))
+        .collect();
+    quoted.join(", ")
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+fn line(text: &mut String, content: fmt::Arguments<'_>) {
+    writeln!(text, "{content}").expect("writing to a String cannot fail");
+}

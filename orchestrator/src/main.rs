@@ -1,0 +1,37 @@
+//! Runs a pipeline of MLflow projects. Start reading at `pipeline.rs`.
+
+mod cli;
+mod command;
+mod definition;
+mod environment;
+mod error;
+mod list;
+mod parameters;
+mod pipeline;
+mod plan;
+mod process;
+mod project;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use error::Error;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match pipeline::run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Error::Usage(error)) => {
+            // clap also speaks through this for `--help` and `--version`, which go to stdout and succeed.
+            // A reader that has gone away (`orchestrator --help | head -1`) is no failure of ours.
+            let _ = error.print();
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+        }
+        Err(error) => {
+            // Nobody is left to tell when stderr itself is closed; the exit code still says it.
+            let _ = write!(std::io::stderr().lock(), "{}", error.report());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

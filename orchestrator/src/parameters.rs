@@ -1,0 +1,537 @@
+//! Given and declared parameters to values, or every complaint at once. Pure.
+
+use std::path::{Path, PathBuf};
+
+use crate::command;
+use crate::error::{Problem, ProblemKind};
+use crate::project::{EntryPoint, Parameter, absolute};
+
+/// A parameter of one step with its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Resolved {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    /// Whether the entry point declares it; others are appended to the command.
+    pub(crate) declared: bool,
+    /// The local path that a `path` parameter, an input or an output means.
+    pub(crate) path: Option<PathBuf>,
+}
+
+/// Where values come from, for one step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    pub(crate) step: &'a str,
+    /// From the command line; a name may be qualified as `step.name`.
+    pub(crate) given: &'a [(String, String)],
+    /// From the step's entry in `steps:`.
+    pub(crate) defined: &'a [(String, String)],
+    /// The pipeline's own parameters.
+    pub(crate) pipeline: &'a [Parameter],
+    /// The folder in which the orchestrator was started.
+    pub(crate) caller: &'a Path,
+    /// The pipeline's folder.
+    pub(crate) root: &'a Path,
+    /// The step's folder.
+    pub(crate) folder: &'a Path,
+}
+
+/// Who said a value; decides which folder a relative path starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    CommandLine,
+    Pipeline,
+    Step,
+}
+
+/// A value before it is checked.
+struct Found {
+    value: String,
+    origin: Origin,
+}
+
+/// Gives every declared parameter its value, then adds the undeclared ones that are meant for this step.
+pub(crate) fn resolve(
+    entry_point: &EntryPoint,
+    sources: &Sources,
+) -> (Vec<Resolved>, Vec<Problem>) {
+    let (mut resolved, mut problems) = (Vec::new(), Vec::new());
+    for parameter in &entry_point.parameters {
+        let problem = |kind| Problem {
+            step: Some(sources.step.to_owned()),
+            place: Some(parameter.place.clone()),
+            kind,
+        };
+        match find(parameter, sources)
+            .and_then(|found| check(parameter, found, entry_point, sources))
+        {
+            Ok(value) => resolved.push(value),
+            Err(kind) => problems.push(problem(kind)),
+        }
+    }
+    for (name, value) in extra(entry_point, sources) {
+        match value {
+            Ok(value) => resolved.push(Resolved {
+                name,
+                value,
+                declared: false,
+                path: None,
+            }),
+            Err(kind) => problems.push(Problem {
+                step: Some(sources.step.to_owned()),
+                place: None,
+                kind,
+            }),
+        }
+    }
+    (resolved, problems)
+}
+
+/// The parameter name behind `step.`, if the name is qualified for this step.
+pub(crate) fn qualified<'a>(name: &'a str, step: &str) -> Option<&'a str> {
+    name.strip_prefix(step)?.strip_prefix('.')
+}
+
+/// The value of a parameter, from the strongest source that has one.
+fn find(parameter: &Parameter, sources: &Sources) -> Result<Found, ProblemKind> {
+    let name = parameter.name.as_str();
+    let for_this_step = sources
+        .given
+        .iter()
+        .find(|(given, _)| qualified(given, sources.step) == Some(name));
+    if let Some((_, value)) =
+        for_this_step.or_else(|| sources.given.iter().find(|(given, _)| given == name))
+    {
+        return Ok(Found {
+            value: value.clone(),
+            origin: Origin::CommandLine,
+        });
+    }
+    if let Some((_, template)) = sources.defined.iter().find(|(defined, _)| defined == name) {
+        return Ok(Found {
+            value: filled(name, template, sources)?,
+            origin: Origin::Pipeline,
+        });
+    }
+    let of_pipeline = sources
+        .pipeline
+        .iter()
+        .find(|parameter| parameter.name == name);
+    if let Some(value) = of_pipeline.and_then(|parameter| parameter.default.clone()) {
+        return Ok(Found {
+            value,
+            origin: Origin::Pipeline,
+        });
+    }
+    match &parameter.default {
+        Some(value) => Ok(Found {
+            value: value.clone(),
+            origin: Origin::Step,
+        }),
+        None => Err(ProblemKind::MissingParameter {
+            name: name.into(),
+            step: sources.step.into(),
+        }),
+    }
+}
+
+/// A value of the definition, in which `{name}` stands for a parameter of the pipeline.
+fn filled(name: &str, template: &str, sources: &Sources) -> Result<String, ProblemKind> {
+    let given = sources
+        .given
+        .iter()
+        .filter(|(given, _)| sources.pipeline.iter().any(|known| known.name == *given));
+    let defaults = sources
+        .pipeline
+        .iter()
+        .filter_map(|known| Some((known.name.clone(), known.default.clone()?)));
+    // Of two values for one name the later counts.
+    let values: Vec<(String, String)> = defaults.chain(given.cloned()).collect();
+    command::fill(template, &values).map_err(|source| ProblemKind::Value {
+        name: name.into(),
+        source,
+    })
+}
+
+/// What MLflow appends to the command: names that the entry point does not declare.
+///
+/// Only values that were meant for this very step count; a name for the whole pipeline would reach
+/// steps that never heard of it.
+fn extra(
+    entry_point: &EntryPoint,
+    sources: &Sources,
+) -> Vec<(String, Result<String, ProblemKind>)> {
+    let given: Vec<(String, Result<String, ProblemKind>)> = sources
+        .given
+        .iter()
+        .filter_map(|(name, value)| {
+            Some((qualified(name, sources.step)?.to_owned(), Ok(value.clone())))
+        })
+        .collect();
+    let defined = sources
+        .defined
+        .iter()
+        .filter(|(name, _)| given.iter().all(|(known, _)| known != name));
+    let defined: Vec<_> = defined
+        .map(|(name, template)| (name.clone(), filled(name, template, sources)))
+        .collect();
+    let all = defined.into_iter().chain(given);
+    all.filter(|(name, _)| entry_point.parameter(name).is_none())
+        .collect()
+}
+
+/// Checks the value against the parameter's type and makes relative files absolute.
+fn check(
+    parameter: &Parameter,
+    found: Found,
+    entry_point: &EntryPoint,
+    sources: &Sources,
+) -> Result<Resolved, ProblemKind> {
+    let Found { value, origin } = found;
+    let name = parameter.name.clone();
+    let base = match origin {
+        Origin::CommandLine => sources.caller,
+        Origin::Pipeline => sources.root,
+        Origin::Step => sources.folder,
+    };
+    let names_a_file = entry_point.inputs.contains(&name) || entry_point.outputs.contains(&name);
+    let (value, path) = match (parameter.kind.as_str(), local_path(&value)) {
+        ("int", _) if !is_python_int(&value) => {
+            return Err(ProblemKind::NotANumber {
+                name,
+                kind: "int",
+                value,
+            });
+        }
+        ("float", _) if !is_python_float(&value) => {
+            return Err(ProblemKind::NotANumber {
+                name,
+                kind: "float",
+                value,
+            });
+        }
+        ("path", None) => return Err(ProblemKind::RemotePath { name, value }),
+        // MLflow starts from the folder of whoever calls `mlflow run`, for the step's defaults too.
+        ("path", Some(path)) => anchored(
+            if origin == Origin::Step {
+                sources.caller
+            } else {
+                base
+            },
+            &path,
+        ),
+        // MLflow documents that a local file becomes its absolute path, though its code refuses it.
+        ("uri", Some(path)) if !has_scheme(&value) => anchored(base, &path),
+        (_, Some(path)) if names_a_file && !value.is_empty() => match anchored(base, &path) {
+            // The step's own default stays as written: it starts from the step's folder anyway.
+            (_, path) if origin == Origin::Step || has_scheme(&value) => (value, path),
+            anchored => anchored,
+        },
+        _ => (value, None),
+    };
+    Ok(Resolved {
+        name,
+        value,
+        declared: true,
+        path,
+    })
+}
+
+fn anchored(base: &Path, path: &Path) -> (String, Option<PathBuf>) {
+    let path = absolute(base, path);
+    (path.to_string_lossy().into_owned(), Some(path))
+}
+
+/// The local file or folder that a value means: a value without a scheme, or `file:` without a host.
+fn local_path(value: &str) -> Option<PathBuf> {
+    if !has_scheme(value) {
+        return Some(value.into());
+    }
+    let rest = value
+        .get(..5)
+        .filter(|scheme| scheme.eq_ignore_ascii_case("file:"))
+        .map(|_| &value[5..])?;
+    match rest.strip_prefix("//") {
+        Some(path) if path.is_empty() || path.starts_with('/') => Some(percent_decoded(path)),
+        Some(_) => None,
+        None => Some(percent_decoded(rest)),
+    }
+}
+
+/// Whether Python's `urlparse` finds a scheme: ASCII letters, digits, `+`, `-` and `.` before a colon.
+fn has_scheme(value: &str) -> bool {
+    let value = value.trim_start_matches(|c: char| c <= ' ');
+    let Some((scheme, _)) = value.split_once(':') else {
+        return false;
+    };
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+}
+
+fn percent_decoded(text: &str) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [byte, tail @ ..] = rest {
+        let code = match tail {
+            [high, low, ..] if *byte == b'%' => hexadecimal(*high).zip(hexadecimal(*low)),
+            _ => None,
+        };
+        match code {
+            Some((high, low)) => (bytes.push(high << 4 | low), rest = &tail[2..]).1,
+            None => (bytes.push(*byte), rest = tail).1,
+        }
+    }
+    std::ffi::OsString::from_vec(bytes).into()
+}
+
+fn hexadecimal(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// Whether Python's `int()` takes the text: a sign, digits, single underscores between them.
+fn is_python_int(text: &str) -> bool {
+    let text = text.trim();
+    is_digits(text.strip_prefix(['+', '-']).unwrap_or(text))
+}
+
+fn is_digits(text: &str) -> bool {
+    text.split('_')
+        .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether Python's `float()` takes the text.
+fn is_python_float(text: &str) -> bool {
+    let text = text.trim();
+    let number = text
+        .strip_prefix(['+', '-'])
+        .unwrap_or(text)
+        .to_ascii_lowercase();
+    if ["inf", "infinity", "nan"].contains(&number.as_str()) {
+        return true;
+    }
+    let (mantissa, exponent) = number
+        .split_once('e')
+        .map_or((number.as_str(), None), |(m, e)| (m, Some(e)));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = |part: &str| part.is_empty() || is_digits(part);
+    let has_digits = !(whole.is_empty() && fraction.is_empty());
+    has_digits && digits(whole) && digits(fraction) && exponent.is_none_or(is_python_int)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Place;
+
+    fn place() -> Place {
+        Place {
+            file: "/p/s/MLproject".into(),
+            line: Some(1),
+        }
+    }
+
+    fn parameter(name: &str, kind: &str, default: Option<&str>) -> Parameter {
+        let default = default.map(str::to_owned);
+        Parameter {
+            name: name.into(),
+            kind: kind.into(),
+            default,
+            description: None,
+            place: place(),
+        }
+    }
+
+    fn entry_point(parameters: Vec<Parameter>) -> EntryPoint {
+        EntryPoint {
+            name: "main".into(),
+            description: None,
+            parameters,
+            command: None,
+            inputs: vec!["raw".into()],
+            outputs: vec!["clean".into()],
+            place: place(),
+        }
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    /// Resolves for step `s` of the pipeline in `/p`, called from `/home`.
+    fn resolve_with(
+        parameters: Vec<Parameter>,
+        given: &[(&str, &str)],
+        defined: &[(&str, &str)],
+        pipeline: &[Parameter],
+    ) -> Result<Vec<(String, String)>, Vec<String>> {
+        let (given, defined) = (pairs(given), pairs(defined));
+        let sources = Sources {
+            step: "s",
+            given: &given,
+            defined: &defined,
+            pipeline,
+            caller: Path::new("/home"),
+            root: Path::new("/p"),
+            folder: Path::new("/p/s"),
+        };
+        let (resolved, problems) = resolve(&entry_point(parameters), &sources);
+        let pair = |value: Resolved| (value.name, value.value);
+        if problems.is_empty() {
+            Ok(resolved.into_iter().map(pair).collect())
+        } else {
+            Err(problems
+                .into_iter()
+                .map(|problem| problem.kind.to_string())
+                .collect())
+        }
+    }
+
+    #[test]
+    fn the_strongest_source_wins() {
+        let declared = || vec![parameter("x", "string", Some("own"))];
+        let pipeline = [parameter("x", "string", Some("pipeline"))];
+        let value = |given: &[(&str, &str)], defined: &[(&str, &str)], pipeline: &[Parameter]| {
+            resolve_with(declared(), given, defined, pipeline).unwrap()[0]
+                .1
+                .clone()
+        };
+        assert_eq!(
+            value(
+                &[("x", "wide"), ("s.x", "step")],
+                &[("x", "defined")],
+                &pipeline
+            ),
+            "step"
+        );
+        assert_eq!(
+            value(
+                &[("x", "wide"), ("t.x", "other")],
+                &[("x", "defined")],
+                &pipeline
+            ),
+            "wide"
+        );
+        assert_eq!(value(&[], &[("x", "defined")], &pipeline), "defined");
+        assert_eq!(value(&[], &[], &pipeline), "pipeline");
+        assert_eq!(value(&[], &[], &[]), "own");
+    }
+
+    #[test]
+    fn all_missing_parameters_are_told_at_once() {
+        let declared = vec![parameter("a", "string", None), parameter("b", "int", None)];
+        let problems = resolve_with(declared, &[], &[], &[]).unwrap_err();
+        assert_eq!(
+            problems,
+            [
+                "no value for the required parameter `a`",
+                "no value for the required parameter `b`"
+            ]
+        );
+    }
+
+    #[test]
+    fn undeclared_names_for_this_step_are_kept_as_extra() {
+        let resolved = resolve_with(
+            vec![],
+            &[("s.x", "1"), ("t.y", "2"), ("z", "3")],
+            &[("w", "4"), ("x", "5")],
+            &[],
+        );
+        assert_eq!(resolved.unwrap(), pairs(&[("w", "4"), ("x", "1")]));
+    }
+
+    #[test]
+    fn a_value_of_the_definition_takes_parameters_of_the_pipeline() {
+        let pipeline = [parameter("seed", "int", Some("7"))];
+        let declared = || vec![parameter("x", "string", None)];
+        let resolved = resolve_with(
+            declared(),
+            &[("seed", "8")],
+            &[("x", "seed is {seed}")],
+            &pipeline,
+        );
+        assert_eq!(resolved.unwrap(), pairs(&[("x", "seed is 8")]));
+        let problems = resolve_with(declared(), &[], &[("x", "{sede}")], &pipeline).unwrap_err();
+        assert!(
+            problems[0].starts_with("the value of parameter `x` cannot be filled in"),
+            "{problems:?}"
+        );
+    }
+
+    #[test]
+    fn a_relative_file_starts_from_the_folder_of_whoever_said_it() {
+        let declared = || {
+            vec![
+                parameter("raw", "string", Some("../raw.csv")),
+                parameter("note", "string", Some("x")),
+            ]
+        };
+        let pipeline = [parameter("raw", "string", Some("data/raw.csv"))];
+        let value = |given: &[(&str, &str)], pipeline: &[Parameter]| {
+            resolve_with(declared(), given, &[], pipeline).unwrap()[0]
+                .1
+                .clone()
+        };
+        assert_eq!(value(&[("raw", "a/../raw.csv")], &[]), "/home/raw.csv");
+        assert_eq!(value(&[], &pipeline), "/p/data/raw.csv");
+        assert_eq!(value(&[], &[]), "../raw.csv");
+        assert_eq!(
+            value(&[("raw", "s3://bucket/raw.csv")], &[]),
+            "s3://bucket/raw.csv"
+        );
+        let other = resolve_with(declared(), &[("note", "a/b")], &[], &[]).unwrap();
+        assert_eq!(
+            other[1].1, "a/b",
+            "only declared inputs and outputs are files"
+        );
+    }
+
+    #[test]
+    fn path_and_uri_follow_mlflow() {
+        let one = |kind: &str, value: &str| {
+            resolve_with(vec![parameter("x", kind, Some(value))], &[], &[], &[])
+                .map(|resolved| resolved[0].1.clone())
+        };
+        assert_eq!(one("path", "data").unwrap(), "/home/data");
+        assert_eq!(one("path", "file:///a%20b").unwrap(), "/a b");
+        assert!(one("path", "s3://bucket/x").unwrap_err()[0].contains("remote path"));
+        assert_eq!(one("uri", "mailto:a").unwrap(), "mailto:a");
+        assert_eq!(one("uri", "data.csv").unwrap(), "/p/s/data.csv");
+        assert_eq!(
+            one("Path", "data").unwrap(),
+            "data",
+            "types are case-sensitive"
+        );
+    }
+
+    #[test]
+    fn numbers_are_those_of_python() {
+        for text in ["1", "-1", "+1", " 1 ", "1_000", "007"] {
+            assert!(is_python_int(text) && is_python_float(text), "{text}");
+        }
+        for text in [
+            "1.5",
+            ".5",
+            "5.",
+            "1e-3",
+            "1_0.0_1E+5",
+            "inf",
+            "-Infinity",
+            "NaN",
+        ] {
+            assert!(!is_python_int(text) && is_python_float(text), "{text}");
+        }
+        for text in [
+            "", "a", "0x10", "1__0", "_1", "1_", ".", "e5", "1e", "1e5.0", "--1", "1 000",
+        ] {
+            assert!(!is_python_int(text) && !is_python_float(text), "{text}");
+        }
+    }
+}

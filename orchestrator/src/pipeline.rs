@@ -1,0 +1,88 @@
+//! The way through: load, plan everything, run.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use crate::cli::{self, Action, Format, Request};
+use crate::definition::Pipeline;
+use crate::error::Error;
+use crate::plan::{self, Plan};
+use crate::process;
+use crate::project::absolute;
+
+/// Does what the command line asks for.
+pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
+    let caller = std::env::current_dir()?;
+    let (pipeline, request) = load(arguments, &caller)?;
+    if request.action == Action::List {
+        return crate::list::print(&pipeline, &request);
+    }
+    let plan = plan::make(&pipeline, &request, &caller).map_err(Error::Plan)?;
+    match request.action {
+        Action::DryRun => print(&plan, request.format),
+        Action::Run | Action::List => execute(&plan),
+    }
+}
+
+/// Reads the projects and then the command line, whose options they declare.
+fn load(arguments: &[OsString], caller: &Path) -> Result<(Pipeline, Request), Error> {
+    let preview = cli::preview(arguments);
+    let pipeline = Pipeline::load(&absolute(caller, &preview.directory), &preview.steps);
+    let options = pipeline.as_ref().map(Pipeline::options).unwrap_or_default();
+    match (cli::parse(arguments, &options), pipeline) {
+        // Help and version are to be had everywhere, also where there is no pipeline.
+        (Err(error), Ok(_)) => Err(Error::usage(error)),
+        (Err(error), Err(_)) if !error.use_stderr() => Err(Error::usage(error)),
+        (_, Err(error)) => Err(error.into()),
+        (Ok(request), Ok(pipeline)) => Ok((pipeline, request)),
+    }
+}
+
+fn print(plan: &Plan, format: Format) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    match format {
+        Format::Text => write!(stdout, "{plan}")?,
+        Format::Json => {
+            serde_json::to_writer(&mut stdout, plan).map_err(io::Error::from)?;
+            writeln!(stdout)?;
+        }
+    }
+    Ok(stdout.flush()?)
+}
+
+/// Runs the steps in order, up to the first that fails.
+fn execute(plan: &Plan) -> Result<(), Error> {
+    let start = Instant::now();
+    let count = plan.steps.len();
+    for (position, step) in plan.steps.iter().enumerate() {
+        let label = format!("[{}/{count}] {}", position + 1, step.name);
+        let step_start = Instant::now();
+        eprintln!("{label}: running");
+        let status = process::run(&step.command, &step.cwd).map_err(|source| Error::Start {
+            step: step.name.clone(),
+            command: step.command.clone(),
+            cwd: step.cwd.clone(),
+            source,
+        })?;
+        if !status.success() {
+            return Err(Error::Step {
+                step: step.name.clone(),
+                command: step.command.clone(),
+                status,
+            });
+        }
+        eprintln!(
+            "{label}: finished in {:.1} s",
+            step_start.elapsed().as_secs_f64()
+        );
+    }
+    let noun = if count == 1 { "step" } else { "steps" };
+    eprintln!(
+        "{}: {count} {noun} finished in {:.1} s",
+        plan.pipeline,
+        start.elapsed().as_secs_f64()
+    );
+    Ok(())
+}

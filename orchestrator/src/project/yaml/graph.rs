@@ -1,0 +1,112 @@
+//! The nodes of a document; an alias is a second edge to its anchor's node.
+
+use serde_yaml::Value;
+
+use super::{Error, ErrorKind, MAX_DEPTH};
+
+pub(super) type NodeId = usize;
+
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) line: usize,
+    pub(super) column: usize,
+    pub(super) content: Content,
+}
+
+#[derive(Debug)]
+pub(super) enum Content {
+    Scalar(Value),
+    /// A plain `<<`: as a key it merges, anywhere else PyYAML refuses it.
+    Merge,
+    /// A plain `=`: as a key it is a text, anywhere else PyYAML refuses it.
+    Equals,
+    Sequence(Vec<NodeId>),
+    Mapping(Vec<(NodeId, NodeId)>),
+    /// `!!set`: a mapping of which only the keys count.
+    Set(Vec<(NodeId, NodeId)>),
+    /// `!!omap` and `!!pairs`: a sequence of mappings with one pair each.
+    Pairs(Vec<NodeId>),
+}
+
+impl Content {
+    pub(super) fn pairs(&self) -> Option<&[(NodeId, NodeId)]> {
+        match self {
+            Self::Mapping(pairs) | Self::Set(pairs) => Some(pairs),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Graph {
+    pub(super) nodes: Vec<Node>,
+    pub(super) root: Option<NodeId>,
+}
+
+impl Graph {
+    pub(super) fn error(&self, id: NodeId, kind: ErrorKind) -> Error {
+        let Node { line, column, .. } = self.nodes[id];
+        Error { line, column, kind }
+    }
+
+    /// The last pair of a mapping with that key, own pairs before merged ones.
+    pub(super) fn find(
+        &self,
+        mapping: NodeId,
+        name: &str,
+        depth: usize,
+    ) -> Option<(NodeId, NodeId)> {
+        let pairs = self.nodes[mapping].content.pairs()?;
+        let is_named = |key: NodeId| match &self.nodes[key].content {
+            Content::Scalar(Value::String(text)) => text == name,
+            Content::Equals => name == "=",
+            _ => false,
+        };
+        let own = pairs.iter().rev().find(|(key, _)| is_named(*key)).copied();
+        own.or_else(|| {
+            let merges = pairs
+                .iter()
+                .rev()
+                .filter(|(key, _)| matches!(self.nodes[*key].content, Content::Merge));
+            let mut sources = merges.flat_map(|(_, value)| match &self.nodes[*value].content {
+                Content::Sequence(items) => items.as_slice(),
+                _ => std::slice::from_ref(value),
+            });
+            sources.find_map(|source| {
+                if depth < MAX_DEPTH {
+                    self.find(*source, name, depth + 1)
+                } else {
+                    None
+                }
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+
+    #[test]
+    fn keys_have_lines() {
+        let text = "name: x\nbase: &base\n  epochs: 1\nentry_points:\n  main:\n    parameters:\n      <<: *base\n      \
+                    rate: {type: float,\n        default: 1}\n    command: a\n    command: b\n  \"other one\": *base\n";
+        let read = parse(text).unwrap();
+        let table: [(&[&str], Option<usize>); 8] = [
+            (&["name"], Some(1)),
+            (&["entry_points", "main"], Some(5)),
+            (
+                &["entry_points", "main", "parameters", "rate", "default"],
+                Some(9),
+            ),
+            (&["entry_points", "main", "command"], Some(11)),
+            (&["entry_points", "main", "parameters", "epochs"], Some(3)),
+            (&["entry_points", "other one"], Some(12)),
+            (&["entry_points", "other one", "epochs"], Some(3)),
+            (&["entry_points", "absent"], None),
+        ];
+        for (path, line) in table {
+            assert_eq!(read.line(path), line, "{path:?}");
+        }
+    }
+}
