@@ -1,0 +1,276 @@
+//! What users get wrong: one clear message, the documented exit code, and nothing run.
+
+use crate::harness::Folder;
+
+/// A pipeline of the steps `a` and `b`; `a` leaves a trace when it runs.
+fn pipeline() -> Folder {
+    let folder = Folder::new();
+    folder.file("MLproject", "name: demo\nenv_manager: local\n");
+    folder.step("a", "command: touch ../ran");
+    folder.step(
+        "b",
+        "parameters:\n  rows: int\n  rate: {type: float, default: 1}\ncommand: echo {rows}",
+    );
+    folder
+}
+
+#[track_caller]
+fn refused(folder: &Folder, arguments: &[&str], code: i32, stderr: &str) {
+    folder.orchestrator(arguments).run().fails(code, stderr);
+    assert!(!folder.exists("ran"), "a step was run");
+}
+
+#[test]
+fn no_mlproject() {
+    let folder = Folder::new();
+    let hint = "hint: run in a pipeline's folder, or name it with `-C DIR`\n";
+    refused(
+        &folder,
+        &["--steps", "a"],
+        1,
+        &format!("error: no MLproject file in `[DIR]`\n{hint}"),
+    );
+    refused(
+        &folder,
+        &["-C", "no/where"],
+        1,
+        &format!("error: no MLproject file in `no/where`\n{hint}"),
+    );
+    folder.orchestrator(&["--help"]).run().ends(0);
+}
+
+#[test]
+fn invalid_yaml_is_told_with_file_and_line() {
+    let folder = pipeline();
+    folder.file("b/MLproject", "name: b\nentry_points:\n\tmain: {}\n");
+    let ended = folder.orchestrator(&["--steps", "a,b"]).run();
+    ended.ends(1);
+    let ended = ended.says("error: 1 problem; nothing was run\n  step `b`: b/MLproject:3: ");
+    assert_eq!(ended.stdout(), "");
+    folder.file("MLproject", "name: 'demo\n");
+    folder
+        .orchestrator(&["--steps", "a"])
+        .run()
+        .says("error: MLproject:")
+        .ends(1);
+    assert!(!folder.exists("ran"));
+}
+
+#[test]
+fn an_unknown_step() {
+    let folder = pipeline();
+    let text = "error: 1 problem; nothing was run\n  unknown step `aa`\n    hint: did you mean `a`? known are `a`, `b`\n";
+    refused(&folder, &["--steps", "a,aa"], 1, text);
+    let text = "error: 1 problem; nothing was run\n  `main` is the pipeline itself and cannot be one of its own steps\n";
+    refused(&folder, &["--steps", "a,main"], 1, text);
+    refused(
+        Folder::new().file("MLproject", "name: x"),
+        &["--steps", "q"],
+        1,
+        "error: 1 problem; nothing was run\n  unknown step `q`\n    hint: a step is a folder with an MLproject, here `q/MLproject`\n",
+    );
+}
+
+#[test]
+fn a_steps_text_that_is_no_list() {
+    let folder = pipeline();
+    let cases = [
+        ("", "expected at least one step name"),
+        (" ", "expected at least one step name"),
+        ("a,,b", "a step name is missing between two commas"),
+        ("a,b,", "a step name is missing between two commas"),
+        ("a,b,a", "step `a` is named twice"),
+        ("all,a", "`all` stands alone"),
+    ];
+    for (steps, message) in cases {
+        let ended = folder.orchestrator(&["--steps", steps]).run();
+        ended.ends(2);
+        ended.says("for '--steps <A,B>'").says(message);
+        folder
+            .orchestrator(&["-P", &format!("steps={steps}")])
+            .run()
+            .says(message)
+            .ends(2);
+    }
+    folder.file(
+        "MLproject",
+        "entry_points: {main: {parameters: {steps: {default: 'a,,b'}}}}",
+    );
+    let text = "error: 1 problem; nothing was run\n  the default of `steps` is not a list of step names: \
+                a step name is missing between two commas (MLproject:1)\n";
+    refused(&folder, &[], 1, text);
+}
+
+#[test]
+fn nothing_says_which_steps() {
+    let text = "error: 1 problem; nothing was run
+  nothing says which steps are `all`: the MLproject has no section `steps:` with default steps (MLproject)
+    hint: name them, for instance `--steps a,b`
+";
+    refused(&pipeline(), &[], 1, text);
+    refused(&pipeline(), &["--steps", "all"], 1, text);
+}
+
+#[test]
+fn every_problem_of_every_step_in_one_report() {
+    let folder = pipeline();
+    folder.step(
+        "c",
+        "parameters: {x: str, y: str}\ncommand: echo {x} {z} {y}",
+    );
+    folder.step("d", "command: echo ${HOME}");
+    folder.step("e", "parameters: {x: {default: 1}}");
+    let text = "error: 7 problems; nothing was run
+  unknown parameter `rowz`: neither the pipeline nor a step declares it
+    hint: did you mean `rows`? known are `rows`, `rate`, `x`, `y`
+  step `b`: no value for the required parameter `rows` (b/MLproject:5)
+    hint: give it with `-P rows=VALUE`, or for this step alone with `-P b.rows=VALUE`
+  step `b`: parameter `rate` is of type float, but its value is `fast` (b/MLproject:6)
+  step `c`: no value for the required parameter `x` (c/MLproject:4)
+    hint: give it with `-P x=VALUE`, or for this step alone with `-P c.x=VALUE`
+  step `c`: no value for the required parameter `y` (c/MLproject:4)
+    hint: give it with `-P y=VALUE`, or for this step alone with `-P c.y=VALUE`
+  step `d`: the command cannot be filled in at byte 6: placeholder `{HOME}` has no parameter of that name; \
+                write `${{HOME}}` for a shell variable (d/MLproject:3)
+  step `e`: entry point `main` has no command (e/MLproject:3)
+";
+    refused(
+        &folder,
+        &["--steps", "a,b,c,d,e", "-P", "rowz=1", "--rate", "fast"],
+        1,
+        text,
+    );
+    refused(
+        &folder,
+        &[
+            "--steps",
+            "a,b,c,d,e",
+            "-P",
+            "rowz=1",
+            "--rate",
+            "fast",
+            "--dry-run",
+        ],
+        1,
+        text,
+    );
+}
+
+#[test]
+fn a_number_that_is_none() {
+    let text = "error: 1 problem; nothing was run\n  step `b`: parameter `rows` is of type int, but its value is `many` (b/MLproject:5)\n";
+    refused(&pipeline(), &["--steps", "a,b", "--rows", "many"], 1, text);
+}
+
+#[test]
+fn parameters_on_the_command_line() {
+    let folder = pipeline();
+    let cases: [(&[&str], &str); 5] = [
+        (&["--rwos", "1"], "unexpected argument '--rwos'"),
+        (&["-P", "rows"], "expected NAME=VALUE"),
+        (
+            &["-P", "rows=1", "-P", "rows=2"],
+            "parameter `rows` is given twice",
+        ),
+        (
+            &["-P", "rows=1", "--rows", "2"],
+            "parameter `rows` is given twice",
+        ),
+        (
+            &["--env-manager", "nix"],
+            "possible values: local, conda, virtualenv, uv, docker",
+        ),
+    ];
+    for (arguments, message) in cases {
+        let ended = folder
+            .orchestrator(&[&["--steps", "a,b"], arguments].concat())
+            .run();
+        ended.ends(2);
+        ended.says(message);
+    }
+    assert!(!folder.exists("ran"));
+}
+
+#[test]
+fn an_unknown_entry_point() {
+    let text = "error: 1 problem; nothing was run\n  step `a`: no entry point `mian` in a (a/MLproject)\n    hint: did you mean `main`? known are `main`\n";
+    refused(&pipeline(), &["--steps", "a", "-e", "mian"], 1, text);
+}
+
+#[test]
+fn an_input_that_nobody_makes() {
+    let folder = pipeline();
+    folder.step(
+        "c",
+        "parameters: {data: {default: ../data.csv}}\ninputs: [data]\ncommand: cat {data}",
+    );
+    let text = "error: 1 problem; nothing was run\n  step `c`: input `data` does not exist: data.csv (c/MLproject:4)\n";
+    refused(&folder, &["--steps", "a,c"], 1, text);
+    let text = "error: 1 problem; nothing was run\n  step `c`: input `data` does not exist: other (c/MLproject:4)\n";
+    refused(&folder, &["--steps", "a,c", "--data", "other"], 1, text);
+}
+
+#[test]
+fn files_that_no_parameter_names_and_outputs_of_two_steps() {
+    let folder = pipeline();
+    folder.step(
+        "c",
+        "parameters: {data: {default: ../data}}\noutputs: [data, dta]\ncommand: touch {data}",
+    );
+    folder.step(
+        "d",
+        "parameters: {file: {default: ../data}}\noutputs: [file]\ncommand: touch {file}",
+    );
+    let text = "error: 2 problems; nothing was run
+  step `c`: `outputs` names `dta`, which is not a parameter of entry point `main` (c/MLproject:3)
+    hint: did you mean `data`? known are `data`
+  step `d`: output `file` is data, which step `c` writes too (d/MLproject:4)
+";
+    refused(&folder, &["--steps", "c,d"], 1, text);
+}
+
+#[test]
+fn paths_and_uris_that_are_none() {
+    let folder = pipeline();
+    folder.step("c", "parameters: {p: path, u: uri, r: {type: path, default: 's3://b/x'}}\ncommand: echo {p} {u}");
+    let text = "error: 3 problems; nothing was run
+  step `c`: parameter `p` should name a file or folder that exists, but there is no `[DIR]/none` (c/MLproject:4)
+  step `c`: parameter `u` should be a URI such as https://host/file, but its value is `[DIR]/none` (c/MLproject:4)
+  step `c`: parameter `r` is a remote path (`s3://b/x`), which is not fetched yet (c/MLproject:4)
+";
+    refused(
+        &folder,
+        &["--steps", "a,c", "--p", "none", "--u", "none"],
+        1,
+        text,
+    );
+}
+
+#[test]
+fn environments_that_are_not_there() {
+    let folder = pipeline();
+    folder.file(
+        "c/MLproject",
+        "conda_env: env.yml\nentry_points: {main: {command: 'true'}}",
+    );
+    folder.file(
+        "d/MLproject",
+        "conda_env: d.yml\npython_env: d.yml\nentry_points: {main: {command: 'true'}}",
+    );
+    let hint = "    hint: run the command without an environment: `--env-manager local`, \
+                or `env_manager: local` in the pipeline's MLproject\n";
+    let text = format!(
+        "error: 4 problems; nothing was run
+  step `a`: environment manager `conda` is not supported yet (a/MLproject)
+{hint}  step `c`: there is no environment file c/env.yml (c/MLproject)
+  step `c`: environment manager `conda` is not supported yet (c/MLproject)
+{hint}  step `d`: d/MLproject: a project can have one environment, but this one names `python_env`, `conda_env`
+"
+    );
+    refused(
+        &folder,
+        &["--steps", "a,c,d", "--env-manager", "conda"],
+        1,
+        &text,
+    );
+}

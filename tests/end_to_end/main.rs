@@ -1,0 +1,14 @@
+//! End-to-end tests: the real binaries, real processes, real servers and files.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should panic where it stands"
+)]
+
+mod bad_input;
+mod harness;
+mod mlflow;
+mod planning;
+mod project_files;
+mod running;
+mod titanic;
