@@ -9,8 +9,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
+
+use clap_complete::Shell;
 
 use crate::environment::Manager;
 
@@ -46,12 +49,20 @@ struct Cli {
     env_manager: Option<Manager>,
 
     /// Print what would be run, and run nothing
-    #[arg(long)]
+    #[arg(long, group = "action")]
     dry_run: bool,
 
+    /// Check what would be run, print only what is wrong with it, and run nothing
+    #[arg(long, group = "action")]
+    check: bool,
+
     /// Print the steps of this pipeline and their parameters, and run nothing
-    #[arg(long, conflicts_with = "dry_run")]
+    #[arg(long, group = "action")]
     list: bool,
+
+    /// Print a completion script for a shell, and run nothing
+    #[arg(long, group = "action", value_name = "SHELL", hide = true)]
+    completions: Option<Shell>,
 
     /// Form of what --dry-run and --list print
     #[arg(long, value_name = "FORM", default_value = "text")]
@@ -75,7 +86,9 @@ pub(crate) struct Request {
 pub(crate) enum Action {
     Run,
     DryRun,
+    Check,
     List,
+    Completions(Shell),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -165,25 +178,32 @@ impl FromStr for Assignment {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Preview {
     pub(crate) directory: PathBuf,
-    pub(crate) steps: Vec<String>,
+    pub(crate) steps: Option<Steps>,
 }
 
 /// Finds the pipeline's folder and the steps in a command line whose options are not all known yet.
 pub(crate) fn preview(arguments: &[OsString]) -> Preview {
     let directory = last_value(arguments, &["-C", "--directory"]).unwrap_or_else(|| ".".into());
-    let steps = last_value(arguments, &["--steps"]).and_then(|text| text.to_str()?.parse().ok());
+    let assigned = all_values(arguments, &["-P", "--param-list"]);
+    let assigned = assigned
+        .iter()
+        .filter_map(|text| text.to_str()?.strip_prefix("steps="))
+        .next_back();
+    let steps = last_value(arguments, &["--steps"]);
+    let steps = steps.as_ref().and_then(|text| text.to_str()).or(assigned);
     Preview {
         directory: directory.into(),
-        steps: match steps {
-            Some(Steps::Named(names)) => names,
-            Some(Steps::All) | None => Vec::new(),
-        },
+        steps: steps.and_then(|text| text.parse().ok()),
     }
 }
 
-/// The value of an option in its three spellings: `-C DIR`, `-CDIR`, `--directory=DIR`.
 fn last_value(arguments: &[OsString], spellings: &[&str]) -> Option<OsString> {
-    let mut found = None;
+    all_values(arguments, spellings).pop()
+}
+
+/// The values of an option in its three spellings: `-C DIR`, `-CDIR`, `--directory=DIR`.
+fn all_values(arguments: &[OsString], spellings: &[&str]) -> Vec<OsString> {
+    let mut found = Vec::new();
     let mut rest = arguments.iter().skip(1);
     while let Some(argument) = rest.next() {
         for spelling in spellings {
@@ -195,9 +215,9 @@ fn last_value(arguments: &[OsString], spellings: &[&str]) -> Option<OsString> {
             };
             let is_long = spelling.starts_with("--");
             match value {
-                [] => found = rest.next().cloned().or(found.take()),
-                [b'=', value @ ..] => found = Some(OsStr::from_bytes(value).to_owned()),
-                value if !is_long => found = Some(OsStr::from_bytes(value).to_owned()),
+                [] => found.extend(rest.next().cloned()),
+                [b'=', value @ ..] => found.push(OsStr::from_bytes(value).to_owned()),
+                value if !is_long => found.push(OsStr::from_bytes(value).to_owned()),
                 _ => continue,
             }
             break;
@@ -213,22 +233,16 @@ pub(crate) fn parse(
     arguments: &[OsString],
     options: &[ParameterOption],
 ) -> Result<Request, clap::Error> {
-    let fixed = Cli::command();
-    let offered: Vec<&ParameterOption> = options
-        .iter()
-        .filter(|option| can_be_option(&fixed, &option.name))
-        .collect();
-    let mut command = offered.iter().fold(fixed.clone(), |command, option| {
-        let dashed = option.name.replace('_', "-");
-        let is_free =
-            can_be_option(&fixed, &dashed) && options.iter().all(|other| other.name != dashed);
-        command.arg(parameter_arg(option, is_free.then_some(dashed)))
-    });
+    let mut command = with_parameters(Cli::command(), options);
     let matches = command.try_get_matches_from_mut(arguments)?;
     let cli = Cli::from_arg_matches(&matches)?;
 
     let mut parameters: Vec<(String, String)> = Vec::new();
-    let by_option = offered.iter().filter_map(|option| {
+    let fixed = Cli::command();
+    let offered = options
+        .iter()
+        .filter(|option| can_be_option(&fixed, &option.name));
+    let by_option = offered.filter_map(|option| {
         let value = matches.get_one::<String>(&option.name)?;
         Some((option.name.clone(), value.clone()))
     });
@@ -262,13 +276,46 @@ pub(crate) fn parse(
         parameters,
         entry_point: cli.entry_point,
         env_manager: cli.env_manager,
-        action: match (cli.dry_run, cli.list) {
-            (true, _) => Action::DryRun,
-            (_, true) => Action::List,
-            _ => Action::Run,
+        action: match cli.completions {
+            Some(shell) => Action::Completions(shell),
+            None if cli.dry_run => Action::DryRun,
+            None if cli.check => Action::Check,
+            None if cli.list => Action::List,
+            None => Action::Run,
         },
         format: cli.format,
     })
+}
+
+/// The completion script of a shell, with every option and the names of the steps.
+pub(crate) fn completions(
+    shell: Shell,
+    options: &[ParameterOption],
+    steps: Vec<String>,
+) -> Vec<u8> {
+    let names = PossibleValuesParser::new(steps.into_iter().chain(["all".to_owned()]));
+    let mut command = with_parameters(Cli::command(), options).mut_arg("steps", |steps| {
+        steps.value_parser(names).value_delimiter(',')
+    });
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, "orchestrator", &mut script);
+    script
+}
+
+/// Adds an option for every parameter that can be one.
+fn with_parameters(fixed: clap::Command, options: &[ParameterOption]) -> clap::Command {
+    let offered = options
+        .iter()
+        .filter(|option| can_be_option(&fixed, &option.name));
+    let parameters: Vec<Arg> = offered
+        .map(|option| {
+            let dashed = option.name.replace('_', "-");
+            let is_free =
+                can_be_option(&fixed, &dashed) && options.iter().all(|other| other.name != dashed);
+            parameter_arg(option, is_free.then_some(dashed))
+        })
+        .collect();
+    fixed.args(parameters)
 }
 
 /// A parameter whose name the fixed options need, or which cannot be typed as an option, has only `-P`.
@@ -353,7 +400,15 @@ mod tests {
             );
         }
         assert_eq!(preview(&words("--steps a,b")).directory, PathBuf::from("."));
-        assert_eq!(preview(&words("--steps a,b")).steps, ["a", "b"]);
+        let named = Some(Steps::Named(vec!["a".into(), "b".into()]));
+        for text in [
+            "--steps a,b",
+            "--steps=a,b",
+            "-P steps=a,b",
+            "-P steps=c --steps a,b",
+        ] {
+            assert_eq!(preview(&words(text)).steps, named, "{text}");
+        }
     }
 
     #[test]

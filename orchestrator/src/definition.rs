@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::cli::{ParameterOption, Steps};
 use crate::error::{Problem, ProblemKind, ProjectError};
 use crate::project::{EntryPoint, Parameter, Project, StepEntry, absolute};
+use crate::source;
 
 /// The entry point by which a project is run when nothing else is said, as in MLflow.
 pub(crate) const MAIN: &str = "main";
@@ -40,8 +41,10 @@ pub(crate) struct Step {
 }
 
 impl Pipeline {
-    /// Reads the root MLproject in `root` (absolute) and finds the steps, `requested` ones also by path.
-    pub(crate) fn load(root: &Path, requested: &[String]) -> Result<Pipeline, ProjectError> {
+    /// Reads the root MLproject in `root` (absolute) and finds the steps.
+    ///
+    /// Those that are `requested` are found by path, too, and fetched if they are elsewhere.
+    pub(crate) fn load(root: &Path, requested: Option<&Steps>) -> Result<Pipeline, ProjectError> {
         let mut project =
             Project::load(root)?.ok_or_else(|| ProjectError::Missing(root.to_owned()))?;
         let entries = project.steps.take();
@@ -54,11 +57,21 @@ impl Pipeline {
             project: Rc::new(project),
             steps: Vec::new(),
         };
+        let requested = requested.cloned().or_else(|| pipeline.default_steps().ok());
+        let names: &[String] = match &requested {
+            Some(Steps::Named(names)) => names,
+            Some(Steps::All) | None => &[],
+        };
         for entry in entries.unwrap_or_default() {
-            let step = pipeline.defined(entry);
+            let is_wanted = if names.is_empty() {
+                entry.default
+            } else {
+                names.contains(&entry.name)
+            };
+            let step = pipeline.defined(entry, is_wanted);
             pipeline.steps.push(step);
         }
-        for name in folders(root).iter().chain(requested) {
+        for name in folders(root).iter().chain(names) {
             if pipeline.step(name).is_none() {
                 pipeline.steps.extend(pipeline.folder(name));
             }
@@ -195,14 +208,22 @@ impl Pipeline {
     }
 
     /// A step of the section `steps:`.
-    fn defined(&self, entry: StepEntry) -> Step {
-        let project = match &entry.project {
-            Some(project) => load_or_empty(&self.root().join(project)).map_err(Arc::new),
+    fn defined(&self, entry: StepEntry, is_wanted: bool) -> Step {
+        let elsewhere = entry
+            .project
+            .as_deref()
+            .or(entry.version.as_ref().map(|_| entry.name.as_str()));
+        let project = match elsewhere {
+            Some(uri) if source::is_remote(uri) && !is_wanted => {
+                Err(Arc::new(ProjectError::NotFetched(uri.to_owned())))
+            }
+            Some(uri) => self
+                .load_from(uri, entry.version.as_deref())
+                .map_err(Arc::new),
             None => match self.folder(&entry.name) {
                 Some(step) => step.project,
                 None if self.project.entry_point(&entry.name).is_some() => {
-                    let name = entry.name.clone();
-                    return self.own_entry_point(&name, Some(entry));
+                    return self.own_entry_point(&entry.name.clone(), Some(entry));
                 }
                 None => Err(Arc::new(ProjectError::Missing(
                     self.root().join(&entry.name),
@@ -215,6 +236,13 @@ impl Pipeline {
             project,
             entry: Some(entry),
         }
+    }
+
+    /// A folder without an MLproject is a project too: MLflow runs scripts in it by their file name.
+    fn load_from(&self, uri: &str, version: Option<&str>) -> Result<Rc<Project>, ProjectError> {
+        let folder = source::folder(uri, version, self.root())?;
+        let project = Project::load(&folder)?;
+        Ok(Rc::new(project.unwrap_or_else(|| Project::empty(&folder))))
     }
 
     /// The step that is a folder with an MLproject.
@@ -256,16 +284,6 @@ impl Step {
             .as_ref()
             .ok()?
             .entry_point(self.entry_point_name(asked_for))
-    }
-}
-
-/// A folder without an MLproject is a project too: MLflow runs scripts in it by their file name.
-fn load_or_empty(folder: &Path) -> Result<Rc<Project>, ProjectError> {
-    let folder = absolute(folder, "");
-    match Project::load(&folder)? {
-        Some(project) => Ok(Rc::new(project)),
-        None if folder.is_dir() => Ok(Rc::new(Project::empty(&folder))),
-        None => Err(ProjectError::Missing(folder)),
     }
 }
 

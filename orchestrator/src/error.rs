@@ -9,7 +9,9 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 
 use crate::command::TemplateError;
+use crate::download::DownloadError;
 use crate::environment::Manager;
+use crate::source::SourceError;
 
 /// Why the orchestrator did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +39,13 @@ pub(crate) enum Error {
         step: String,
         command: String,
         status: ExitStatus,
+    },
+    /// A remote value of a `path` parameter could not be fetched.
+    #[error("step `{step}`: cannot download `{uri}`")]
+    Download {
+        step: String,
+        uri: String,
+        source: DownloadError,
     },
     /// Our own output could not be written.
     #[error("cannot write to standard output")]
@@ -70,6 +79,11 @@ pub(crate) enum ProjectError {
         key: String,
         known: &'static [&'static str],
     },
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Only steps that are to run are fetched over a network.
+    #[error("not fetched: `{0}`")]
+    NotFetched(String),
     #[error("{place}: a project can have one environment, but this one names {}", names(.keys))]
     Environments {
         place: Place,
@@ -98,7 +112,7 @@ impl Problem {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum ProblemKind {
     #[error(transparent)]
     Project(Arc<ProjectError>),
@@ -138,7 +152,9 @@ pub(crate) enum ProblemKind {
         "parameter `{name}` should name a file or folder that exists, but there is no `{value}`"
     )]
     NoSuchPath { name: String, value: String },
-    #[error("parameter `{name}` is a remote path (`{value}`), which is not fetched yet")]
+    #[error(
+        "parameter `{name}` is a path, but its value is `{value}`; only local, http and https paths can be had"
+    )]
     RemotePath { name: String, value: String },
     #[error("`{key}` names `{name}`, which is not a parameter of entry point `{entry_point}`")]
     UndeclaredFile {

@@ -3,6 +3,7 @@
 mod cli;
 mod command;
 mod definition;
+mod download;
 mod environment;
 mod error;
 mod list;
@@ -11,6 +12,7 @@ mod pipeline;
 mod plan;
 mod process;
 mod project;
+mod source;
 
 use std::ffi::OsString;
 use std::io::Write;

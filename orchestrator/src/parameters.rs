@@ -15,10 +15,12 @@ pub(crate) struct Resolved {
     pub(crate) declared: bool,
     /// The local path that a `path` parameter, an input or an output means.
     pub(crate) path: Option<PathBuf>,
+    /// The http(s) address that has to be downloaded to the value before the step starts.
+    pub(crate) download: Option<String>,
 }
 
 /// Where values come from, for one step.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Sources<'a> {
     pub(crate) step: &'a str,
     /// From the command line; a name may be qualified as `step.name`.
@@ -33,6 +35,8 @@ pub(crate) struct Sources<'a> {
     pub(crate) root: &'a Path,
     /// The step's folder.
     pub(crate) folder: &'a Path,
+    /// Where remote values of `path` parameters go, for this step alone.
+    pub(crate) storage: PathBuf,
 }
 
 /// Who said a value; decides which folder a relative path starts from.
@@ -75,6 +79,7 @@ pub(crate) fn resolve(
                 value,
                 declared: false,
                 path: None,
+                download: None,
             }),
             Err(kind) => problems.push(Problem {
                 step: Some(sources.step.to_owned()),
@@ -209,7 +214,14 @@ fn check(
                 value,
             });
         }
+        ("path", None) if is_web(&value) => {
+            return Ok(downloaded(parameter, &value, entry_point, sources));
+        }
         ("path", None) => return Err(ProblemKind::RemotePath { name, value }),
+        ("path", Some(path)) if path.as_os_str().is_empty() => {
+            return Err(ProblemKind::NoSuchPath { name, value });
+        }
+        ("uri", _) if value.is_empty() => return Err(ProblemKind::NotAUri { name, value }),
         // MLflow starts from the folder of whoever calls `mlflow run`, for the step's defaults too.
         ("path", Some(path)) => anchored(
             if origin == Origin::Step {
@@ -233,7 +245,46 @@ fn check(
         value,
         declared: true,
         path,
+        download: None,
     })
+}
+
+/// A remote file, under its own name in a folder of its own as MLflow does it: `param_0/data.csv`.
+fn downloaded(
+    parameter: &Parameter,
+    uri: &str,
+    entry_point: &EntryPoint,
+    sources: &Sources,
+) -> Resolved {
+    let position = entry_point
+        .parameters
+        .iter()
+        .position(|known| known.name == parameter.name);
+    let folder = format!("param_{}", position.unwrap_or_default());
+    let end = uri.find(['?', '#']).unwrap_or(uri.len());
+    let after_host = uri[..end].splitn(4, '/').nth(3).unwrap_or_default();
+    let name = after_host
+        .rsplit('/')
+        .next()
+        .filter(|name| !["", ".", ".."].contains(name));
+    let target = sources
+        .storage
+        .join(folder)
+        .join(name.unwrap_or("download"));
+    Resolved {
+        name: parameter.name.clone(),
+        value: target.to_string_lossy().into_owned(),
+        declared: true,
+        path: None,
+        download: Some(uri.to_owned()),
+    }
+}
+
+fn is_web(value: &str) -> bool {
+    let scheme = value
+        .split_once("://")
+        .map(|(scheme, _)| scheme.to_ascii_lowercase());
+    scheme.is_some_and(|scheme| ["http", "https"].contains(&scheme.as_str()))
 }
 
 fn anchored(base: &Path, path: &Path) -> (String, Option<PathBuf>) {
@@ -246,10 +297,7 @@ fn local_path(value: &str) -> Option<PathBuf> {
     if !has_scheme(value) {
         return Some(value.into());
     }
-    let rest = value
-        .get(..5)
-        .filter(|scheme| scheme.eq_ignore_ascii_case("file:"))
-        .map(|_| &value[5..])?;
+    let rest = value.strip_prefix("file:")?.split(['?', '#']).next()?;
     match rest.strip_prefix("//") {
         Some(path) if path.is_empty() || path.starts_with('/') => Some(percent_decoded(path)),
         Some(_) => None,
@@ -259,7 +307,9 @@ fn local_path(value: &str) -> Option<PathBuf> {
 
 /// Whether Python's `urlparse` finds a scheme: ASCII letters, digits, `+`, `-` and `.` before a colon.
 fn has_scheme(value: &str) -> bool {
-    let value = value.trim_start_matches(|c: char| c <= ' ');
+    let value = value
+        .trim_start_matches(|c: char| c <= ' ')
+        .replace(['\t', '\r', '\n'], "");
     let Some((scheme, _)) = value.split_once(':') else {
         return false;
     };
@@ -380,6 +430,7 @@ mod tests {
             caller: Path::new("/home"),
             root: Path::new("/p"),
             folder: Path::new("/p/s"),
+            storage: "/tmp/s".into(),
         };
         let (resolved, problems) = resolve(&entry_point(parameters), &sources);
         let pair = |value: Resolved| (value.name, value.value);
@@ -501,7 +552,14 @@ mod tests {
         };
         assert_eq!(one("path", "data").unwrap(), "/home/data");
         assert_eq!(one("path", "file:///a%20b").unwrap(), "/a b");
-        assert!(one("path", "s3://bucket/x").unwrap_err()[0].contains("remote path"));
+        assert!(
+            one("path", "s3://bucket/x").unwrap_err()[0].contains("only local, http and https")
+        );
+        assert_eq!(
+            one("path", "HTTPS://h/a/b.csv?x=/y").unwrap(),
+            "/tmp/s/param_0/b.csv"
+        );
+        assert_eq!(one("path", "http://h").unwrap(), "/tmp/s/param_0/download");
         assert_eq!(one("uri", "mailto:a").unwrap(), "mailto:a");
         assert_eq!(one("uri", "data.csv").unwrap(), "/p/s/data.csv");
         assert_eq!(

@@ -7,8 +7,10 @@ use std::time::Instant;
 
 use crate::cli::{self, Action, Format, Request};
 use crate::definition::Pipeline;
+use crate::download;
 use crate::error::Error;
-use crate::plan::{self, Plan};
+use crate::list;
+use crate::plan::{self, Plan, PlannedStep};
 use crate::process;
 use crate::project::absolute;
 
@@ -16,20 +18,26 @@ use crate::project::absolute;
 pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
     let caller = std::env::current_dir()?;
     let (pipeline, request) = load(arguments, &caller)?;
-    if request.action == Action::List {
-        return crate::list::print(&pipeline, &request);
-    }
-    let plan = plan::make(&pipeline, &request, &caller).map_err(Error::Plan)?;
+    let plan = || plan::make(&pipeline, &request, &caller).map_err(Error::Plan);
     match request.action {
-        Action::DryRun => print(&plan, request.format),
-        Action::Run | Action::List => execute(&plan),
+        Action::Completions(shell) => {
+            let script = cli::completions(shell, &pipeline.options(), pipeline.step_names());
+            Ok(io::stdout().write_all(&script)?)
+        }
+        Action::List => list::print(&pipeline, &request),
+        Action::Check => plan().map(|_| ()),
+        Action::DryRun => print(&plan()?, request.format),
+        Action::Run => execute(&plan()?),
     }
 }
 
 /// Reads the projects and then the command line, whose options they declare.
 fn load(arguments: &[OsString], caller: &Path) -> Result<(Pipeline, Request), Error> {
     let preview = cli::preview(arguments);
-    let pipeline = Pipeline::load(&absolute(caller, &preview.directory), &preview.steps);
+    let pipeline = Pipeline::load(
+        &absolute(caller, &preview.directory),
+        preview.steps.as_ref(),
+    );
     let options = pipeline.as_ref().map(Pipeline::options).unwrap_or_default();
     match (cli::parse(arguments, &options), pipeline) {
         // Help and version are to be had everywhere, also where there is no pipeline.
@@ -60,6 +68,7 @@ fn execute(plan: &Plan) -> Result<(), Error> {
         let label = format!("[{}/{count}] {}", position + 1, step.name);
         let step_start = Instant::now();
         eprintln!("{label}: running");
+        fetch(step)?;
         let status = process::run(&step.command, &step.cwd).map_err(|source| Error::Start {
             step: step.name.clone(),
             command: step.command.clone(),
@@ -84,5 +93,23 @@ fn execute(plan: &Plan) -> Result<(), Error> {
         plan.pipeline,
         start.elapsed().as_secs_f64()
     );
+    Ok(())
+}
+
+/// Downloads the remote values of a step's `path` parameters.
+///
+/// As under MLflow they stay in the system's temporary folder, for a look afterwards.
+fn fetch(step: &PlannedStep) -> Result<(), Error> {
+    for (uri, target) in &step.downloads {
+        let failed = |source| Error::Download {
+            step: step.name.clone(),
+            uri: uri.clone(),
+            source,
+        };
+        if let Some(folder) = target.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| failed(error.into()))?;
+        }
+        download::to_file(uri, target).map_err(failed)?;
+    }
     Ok(())
 }

@@ -8,11 +8,11 @@ use serde::{Serialize, Serializer};
 
 use crate::cli::Request;
 use crate::command;
-use crate::definition::{Pipeline, Step};
+use crate::definition::{MAIN, Pipeline, Step};
 use crate::environment::{Environment, Manager};
-use crate::error::{Problem, ProblemKind, ProjectError};
+use crate::error::{Place, Problem, ProblemKind, ProjectError};
 use crate::parameters::{self, Resolved, Sources};
-use crate::project::{EntryPoint, Project};
+use crate::project::{EntryPoint, Parameter, Project};
 
 /// What will run, in order. What `--dry-run` prints is the value that is executed.
 #[derive(Debug, Serialize)]
@@ -36,6 +36,9 @@ pub(crate) struct PlannedStep {
     pub(crate) environment: Environment,
     #[serde(skip)]
     outputs: Vec<PathBuf>,
+    /// Remote values of `path` parameters, and where they are downloaded to before the step starts.
+    #[serde(skip)]
+    pub(crate) downloads: Vec<(String, PathBuf)>,
 }
 
 fn as_map<S: Serializer>(
@@ -55,6 +58,7 @@ pub(crate) fn make(
         pipeline,
         request,
         caller,
+        storage: std::env::temp_dir().join(format!("orchestrator-{}", std::process::id())),
     };
     let mut problems = context.unknown_parameters();
     let mut steps: Vec<PlannedStep> = Vec::new();
@@ -78,105 +82,128 @@ pub(crate) fn make(
     })
 }
 
+/// What is wrong with a step, and where it is written.
+type Complaint = (Option<Place>, ProblemKind);
+
 /// What every step's plan depends on.
 struct Context<'a> {
     pipeline: &'a Pipeline,
     request: &'a Request,
     caller: &'a Path,
+    storage: PathBuf,
 }
 
 impl Context<'_> {
     /// Plans one step after those that are `earlier`. A step with complaints is planned as far as it goes.
     fn step(&self, step: &Step, earlier: &[PlannedStep]) -> (Option<PlannedStep>, Vec<Problem>) {
-        let mut problems = Vec::new();
-        let mut complain = |place, kind| {
-            problems.push(Problem {
-                step: Some(step.name.clone()),
-                place,
-                kind,
-            });
+        let in_step = |(place, kind)| Problem {
+            step: Some(step.name.clone()),
+            place,
+            kind,
         };
-        let project = match &step.project {
-            Ok(project) => project,
-            Err(error) => {
-                // A project that is not there has no line of its own to point to.
-                let is_missing = matches!(**error, ProjectError::Missing(_));
-                let entry = step.entry.as_ref().filter(|_| is_missing);
-                complain(
-                    entry.map(|entry| entry.place.clone()),
-                    ProblemKind::Project(Arc::clone(error)),
-                );
-                return (None, problems);
+        match self.locate(step) {
+            Err(complaint) => (None, vec![in_step(*complaint)]),
+            Ok((project, entry_point)) => {
+                let sources = self.sources(step, project);
+                let (resolved, unresolved) = parameters::resolve(&entry_point, &sources);
+                let (planned, complaints) =
+                    self.fill_in(step, project, &entry_point, resolved, earlier);
+                // A command cannot be complete without the values that are missing.
+                let is_told = |(_, kind): &Complaint| {
+                    unresolved.is_empty() || !matches!(kind, ProblemKind::Command { .. })
+                };
+                let complaints = complaints
+                    .into_iter()
+                    .filter(is_told)
+                    .map(in_step)
+                    .collect::<Vec<_>>();
+                (
+                    Some(planned),
+                    complaints.into_iter().chain(unresolved).collect(),
+                )
             }
-        };
+        }
+    }
+
+    /// The project and entry point of a step.
+    fn locate<'a>(
+        &self,
+        step: &'a Step,
+    ) -> Result<(&'a Project, Cow<'a, EntryPoint>), Box<Complaint>> {
+        let project = step.project.as_ref().map_err(|error| {
+            // A project that cannot be had has no line of its own to point to.
+            let is_elsewhere =
+                matches!(**error, ProjectError::Missing(_) | ProjectError::Source(_));
+            let entry = step.entry.as_ref().filter(|_| is_elsewhere);
+            (
+                entry.map(|entry| entry.place.clone()),
+                ProblemKind::Project(Arc::clone(error)),
+            )
+        })?;
         let name = step.entry_point_name(&self.request.entry_point);
-        let Some(entry_point) = find_entry_point(project, name) else {
+        if name == MAIN && project.folder == self.pipeline.root() {
+            let kind = ProblemKind::Itself {
+                name: step.name.clone(),
+            };
+            return Err(Box::new((Some(project.place.clone()), kind)));
+        }
+        let entry_point = find_entry_point(project, name).ok_or_else(|| {
             let known = project
                 .entry_points
                 .iter()
                 .map(|known| known.name.clone())
                 .collect();
+            let (name, folder) = (name.to_owned(), project.folder.clone());
             let kind = ProblemKind::UnknownEntryPoint {
-                name: name.to_owned(),
-                project: project.folder.clone(),
+                name,
+                project: folder,
                 known,
             };
-            complain(Some(project.place.clone()), kind);
-            return (None, problems);
-        };
-        for kind in undeclared_files(&entry_point) {
-            complain(Some(entry_point.place.clone()), kind);
-        }
+            (Some(project.place.clone()), kind)
+        })?;
+        Ok((project, entry_point))
+    }
+
+    /// The plan of a step whose parameters have their values.
+    fn fill_in(
+        &self,
+        step: &Step,
+        project: &Project,
+        entry_point: &EntryPoint,
+        resolved: Vec<Resolved>,
+        earlier: &[PlannedStep],
+    ) -> (PlannedStep, Vec<Complaint>) {
         let manager = manager(self.pipeline, self.request, step, project);
         let environment = Environment {
             manager,
             file: project.environment.file().map(Path::to_owned),
         };
-        for kind in environment_problems(&environment) {
-            complain(Some(project.place.clone()), kind);
-        }
-        let (resolved, unresolved) =
-            parameters::resolve(&entry_point, &self.sources(step, project));
-        for (value, kind) in self.file_problems(step, &entry_point, &resolved, earlier) {
-            let declared = entry_point.parameter(&value.name);
-            complain(declared.map(|parameter| parameter.place.clone()), kind);
-        }
-        let command = match &entry_point.command {
-            _ if !unresolved.is_empty() => String::new(),
-            None => {
-                complain(
-                    Some(entry_point.place.clone()),
-                    ProblemKind::NoCommand {
-                        name: name.to_owned(),
-                    },
-                );
-                String::new()
-            }
-            Some(template) => render(template, &resolved).unwrap_or_else(|source| {
-                complain(
-                    Some(entry_point.place.clone()),
-                    ProblemKind::Command { source },
-                );
-                String::new()
-            }),
-        };
-        problems.extend(unresolved);
+        let command = render(entry_point, &resolved);
+        let of_entry_point = undeclared_files(entry_point)
+            .into_iter()
+            .chain(command.as_ref().err().cloned());
+        let of_entry_point = of_entry_point.map(|kind| (Some(entry_point.place.clone()), kind));
+        let of_project = environment_problems(&environment).into_iter();
+        let of_project = of_project.map(|kind| (Some(project.place.clone()), kind));
+        let of_files = self.file_problems(step, entry_point, &resolved, earlier);
+        let complaints = of_project.chain(of_files).chain(of_entry_point).collect();
         let planned = PlannedStep {
             name: step.name.clone(),
             project: project.folder.clone(),
-            entry_point: name.to_owned(),
+            entry_point: entry_point.name.clone(),
             cwd: project.folder.clone(),
-            command,
-            outputs: outputs(&entry_point, &resolved)
+            command: command.unwrap_or_default(),
+            outputs: outputs(entry_point, &resolved)
                 .map(Path::to_owned)
                 .collect(),
+            downloads: downloads(&resolved),
             parameters: resolved
                 .into_iter()
                 .map(|value| (value.name, value.value))
                 .collect(),
             environment,
         };
-        (Some(planned), problems)
+        (planned, complaints)
     }
 
     fn sources<'a>(&'a self, step: &'a Step, project: &'a Project) -> Sources<'a> {
@@ -188,6 +215,7 @@ impl Context<'_> {
             caller: self.caller,
             root: self.pipeline.root(),
             folder: &project.folder,
+            storage: self.storage.join(step.name.replace('/', "_")),
         }
     }
 
@@ -224,66 +252,59 @@ impl Context<'_> {
     }
 
     /// Files that should exist, or be made by an earlier step, and outputs that two steps would write.
-    fn file_problems<'a>(
+    fn file_problems(
         &self,
         step: &Step,
         entry_point: &EntryPoint,
-        resolved: &'a [Resolved],
+        resolved: &[Resolved],
         earlier: &[PlannedStep],
-    ) -> Vec<(&'a Resolved, ProblemKind)> {
-        let mut problems = Vec::new();
-        for value in resolved {
-            let Some(path) = &value.path else { continue };
-            let name = value.name.clone();
-            let made = earlier
+    ) -> Vec<Complaint> {
+        let problem = |value: &Resolved| {
+            let path = value.path.as_ref()?;
+            let parameter = entry_point.parameter(&value.name)?;
+            let kind = self.file_problem(step, entry_point, parameter, path, earlier)?;
+            Some((Some(parameter.place.clone()), kind))
+        };
+        resolved.iter().filter_map(problem).collect()
+    }
+
+    fn file_problem(
+        &self,
+        step: &Step,
+        entry_point: &EntryPoint,
+        parameter: &Parameter,
+        path: &Path,
+        earlier: &[PlannedStep],
+    ) -> Option<ProblemKind> {
+        let name = parameter.name.clone();
+        let is_input = entry_point.inputs.contains(&name);
+        if !is_input && entry_point.outputs.contains(&name) {
+            let other = earlier
                 .iter()
-                .flat_map(|step| &step.outputs)
-                .any(|output| overlap(output, path));
-            let kind = entry_point
-                .parameter(&name)
-                .map_or("", |parameter| parameter.kind.as_str());
-            if entry_point.outputs.contains(&name) {
-                let other = earlier
-                    .iter()
-                    .find(|earlier| earlier.outputs.contains(path));
-                if let Some(other) = other.filter(|_| !entry_point.inputs.contains(&name)) {
-                    let kind = ProblemKind::SameOutput {
-                        name,
-                        path: path.clone(),
-                        other: other.name.clone(),
-                    };
-                    problems.push((value, kind));
-                }
-            } else if made || path.exists() {
-            } else if entry_point.inputs.contains(&name) {
-                let maker = self.maker(path, &step.name);
-                problems.push((
-                    value,
-                    ProblemKind::MissingInput {
-                        name,
-                        path: path.clone(),
-                        maker,
-                    },
-                ));
-            } else if kind == "uri" {
-                problems.push((
-                    value,
-                    ProblemKind::NotAUri {
-                        name,
-                        value: value.value.clone(),
-                    },
-                ));
-            } else {
-                problems.push((
-                    value,
-                    ProblemKind::NoSuchPath {
-                        name,
-                        value: value.value.clone(),
-                    },
-                ));
-            }
+                .find(|other| other.outputs.iter().any(|output| output == path))?;
+            return Some(ProblemKind::SameOutput {
+                name,
+                path: path.to_owned(),
+                other: other.name.clone(),
+            });
         }
-        problems
+        let mut made = earlier.iter().flat_map(|step| &step.outputs);
+        if path.exists() || made.any(|output| overlap(output, path)) {
+            return None;
+        }
+        let value = path.to_string_lossy().into_owned();
+        Some(match parameter.kind.as_str() {
+            _ if is_input => {
+                let maker = self.maker(path, &step.name);
+                ProblemKind::MissingInput {
+                    name,
+                    path: path.to_owned(),
+                    maker,
+                }
+            }
+            "uri" => ProblemKind::NotAUri { name, value },
+            _ => ProblemKind::NoSuchPath { name, value },
+        })
     }
 
     /// The step that would make a file, were it selected.
@@ -328,14 +349,19 @@ fn find_entry_point<'a>(project: &'a Project, name: &str) -> Option<Cow<'a, Entr
     if let Some(declared) = project.entry_point(name) {
         return Some(Cow::Borrowed(declared));
     }
-    let extension = Path::new(name).extension()?.to_str()?;
+    // As Python's `os.path.splitext`: dots that begin the file's name begin no extension.
+    let file = name.rsplit('/').next()?;
+    let (_, extension) = file.trim_start_matches('.').rsplit_once('.')?;
     let command = match extension {
         "py" => format!("python {}", command::quote(name)),
         "sh" => {
             let shell = std::env::var("SHELL").unwrap_or_else(|_| "bash".to_owned());
             format!("{shell} {}", command::quote(name))
         }
-        "R" => format!("Rscript -e \"mlflow::mlflow_source('{name}')\" --args"),
+        "R" => {
+            let name = command::quote(name);
+            format!("Rscript -e \"mlflow::mlflow_source('{name}')\" --args")
+        }
         _ => return None,
     };
     Some(Cow::Owned(EntryPoint {
@@ -377,13 +403,30 @@ fn environment_problems(environment: &Environment) -> Vec<ProblemKind> {
     missing.into_iter().chain(unsupported).collect()
 }
 
-fn render(template: &str, resolved: &[Resolved]) -> Result<String, command::TemplateError> {
-    let pair = |value: &Resolved| (value.name.clone(), value.value.clone());
-    let (declared, extra): (Vec<&Resolved>, Vec<&Resolved>) =
-        resolved.iter().partition(|value| value.declared);
-    let declared: Vec<(String, String)> = declared.into_iter().map(pair).collect();
-    let extra: Vec<(String, String)> = extra.into_iter().map(pair).collect();
-    command::render(template, &declared, &extra)
+fn render(entry_point: &EntryPoint, resolved: &[Resolved]) -> Result<String, ProblemKind> {
+    let Some(template) = &entry_point.command else {
+        let name = entry_point.name.clone();
+        return Err(ProblemKind::NoCommand { name });
+    };
+    let pairs = |declared| {
+        let of_kind = resolved
+            .iter()
+            .filter(move |value| value.declared == declared);
+        of_kind
+            .map(|value| (value.name.clone(), value.value.clone()))
+            .collect::<Vec<_>>()
+    };
+    command::render(template, &pairs(true), &pairs(false))
+        .map_err(|source| ProblemKind::Command { source })
+}
+
+fn downloads(resolved: &[Resolved]) -> Vec<(String, PathBuf)> {
+    let remote = resolved
+        .iter()
+        .filter_map(|value| Some((value.download.clone()?, &value.value)));
+    remote
+        .map(|(uri, target)| (uri, PathBuf::from(target)))
+        .collect()
 }
 
 fn outputs<'a>(

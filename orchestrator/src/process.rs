@@ -1,8 +1,9 @@
 //! Starts one command and waits for its end. The only file that names duct.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Output};
 
 use duct::Expression;
 
@@ -14,6 +15,25 @@ pub(crate) fn run(command: &str, folder: &Path) -> io::Result<ExitStatus> {
     let shell = duct::cmd("bash", ["-c", command]).dir(folder);
     let output = without_cargo(shell).unchecked().run()?;
     Ok(output.status)
+}
+
+/// Runs a program to its end, without input, and keeps what it prints. It may not ask for a password.
+pub(crate) fn capture(
+    program: &str,
+    arguments: &[&OsStr],
+    folder: Option<&Path>,
+) -> io::Result<Output> {
+    let command = duct::cmd(program, arguments).env("GIT_TERMINAL_PROMPT", "0");
+    let command = match folder {
+        Some(folder) => command.dir(folder),
+        None => command,
+    };
+    command
+        .stdin_null()
+        .stdout_capture()
+        .stderr_capture()
+        .unchecked()
+        .run()
 }
 
 /// Takes out what `cargo run` says of the orchestrator itself.

@@ -6,9 +6,11 @@
 )]
 
 mod bad_input;
+mod definitions;
 mod harness;
 mod mlflow;
 mod planning;
 mod project_files;
 mod running;
+mod sources;
 mod titanic;

@@ -76,6 +76,8 @@ pub(crate) struct StepEntry {
     pub(crate) name: String,
     /// Where the step's project is; by default the folder of that name.
     pub(crate) project: Option<String>,
+    /// The commit, tag or branch of a project in a git repository.
+    pub(crate) version: Option<String>,
     pub(crate) entry_point: Option<String>,
     /// Values for this step; a `{name}` in them takes the pipeline's parameter of that name.
     pub(crate) parameters: Vec<(String, String)>,
@@ -85,8 +87,9 @@ pub(crate) struct StepEntry {
     pub(crate) place: Place,
 }
 
-const STEP_KEYS: [&str; 5] = [
+const STEP_KEYS: [&str; 6] = [
     "project",
+    "version",
     "entry_point",
     "parameters",
     "env_manager",
@@ -134,7 +137,7 @@ impl Project {
     }
 
     /// Reads the text of the MLproject file at `path`.
-    fn parse(text: &str, path: &Path, folder: &Path) -> Result<Project, ProjectError> {
+    pub(crate) fn parse(text: &str, path: &Path, folder: &Path) -> Result<Project, ProjectError> {
         let document = yaml::parse(text).map_err(|error| ProjectError::Yaml {
             path: path.to_owned(),
             error,
@@ -392,6 +395,7 @@ impl StepEntry {
         Ok(StepEntry {
             name: name.to_owned(),
             project: node.text_of("project"),
+            version: node.text_of("version"),
             entry_point: node.text_of("entry_point"),
             parameters: match node.get("parameters") {
                 None => Vec::new(),
