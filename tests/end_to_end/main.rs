@@ -6,6 +6,7 @@
 )]
 
 mod bad_input;
+mod corpus;
 mod definitions;
 mod harness;
 mod mlflow;

@@ -1,0 +1,83 @@
+//! Fuzz targets for the two places where a user's text is taken apart.
+//!
+//! The orchestrator is no library, so its modules are compiled in here. What the targets find goes
+//! into `corpus/`, which the end-to-end tests replay through the real binary. To fuzz for a minute,
+//! with new inputs in the folder `found`:
+//!
+//! ```text
+//! RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz mlproject found tests/fuzz/corpus/mlproject -- -max_total_time=60
+//! ```
+
+#![expect(dead_code, reason = "the modules are those of a larger program")]
+
+#[path = "../../orchestrator/src/command.rs"]
+mod command;
+#[path = "../../orchestrator/src/environment.rs"]
+mod environment;
+#[path = "../../orchestrator/src/error.rs"]
+mod error;
+#[path = "../../orchestrator/src/project/mod.rs"]
+mod project;
+
+use std::path::Path;
+
+/// Stands for the errors of modules that are not compiled in, as far as `error.rs` names them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an error of another module")]
+pub(crate) struct Elsewhere;
+
+mod cli {
+    pub(crate) use super::Elsewhere as StepsError;
+}
+
+mod download {
+    pub(crate) use super::Elsewhere as DownloadError;
+}
+
+mod source {
+    pub(crate) use super::Elsewhere as SourceError;
+}
+
+/// Loads an MLproject, and renders the commands in it with the parameters' defaults.
+pub fn load(text: &str) {
+    let folder = Path::new("/nowhere");
+    let Ok(project) = project::Project::parse(text, &folder.join("MLproject"), folder) else {
+        return;
+    };
+    for entry_point in &project.entry_points {
+        let default = |parameter: &project::Parameter| {
+            Some((parameter.name.clone(), parameter.default.clone()?))
+        };
+        let values: Vec<(String, String)> =
+            entry_point.parameters.iter().filter_map(default).collect();
+        if let Some(template) = &entry_point.command {
+            check(template, &values, &values);
+        }
+    }
+}
+
+/// Renders a template, which a line `===` ends; then `name=value` a line, undeclared after `===`.
+pub fn render(text: &str) {
+    let mut sections = text.split("\n===\n");
+    let template = sections.next().unwrap_or_default();
+    let mut pairs = || -> Vec<(String, String)> {
+        let lines = sections.next().unwrap_or_default().lines();
+        lines
+            .filter_map(|line| line.split_once('='))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    };
+    let (declared, undeclared) = (pairs(), pairs());
+    check(template, &declared, &undeclared);
+}
+
+fn check(template: &str, declared: &[(String, String)], undeclared: &[(String, String)]) {
+    match command::render(template, declared, undeclared) {
+        Ok(command) => {
+            assert!(command.len() <= command::MAX_LENGTH && !command.contains('\0'));
+            let is_plain = !template.contains(['{', '}']);
+            assert!(!(is_plain && undeclared.is_empty()) || command == template);
+        }
+        Err(error) => assert!(error.offset() <= template.len() && !error.to_string().is_empty()),
+    }
+}
