@@ -12,6 +12,7 @@ mod harness;
 mod mlflow;
 mod planning;
 mod project_files;
+mod readme;
 mod running;
 mod sources;
 mod titanic;
