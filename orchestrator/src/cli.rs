@@ -8,6 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
@@ -25,7 +26,7 @@ use crate::environment::Manager;
 #[command(
     version,
     override_usage = "orchestrator [OPTIONS]",
-    after_help = "Exit codes: 0 all steps succeeded, 1 the run failed or could not be planned, 2 bad command line"
+    after_help = "Exit codes: 0 all steps succeeded, 1 the run failed or could not be planned, 2 bad command line, 128+n stopped by signal n"
 )]
 struct Cli {
     /// Steps to run, separated by commas, or `all`
@@ -47,6 +48,10 @@ struct Cli {
     /// Environment of all steps, whatever the MLprojects say
     #[arg(long, value_name = "NAME")]
     env_manager: Option<Manager>,
+
+    /// Time that the processes of a step have to end after they were asked to
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    grace: Duration,
 
     /// Print what would be run, and run nothing
     #[arg(long, group = "action")]
@@ -78,6 +83,7 @@ pub(crate) struct Request {
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) entry_point: String,
     pub(crate) env_manager: Option<Manager>,
+    pub(crate) grace: Duration,
     pub(crate) action: Action,
     pub(crate) format: Format,
 }
@@ -276,6 +282,7 @@ pub(crate) fn parse(
         parameters,
         entry_point: cli.entry_point,
         env_manager: cli.env_manager,
+        grace: cli.grace,
         action: match cli.completions {
             Some(shell) => Action::Completions(shell),
             None if cli.dry_run => Action::DryRun,

@@ -40,6 +40,9 @@ pub(crate) enum Error {
         command: String,
         status: ExitStatus,
     },
+    /// We were asked to stop by a signal; the step's processes have ended.
+    #[error("stopped by {} while step `{step}` was running", signal_name(*.signal))]
+    Interrupted { signal: i32, step: String },
     /// A remote value of a `path` parameter could not be fetched.
     #[error("step `{step}`: cannot download `{uri}`")]
     Download {
@@ -206,10 +209,12 @@ impl Error {
         Error::Usage(Box::new(error))
     }
 
-    /// 0, 1 and 2 as `mlflow run` has them: 1 for whatever goes wrong, 2 for the command line.
+    /// 0, 1 and 2 as `mlflow run` has them: 1 for whatever goes wrong, 2 for the command line; and what
+    /// shells report for a program that was stopped by a signal.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Error::Usage(_) => 2,
+            Error::Interrupted { signal, .. } => u8::try_from(128 + signal).unwrap_or(1),
             _ => 1,
         }
     }
@@ -350,9 +355,15 @@ pub(crate) fn describe(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("failed with exit code {code}"),
-        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, Some(signal)) => format!("was killed by {}", signal_name(signal)),
         (None, None) => format!("ended with {status}"),
     }
+}
+
+/// `SIGTERM`, or the number of a signal without a name.
+fn signal_name(signal: i32) -> String {
+    signal_hook::low_level::signal_name(signal)
+        .map_or_else(|| format!("signal {signal}"), str::to_owned)
 }
 
 /// A path as the user would type it: relative when it lies below the current folder.

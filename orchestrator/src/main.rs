@@ -13,15 +13,20 @@ mod plan;
 mod process;
 mod project;
 mod source;
+mod supervisor;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use error::Error;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(role) = supervisor_role(&arguments) {
+        return role;
+    }
     match pipeline::run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Error::Usage(error)) => {
@@ -36,4 +41,17 @@ fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// Does the supervisor's work if that is what this process was started for.
+fn supervisor_role(arguments: &[OsString]) -> Option<ExitCode> {
+    let [_, role, parent, grace, command] = arguments else {
+        return None;
+    };
+    if role != supervisor::ROLE {
+        return None;
+    }
+    let parent = parent.to_str()?.parse().ok()?;
+    let grace = Duration::from_millis(grace.to_str()?.parse().ok()?);
+    Some(supervisor::supervise(parent, grace, command.to_str()?))
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::cli::{self, Action, Format, Request};
 use crate::definition::Pipeline;
@@ -11,7 +11,7 @@ use crate::download;
 use crate::error::Error;
 use crate::list;
 use crate::plan::{self, Plan, PlannedStep};
-use crate::process;
+use crate::process::{self, Interruption};
 use crate::project::absolute;
 
 /// Does what the command line asks for.
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
         Action::List => list::print(&pipeline, &request),
         Action::Check => plan().map(|_| ()),
         Action::DryRun => print(&plan()?, request.format),
-        Action::Run => execute(&plan()?),
+        Action::Run => execute(&plan()?, request.grace),
     }
 }
 
@@ -61,7 +61,8 @@ fn print(plan: &Plan, format: Format) -> Result<(), Error> {
 }
 
 /// Runs the steps in order, up to the first that fails.
-fn execute(plan: &Plan) -> Result<(), Error> {
+fn execute(plan: &Plan, grace: Duration) -> Result<(), Error> {
+    let interruption = Interruption::watch()?;
     let start = Instant::now();
     let count = plan.steps.len();
     for (position, step) in plan.steps.iter().enumerate() {
@@ -69,13 +70,20 @@ fn execute(plan: &Plan) -> Result<(), Error> {
         let step_start = Instant::now();
         eprintln!("{label}: running");
         fetch(step)?;
-        let status = process::run(&step.command, &step.cwd).map_err(|source| Error::Start {
+        let status = process::run(&step.command, &step.cwd, grace, &interruption);
+        let status = status.map_err(|source| Error::Start {
             step: step.name.clone(),
             command: step.command.clone(),
             cwd: step.cwd.clone(),
             source,
         })?;
-        if !status.success() {
+        if let Some(signal) = interruption.signal() {
+            return Err(Error::Interrupted {
+                signal,
+                step: step.name.clone(),
+            });
+        }
+        if let Some(status) = status.filter(|status| !status.success()) {
             return Err(Error::Step {
                 step: step.name.clone(),
                 command: step.command.clone(),

@@ -1,20 +1,107 @@
-//! Starts one command and waits for its end. The only file that names duct.
+//! Starts one command, watches it and waits for its end. The only file that names duct.
 
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 use std::process::{ExitStatus, Output};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use duct::Expression;
+use duct::unix::HandleExt;
+use duct::{Expression, Handle};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::supervisor::ROLE;
+
+/// The signals that ask us to stop; they are passed on to the running command.
+#[derive(Debug, Clone)]
+pub(crate) struct Interruption {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The first signal that came.
+    signal: Option<i32>,
+    running: Option<Arc<Handle>>,
+}
+
+impl Interruption {
+    /// From here on SIGINT, SIGTERM and SIGHUP no longer end this process by themselves.
+    pub(crate) fn watch() -> io::Result<Interruption> {
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let interruption = Interruption {
+            state: Arc::default(),
+        };
+        let watched = interruption.clone();
+        std::thread::Builder::new().spawn(move || {
+            for signal in signals.forever() {
+                let mut state = watched.state();
+                state.signal.get_or_insert(signal);
+                if let Some(running) = &state.running {
+                    // It may have ended by now.
+                    running.send_signal(signal).ok();
+                }
+            }
+        })?;
+        Ok(interruption)
+    }
+
+    /// The signal that asked us to stop, if one came.
+    pub(crate) fn signal(&self) -> Option<i32> {
+        self.state().signal
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing in the state can be half-done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Runs a command line by `bash -c` in a folder, as MLflow does: without `-e` and without `pipefail`.
 ///
-/// The command has the caller's environment, and our standard input, output and error. Fails only
-/// when the shell cannot be started; how the command ended is in the status.
-pub(crate) fn run(command: &str, folder: &Path) -> io::Result<ExitStatus> {
-    let shell = duct::cmd("bash", ["-c", command]).dir(folder);
-    let output = without_cargo(shell).unchecked().run()?;
-    Ok(output.status)
+/// The command has the caller's environment, and our standard input, output and error. It runs under
+/// a supervisor, which ends all of its processes with it and with us; `grace` is the time that they
+/// have after they were asked to. Fails only when the shell cannot be started; how the command ended
+/// is in the status, none if it was not started because of an interruption.
+pub(crate) fn run(
+    command: &str,
+    folder: &Path,
+    grace: Duration,
+    interruption: &Interruption,
+) -> io::Result<Option<ExitStatus>> {
+    find_bash()?;
+    let (parent, grace) = (
+        std::process::id().to_string(),
+        grace.as_millis().to_string(),
+    );
+    let supervisor = std::env::current_exe()?;
+    let supervisor = duct::cmd(supervisor, [ROLE, &parent, &grace, command]).dir(folder);
+    let running = {
+        let mut state = interruption.state();
+        if state.signal.is_some() {
+            return Ok(None);
+        }
+        let running = Arc::new(without_cargo(supervisor).unchecked().start()?);
+        state.running = Some(Arc::clone(&running));
+        running
+    };
+    let status = running.wait()?.status;
+    interruption.state().running = None;
+    Ok(Some(status))
+}
+
+/// The supervisor could not tell a shell that is missing from one that fails.
+fn find_bash() -> io::Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&path).any(|folder| folder.join("bash").is_file()) {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::NotFound,
+        "there is no `bash` on PATH",
+    ))
 }
 
 /// Runs a program to its end, without input, and keeps what it prints. It may not ask for a password.

@@ -5,8 +5,9 @@ use std::fmt::Write;
 use std::io::{Read, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::{Duration, Instant};
 
 /// The repository.
 pub(crate) fn repository() -> &'static Path {
@@ -193,6 +194,20 @@ impl Run<'_> {
         self
     }
 
+    /// Starts, with its output kept for the end.
+    pub(crate) fn start(mut self) -> Started {
+        eprintln!("in {}: {:?}", self.folder.path().display(), self.command);
+        let child = self
+            .command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        Started {
+            child: Some(child.unwrap()),
+            folder: self.folder.path(),
+        }
+    }
+
     /// Runs to the end; says on our own stderr what is run, so that a failure can be repeated by hand.
     pub(crate) fn run(mut self) -> Ended {
         eprintln!("in {}: {:?}", self.folder.path().display(), self.command);
@@ -202,6 +217,56 @@ impl Run<'_> {
             folder: self.folder.path(),
         }
     }
+}
+
+/// A program that is running; it is killed if the test fails before its end.
+pub(crate) struct Started {
+    child: Option<Child>,
+    folder: PathBuf,
+}
+
+impl Started {
+    /// Sends a signal by its name, such as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.as_ref().unwrap().id().to_string();
+        let status = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits for the end.
+    pub(crate) fn end(mut self) -> Ended {
+        let output = self.child.take().unwrap().wait_with_output().unwrap();
+        Ended {
+            output,
+            folder: self.folder.clone(),
+        }
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+}
+
+/// Waits until something is the case, half a minute at most.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether a process has not ended yet; one that only waits for its parent to notice has.
+pub(crate) fn is_alive(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
 /// A program that has ended. The temporary folder is written as `[DIR]` in what it said.

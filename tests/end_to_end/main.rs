@@ -9,6 +9,7 @@ mod bad_input;
 mod corpus;
 mod definitions;
 mod harness;
+mod interruption;
 mod mlflow;
 mod planning;
 mod project_files;

@@ -105,7 +105,7 @@ fn a_killed_step_is_told_as_killed() {
     folder.step("s", "command: kill -9 $$");
     folder.orchestrator(&["--steps", "s"]).run().fails(
         1,
-        "[1/1] s: running\nerror: step `s` was killed by signal 9\n  command: kill -9 $$\n",
+        "[1/1] s: running\nerror: step `s` was killed by SIGKILL\n  command: kill -9 $$\n",
     );
 }
 
@@ -131,7 +131,7 @@ fn a_shell_that_cannot_start_is_an_error_of_its_own() {
     folder.program_in_path(orchestrator, &["--steps", "s"]).env("PATH", "/nonexistent").run().fails(
         1,
         "[1/1] s: running\nerror: step `s` could not be started\n  command: echo hi\n  folder: [DIR]/s\n  \
-         caused by: No such file or directory (os error 2)\n",
+         caused by: there is no `bash` on PATH\n",
     );
 }
 

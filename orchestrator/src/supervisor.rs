@@ -1,0 +1,239 @@
+//! The process between us and a step: it ends every process of the step, and reports the step's end
+//! as its own.
+//!
+//! The orchestrator starts itself once more for each step, in this role. The supervisor leads a
+//! session of its own and adopts whatever the step leaves behind. It is told to stop by SIGINT,
+//! SIGTERM or SIGHUP from the orchestrator, or by the kernel when the orchestrator has died, even
+//! by SIGKILL; it passes the signal on to all processes below it, and kills what is left after a
+//! grace period, or at once when it is told a second time.
+//!
+//! Processes below are found in `/proc` on Linux, also those that made themselves a session or group
+//! of their own. On other systems the step's process group is all that is reached.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// The first argument of a process in this role; the pid of its parent, the grace period in
+/// milliseconds and the command line for `bash -c` follow.
+pub(crate) const ROLE: &str = "--supervise";
+
+/// How often what survived SIGKILL so far, for instance by being born meanwhile, is killed again.
+const KILL_AGAIN: Duration = Duration::from_millis(20);
+
+/// The exit code of a shell that cannot execute a program, for when the shell itself cannot start.
+const CANNOT_START: u8 = 126;
+
+/// Runs a command line to its end and to that of all its processes; does not return if it was killed
+/// by a signal, which then kills this process, too.
+pub(crate) fn supervise(parent: u32, grace: Duration, command: &str) -> ExitCode {
+    let signals = match prepare(parent) {
+        Ok(signals) => signals,
+        Err(error) => return cannot_start(&error),
+    };
+    // A group of its own, so that the step may signal its group without hitting us.
+    let shell = match Command::new("bash")
+        .args(["-c", command])
+        .process_group(0)
+        .spawn()
+    {
+        Ok(shell) => shell.id(),
+        Err(error) => return cannot_start(&error),
+    };
+    let step = i32::try_from(shell)
+        .ok()
+        .and_then(Pid::from_raw)
+        .expect("a child has a pid");
+    let status = Supervision {
+        step,
+        grace,
+        stopping: None,
+        status: None,
+    }
+    .run(&signals);
+    end_as(status)
+}
+
+fn cannot_start(error: &std::io::Error) -> ExitCode {
+    eprintln!("error: cannot start bash: {error}");
+    ExitCode::from(CANNOT_START)
+}
+
+/// Takes the role; from here on signals arrive at the receiver.
+fn prepare(parent: u32) -> std::io::Result<Receiver<i32>> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGCHLD])?;
+    // Fails for the leader of a process group; then there already is a group of our own.
+    rustix::process::setsid().ok();
+    #[cfg(target_os = "linux")]
+    {
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+        rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+    }
+    let (sender, receiver) = mpsc::channel();
+    // The orchestrator may have died before the kernel was told to tell.
+    let is_orphan = rustix::process::getppid()
+        .is_none_or(|pid| pid.as_raw_nonzero().get().unsigned_abs() != parent);
+    if is_orphan {
+        sender.send(SIGTERM).expect("the receiver is still here");
+    }
+    std::thread::Builder::new().spawn(move || {
+        for signal in signals.forever() {
+            if sender.send(signal).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(receiver)
+}
+
+struct Supervision {
+    step: Pid,
+    grace: Duration,
+    /// When the patience with processes that were told to stop ends.
+    stopping: Option<Instant>,
+    status: Option<WaitStatus>,
+}
+
+impl Supervision {
+    fn run(mut self, signals: &Receiver<i32>) -> WaitStatus {
+        loop {
+            match self.next(signals) {
+                Some(SIGCHLD) => {}
+                Some(signal) if self.stopping.is_none() => self.stop(signal),
+                // Told again, or out of patience.
+                Some(_) | None => {
+                    self.signal_all(Signal::KILL);
+                    self.stopping = Some(Instant::now() + KILL_AGAIN);
+                }
+            }
+            let is_over = self.reap();
+            match self.status {
+                Some(status) if is_over => return status,
+                // What a step leaves behind ends with it.
+                Some(_) if self.stopping.is_none() => self.stop(SIGTERM),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next signal; none when the time to stop by itself is over.
+    fn next(&self, signals: &Receiver<i32>) -> Option<i32> {
+        let Some(deadline) = self.stopping else {
+            return signals.recv().ok();
+        };
+        signals
+            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            .ok()
+    }
+
+    fn stop(&mut self, signal: i32) {
+        let signal = Signal::from_named_raw(signal).unwrap_or(Signal::TERM);
+        self.signal_all(signal);
+        // A stopped process acts on no other signal.
+        self.signal_all(Signal::CONT);
+        self.stopping = Some(Instant::now() + self.grace);
+    }
+
+    /// Takes the status of every process that has ended, of which the step's own is kept, and tells
+    /// whether none is left. Orphans below are children of ours on Linux, so that it knows without a
+    /// look at them all.
+    fn reap(&mut self) -> bool {
+        loop {
+            match rustix::process::wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) if pid == self.step => self.status = Some(status),
+                Ok(Some(_)) => {}
+                Ok(None) => return false,
+                Err(_) => return cfg!(target_os = "linux") || self.processes().is_empty(),
+            }
+        }
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        for pid in self.processes() {
+            // It may be gone by now.
+            rustix::process::kill_process(pid, signal).ok();
+        }
+    }
+
+    /// All living processes below this one.
+    #[cfg(target_os = "linux")]
+    #[expect(clippy::unused_self, reason = "other systems need the step's group")]
+    fn processes(&self) -> Vec<Pid> {
+        let Ok(entries) = std::fs::read_dir("/proc") else {
+            return Vec::new();
+        };
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let all: Vec<(i32, i32, bool)> = names
+            .filter_map(|name| parent_of(name.parse().ok()?))
+            .collect();
+        let mut below = vec![rustix::process::getpid().as_raw_nonzero().get()];
+        let mut next = 0;
+        while let Some(&parent) = below.get(next) {
+            below.extend(
+                all.iter()
+                    .filter(|(_, of, _)| *of == parent)
+                    .map(|(pid, _, _)| *pid),
+            );
+            next += 1;
+        }
+        let is_alive = |pid: &i32| {
+            all.iter()
+                .any(|(known, _, is_alive)| known == pid && *is_alive)
+        };
+        below
+            .into_iter()
+            .skip(1)
+            .filter(is_alive)
+            .filter_map(Pid::from_raw)
+            .collect()
+    }
+
+    /// The step itself stands for its group.
+    #[cfg(not(target_os = "linux"))]
+    fn processes(&self) -> Vec<Pid> {
+        let is_alive = rustix::process::test_kill_process_group(self.step).is_ok();
+        is_alive.then_some(self.step).into_iter().collect()
+    }
+}
+
+/// A process, its parent, and whether it has not ended yet, from `/proc/PID/stat`.
+#[cfg(target_os = "linux")]
+fn parent_of(pid: i32) -> Option<(i32, i32, bool)> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // The name comes second, in parentheses, and may hold anything.
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    let mut rest = std::str::from_utf8(&stat[end + 1..])
+        .ok()?
+        .split_whitespace();
+    let state = rest.next()?;
+    Some((
+        pid,
+        rest.next()?.parse().ok()?,
+        !["Z", "X"].contains(&state),
+    ))
+}
+
+/// Ends this process as the step ended.
+fn end_as(status: WaitStatus) -> ExitCode {
+    if let Some(signal) = status.terminating_signal() {
+        // The step has left its core already, if it may.
+        rustix::process::setrlimit(
+            rustix::process::Resource::Core,
+            rustix::process::Rlimit {
+                current: Some(0),
+                maximum: Some(0),
+            },
+        )
+        .ok();
+        signal_hook::low_level::emulate_default_handler(signal).ok();
+        let signal = Signal::from_named_raw(signal).unwrap_or(Signal::KILL);
+        rustix::process::kill_process(rustix::process::getpid(), signal).ok();
+    }
+    let code = status.exit_status().unwrap_or(1);
+    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+}
