@@ -1,6 +1,6 @@
 //! `--list`: the steps of a pipeline and what they take.
 
-use std::io::{self, Write};
+use std::io;
 
 use serde::Serialize;
 
@@ -34,22 +34,14 @@ struct ListedParameter<'a> {
     description: Option<&'a str>,
 }
 
-/// Prints the steps in the order of the definition.
-pub(crate) fn print(pipeline: &Pipeline, request: &Request) -> Result<(), Error> {
-    let listed: Vec<Listed> = pipeline
-        .steps
-        .iter()
-        .map(|step| list(pipeline, request, step))
-        .collect();
-    let mut stdout = io::stdout().lock();
+/// The steps in the order of the definition, in the form that was asked for.
+pub(crate) fn text(pipeline: &Pipeline, request: &Request) -> Result<String, Error> {
+    let steps = pipeline.steps.iter();
+    let listed: Vec<Listed> = steps.map(|step| list(pipeline, request, step)).collect();
     match request.format {
-        Format::Text => write_text(&mut stdout, &listed)?,
-        Format::Json => {
-            serde_json::to_writer(&mut stdout, &listed).map_err(io::Error::from)?;
-            writeln!(stdout)?;
-        }
+        Format::Text => Ok(plain_text(&listed)),
+        Format::Json => Ok(serde_json::to_string(&listed).map_err(io::Error::from)? + "\n"),
     }
-    Ok(stdout.flush()?)
 }
 
 fn list<'a>(pipeline: &Pipeline, request: &'a Request, step: &'a Step) -> Listed<'a> {
@@ -83,46 +75,47 @@ fn parameter(parameter: &Parameter) -> ListedParameter<'_> {
     }
 }
 
-fn write_text(out: &mut impl Write, listed: &[Listed]) -> io::Result<()> {
+fn plain_text(listed: &[Listed]) -> String {
+    let mut lines = Vec::new();
     for step in listed {
         let optional = if step.default {
             ""
         } else {
             " (not part of `all`)"
         };
-        writeln!(
-            out,
+        lines.push(format!(
             "{}{}{optional}",
             step.name,
             after(": ", step.description)
-        )?;
+        ));
         if let Some(error) = &step.error {
-            writeln!(out, "    {error}")?;
+            lines.push(format!("    {error}"));
             continue;
         }
         let environment = step
             .environment
             .map(|manager| manager.to_string())
             .unwrap_or_default();
-        writeln!(
-            out,
+        lines.push(format!(
             "    entry point {}, environment {environment}",
             step.entry_point
-        )?;
-        for parameter in &step.parameters {
-            let default = match parameter.default {
-                None => "required".to_owned(),
-                Some(default) => format!("default: {}", command::quote(default)),
-            };
-            let description = after("  ", parameter.description);
-            writeln!(
-                out,
-                "    --{} ({}, {default}){description}",
-                parameter.name, parameter.r#type
-            )?;
-        }
+        ));
+        lines.extend(step.parameters.iter().map(parameter_line));
     }
-    Ok(())
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn parameter_line(parameter: &ListedParameter) -> String {
+    let default = match parameter.default {
+        None => "required".to_owned(),
+        Some(default) => format!("default: {}", command::quote(default)),
+    };
+    let description = after("  ", parameter.description);
+    format!(
+        "    --{} ({}, {default}){description}",
+        parameter.name, parameter.r#type
+    )
 }
 
 fn after(separator: &str, text: Option<&str>) -> String {

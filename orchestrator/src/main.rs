@@ -12,15 +12,17 @@ mod pipeline;
 mod plan;
 mod process;
 mod project;
+mod redact;
 mod source;
 mod supervisor;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use error::Error;
+use redact::redact;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -31,13 +33,18 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Error::Usage(error)) => {
             // clap also speaks through this for `--help` and `--version`, which go to stdout and succeed.
+            let text = redact(&error.render().to_string());
             // A reader that has gone away (`orchestrator --help | head -1`) is no failure of ours.
-            let _ = error.print();
+            let _ = if error.use_stderr() {
+                io::stderr().write_all(text.as_bytes())
+            } else {
+                io::stdout().write_all(text.as_bytes())
+            };
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
         }
         Err(error) => {
             // Nobody is left to tell when stderr itself is closed; the exit code still says it.
-            let _ = write!(std::io::stderr().lock(), "{}", error.report());
+            let _ = io::stderr().write_all(redact(&error.report()).as_bytes());
             ExitCode::from(error.exit_code())
         }
     }

@@ -13,6 +13,7 @@ use crate::list;
 use crate::plan::{self, Plan, PlannedStep};
 use crate::process::{self, Interruption};
 use crate::project::absolute;
+use crate::redact::redact;
 
 /// Does what the command line asks for.
 pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
@@ -24,9 +25,9 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
             let script = cli::completions(shell, &pipeline.options(), pipeline.step_names());
             Ok(io::stdout().write_all(&script)?)
         }
-        Action::List => list::print(&pipeline, &request),
+        Action::List => print(&list::text(&pipeline, &request)?),
         Action::Check => plan().map(|_| ()),
-        Action::DryRun => print(&plan()?, request.format),
+        Action::DryRun => print(&text(&plan()?, request.format)?),
         Action::Run => execute(&plan()?, request.grace),
     }
 }
@@ -48,15 +49,17 @@ fn load(arguments: &[OsString], caller: &Path) -> Result<(Pipeline, Request), Er
     }
 }
 
-fn print(plan: &Plan, format: Format) -> Result<(), Error> {
-    let mut stdout = io::stdout().lock();
+/// The plan in the form that was asked for.
+fn text(plan: &Plan, format: Format) -> Result<String, Error> {
     match format {
-        Format::Text => write!(stdout, "{plan}")?,
-        Format::Json => {
-            serde_json::to_writer(&mut stdout, plan).map_err(io::Error::from)?;
-            writeln!(stdout)?;
-        }
+        Format::Text => Ok(plan.to_string()),
+        Format::Json => Ok(serde_json::to_string(plan).map_err(io::Error::from)? + "\n"),
     }
+}
+
+fn print(text: &str) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(redact(text).as_bytes())?;
     Ok(stdout.flush()?)
 }
 

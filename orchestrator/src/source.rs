@@ -12,6 +12,7 @@ use sha1::{Digest, Sha1};
 
 use crate::process;
 use crate::project::absolute;
+use crate::redact::{without_credentials, without_user_of};
 
 /// Why a project could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -163,9 +164,9 @@ fn versioned_folder(folder: &Path, version: &str, location: &str) -> Result<Path
 
 /// A shallow clone of one commit, in the cache.
 fn git(url: &str, version: Option<&str>) -> Result<PathBuf, SourceError> {
-    let failed = |message| SourceError::Git {
+    let failed = |message: String| SourceError::Git {
         source_name: url.to_owned(),
-        message,
+        message: without_user_of(url, &message),
     };
     let place = cache()?.join("git").join(file_name(url));
     let is_commit =
@@ -211,7 +212,7 @@ fn git(url: &str, version: Option<&str>) -> Result<PathBuf, SourceError> {
             source_name: url.to_owned(),
         })?;
     git(&["checkout", "--quiet", "--detach", &commit])?.map_err(failed)?;
-    git(&["remote", "add", "origin", url])?.map_err(failed)?;
+    git(&["remote", "add", "origin", &without_credentials(url)])?.map_err(failed)?;
     git(&[
         "submodule",
         "--quiet",
@@ -367,14 +368,7 @@ fn cache() -> Result<PathBuf, SourceError> {
 
 /// A file name for a URL, without its credentials; different URLs have different names.
 fn file_name(url: &str) -> String {
-    let url = match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let host = rest.split('/').next().unwrap_or_default();
-            let user = host.rfind('@').map_or(0, |at| at + 1);
-            format!("{scheme}://{}", &rest[user..])
-        }
-        None => url.to_owned(),
-    };
+    let url = without_credentials(url);
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
     let mut name = String::new();
     for byte in url.bytes() {

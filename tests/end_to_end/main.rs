@@ -14,6 +14,7 @@ mod mlflow;
 mod planning;
 mod project_files;
 mod readme;
+mod redaction;
 mod running;
 mod sources;
 mod titanic;
