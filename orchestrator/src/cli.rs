@@ -295,18 +295,14 @@ pub(crate) fn parse(
 }
 
 /// The completion script of a shell, with every option and the names of the steps.
-pub(crate) fn completions(
-    shell: Shell,
-    options: &[ParameterOption],
-    steps: Vec<String>,
-) -> Vec<u8> {
+pub(crate) fn completions(shell: Shell, options: &[ParameterOption], steps: Vec<String>) -> String {
     let names = PossibleValuesParser::new(steps.into_iter().chain(["all".to_owned()]));
     let mut command = with_parameters(Cli::command(), options).mut_arg("steps", |steps| {
         steps.value_parser(names).value_delimiter(',')
     });
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, "orchestrator", &mut script);
-    script
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 /// Adds an option for every parameter that can be one.

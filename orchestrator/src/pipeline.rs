@@ -21,10 +21,11 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
     let (pipeline, request) = load(arguments, &caller)?;
     let plan = || plan::make(&pipeline, &request, &caller).map_err(Error::Plan);
     match request.action {
-        Action::Completions(shell) => {
-            let script = cli::completions(shell, &pipeline.options(), pipeline.step_names());
-            Ok(io::stdout().write_all(&script)?)
-        }
+        Action::Completions(shell) => print(&cli::completions(
+            shell,
+            &pipeline.options(),
+            pipeline.step_names(),
+        )),
         Action::List => print(&list::text(&pipeline, &request)?),
         Action::Check => plan().map(|_| ()),
         Action::DryRun => print(&text(&plan()?, request.format)?),
@@ -59,8 +60,14 @@ fn text(plan: &Plan, format: Format) -> Result<String, Error> {
 
 fn print(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(redact(text).as_bytes())?;
-    Ok(stdout.flush()?)
+    let written = stdout
+        .write_all(redact(text).as_bytes())
+        .and_then(|()| stdout.flush());
+    match written {
+        // A reader that has seen enough, as in `--list | head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
 }
 
 /// Runs the steps in order, up to the first that fails.
@@ -71,40 +78,49 @@ fn execute(plan: &Plan, grace: Duration) -> Result<(), Error> {
     for (position, step) in plan.steps.iter().enumerate() {
         let label = format!("[{}/{count}] {}", position + 1, step.name);
         let step_start = Instant::now();
-        eprintln!("{label}: running");
+        say(&format!("{label}: running"));
         fetch(step)?;
-        let status = process::run(&step.command, &step.cwd, grace, &interruption);
-        let status = status.map_err(|source| Error::Start {
-            step: step.name.clone(),
-            command: step.command.clone(),
-            cwd: step.cwd.clone(),
-            source,
-        })?;
-        if let Some(signal) = interruption.signal() {
-            return Err(Error::Interrupted {
-                signal,
-                step: step.name.clone(),
-            });
-        }
-        if let Some(status) = status.filter(|status| !status.success()) {
-            return Err(Error::Step {
-                step: step.name.clone(),
-                command: step.command.clone(),
-                status,
-            });
-        }
-        eprintln!(
-            "{label}: finished in {:.1} s",
-            step_start.elapsed().as_secs_f64()
-        );
+        run_step(step, grace, &interruption)?;
+        say(&format!("{label}: finished in {}", seconds(step_start)));
     }
     let noun = if count == 1 { "step" } else { "steps" };
-    eprintln!(
-        "{}: {count} {noun} finished in {:.1} s",
-        plan.pipeline,
-        start.elapsed().as_secs_f64()
-    );
+    let name = &plan.pipeline;
+    say(&format!(
+        "{name}: {count} {noun} finished in {}",
+        seconds(start)
+    ));
     Ok(())
+}
+
+fn run_step(step: &PlannedStep, grace: Duration, interruption: &Interruption) -> Result<(), Error> {
+    let status = process::run(&step.command, &step.cwd, grace, interruption);
+    let status = status.map_err(|source| Error::Start {
+        step: step.name.clone(),
+        command: step.command.clone(),
+        cwd: step.cwd.clone(),
+        source,
+    })?;
+    if let Some(signal) = interruption.signal() {
+        let step = step.name.clone();
+        return Err(Error::Interrupted { signal, step });
+    }
+    if !status.success() {
+        return Err(Error::Step {
+            step: step.name.clone(),
+            command: step.command.clone(),
+            status,
+        });
+    }
+    Ok(())
+}
+
+/// Tells on stderr how far the run is. That nobody listens any more is no reason to stop it.
+fn say(line: &str) {
+    writeln!(io::stderr(), "{line}").ok();
+}
+
+fn seconds(since: Instant) -> String {
+    format!("{:.1} s", since.elapsed().as_secs_f64())
 }
 
 /// Downloads the remote values of a step's `path` parameters.

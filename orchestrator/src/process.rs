@@ -11,10 +11,12 @@ use duct::unix::HandleExt;
 use duct::{Expression, Handle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 
 use crate::supervisor::ROLE;
 
-/// The signals that ask us to stop; they are passed on to the running command.
+/// The signals that ask us to stop. They are passed on to the running command; when none is
+/// running, they end this process as they always do.
 #[derive(Debug, Clone)]
 pub(crate) struct Interruption {
     state: Arc<Mutex<State>>,
@@ -28,7 +30,7 @@ struct State {
 }
 
 impl Interruption {
-    /// From here on SIGINT, SIGTERM and SIGHUP no longer end this process by themselves.
+    /// From here on SIGINT, SIGTERM and SIGHUP no longer end this process while a command runs.
     pub(crate) fn watch() -> io::Result<Interruption> {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         let interruption = Interruption {
@@ -39,9 +41,11 @@ impl Interruption {
             for signal in signals.forever() {
                 let mut state = watched.state();
                 state.signal.get_or_insert(signal);
-                if let Some(running) = &state.running {
+                match &state.running {
                     // It may have ended by now.
-                    running.send_signal(signal).ok();
+                    Some(running) => drop(running.send_signal(signal)),
+                    // Nothing runs that would have to be ended first.
+                    None => drop(emulate_default_handler(signal)),
                 }
             }
         })?;
@@ -64,13 +68,13 @@ impl Interruption {
 /// The command has the caller's environment, and our standard input, output and error. It runs under
 /// a supervisor, which ends all of its processes with it and with us; `grace` is the time that they
 /// have after they were asked to. Fails only when the shell cannot be started; how the command ended
-/// is in the status, none if it was not started because of an interruption.
+/// is in the status.
 pub(crate) fn run(
     command: &str,
     folder: &Path,
     grace: Duration,
     interruption: &Interruption,
-) -> io::Result<Option<ExitStatus>> {
+) -> io::Result<ExitStatus> {
     find_bash()?;
     let (parent, grace) = (
         std::process::id().to_string(),
@@ -80,16 +84,13 @@ pub(crate) fn run(
     let supervisor = duct::cmd(supervisor, [ROLE, &parent, &grace, command]).dir(folder);
     let running = {
         let mut state = interruption.state();
-        if state.signal.is_some() {
-            return Ok(None);
-        }
         let running = Arc::new(without_cargo(supervisor).unchecked().start()?);
         state.running = Some(Arc::clone(&running));
         running
     };
     let status = running.wait()?.status;
     interruption.state().running = None;
-    Ok(Some(status))
+    Ok(status)
 }
 
 /// The supervisor could not tell a shell that is missing from one that fails.

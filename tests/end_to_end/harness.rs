@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Write;
 use std::io::{Read, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -317,6 +318,17 @@ impl Ended {
             self.output.status.code(),
             Some(code),
             "stderr:\n{}",
+            self.stderr()
+        );
+    }
+
+    /// Asserts that a signal has ended the program.
+    #[track_caller]
+    pub(crate) fn dies_of(&self, signal: i32) {
+        assert_eq!(
+            self.output.status.signal(),
+            Some(signal),
+            "{}",
             self.stderr()
         );
     }

@@ -152,3 +152,41 @@ fn every_deadly_signal_is_told() {
             .ends(1);
     }
 }
+
+#[test]
+fn a_signal_while_no_step_is_running_ends_the_run_at_once() {
+    let folder = Folder::new();
+    folder.file("MLproject", "env_manager: local");
+    folder.step("s", "parameters: {data: path}\ncommand: touch ../ran");
+    // A server that never answers: the download before the step waits for it.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/x", silent.local_addr().unwrap());
+    let started = folder
+        .orchestrator(&["--steps", "s", "--data", &url])
+        .start();
+    let (_connection, _) = silent.accept().unwrap();
+    started.signal("TERM");
+    started.end().dies_of(15);
+    assert!(!folder.exists("ran"));
+}
+
+#[test]
+fn a_closed_stderr_does_not_stop_the_run() {
+    let folder = Folder::new();
+    folder.file("MLproject", "env_manager: local");
+    folder.step("a", "command: touch ../a_ran");
+    folder.step("b", "command: touch ../b_ran");
+    let script = "orchestrator --steps a,b 2> >(exec 0<&-); exit $?";
+    folder
+        .program_in_path("bash", &["-c", script])
+        .run()
+        .ends(0);
+    assert!(folder.exists("a_ran") && folder.exists("b_ran"));
+    folder
+        .program_in_path(
+            "bash",
+            &["-c", "set -o pipefail; orchestrator --list | true"],
+        )
+        .run()
+        .ends(0);
+}
