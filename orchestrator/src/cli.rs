@@ -49,6 +49,14 @@ struct Cli {
     #[arg(long, value_name = "NAME")]
     env_manager: Option<Manager>,
 
+    /// Time that each step may take, whatever the MLproject says
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+
+    /// How often a failed step is tried again, whatever the MLproject says
+    #[arg(long, value_name = "N")]
+    retries: Option<u32>,
+
     /// Time that the processes of a step have to end after they were asked to
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     grace: Duration,
@@ -83,6 +91,8 @@ pub(crate) struct Request {
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) entry_point: String,
     pub(crate) env_manager: Option<Manager>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) retries: Option<u32>,
     pub(crate) grace: Duration,
     pub(crate) action: Action,
     pub(crate) format: Format,
@@ -282,6 +292,8 @@ pub(crate) fn parse(
         parameters,
         entry_point: cli.entry_point,
         env_manager: cli.env_manager,
+        timeout: cli.timeout,
+        retries: cli.retries,
         grace: cli.grace,
         action: match cli.completions {
             Some(shell) => Action::Completions(shell),

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::command::TemplateError;
 use crate::download::DownloadError;
@@ -39,6 +40,13 @@ pub(crate) enum Error {
         step: String,
         command: String,
         status: ExitStatus,
+    },
+    /// The step took longer than it may, and was stopped.
+    #[error("step `{step}` was stopped after its timeout of {}", humantime::format_duration(*.timeout))]
+    Timeout {
+        step: String,
+        command: String,
+        timeout: Duration,
     },
     /// We were asked to stop by a signal; the step's processes have ended.
     #[error("stopped by {} while step `{step}` was running", signal_name(*.signal))]
@@ -232,7 +240,9 @@ impl Error {
                 line(&mut text, format_args!("  command: {command}"));
                 line(&mut text, format_args!("  folder: {}", cwd.display()));
             }
-            Error::Step { command, .. } => line(&mut text, format_args!("  command: {command}")),
+            Error::Step { command, .. } | Error::Timeout { command, .. } => {
+                line(&mut text, format_args!("  command: {command}"));
+            }
             _ => {}
         }
         report_causes(&mut text, std::error::Error::source(self), "");

@@ -80,7 +80,7 @@ fn execute(plan: &Plan, grace: Duration) -> Result<(), Error> {
         let step_start = Instant::now();
         say(&format!("{label}: running"));
         fetch(step)?;
-        run_step(step, grace, &interruption)?;
+        run_step(&label, step, grace, &interruption)?;
         say(&format!("{label}: finished in {}", seconds(step_start)));
     }
     let noun = if count == 1 { "step" } else { "steps" };
@@ -92,26 +92,56 @@ fn execute(plan: &Plan, grace: Duration) -> Result<(), Error> {
     Ok(())
 }
 
-fn run_step(step: &PlannedStep, grace: Duration, interruption: &Interruption) -> Result<(), Error> {
-    let status = process::run(&step.command, &step.cwd, grace, interruption);
-    let status = status.map_err(|source| Error::Start {
+/// Runs one step, and again when it fails and may be tried again.
+fn run_step(
+    label: &str,
+    step: &PlannedStep,
+    grace: Duration,
+    interruption: &Interruption,
+) -> Result<(), Error> {
+    let retries = step.patience.retries;
+    let mut delay = step.patience.retry_delay;
+    for retry in 1..=retries {
+        match try_step(step, grace, interruption) {
+            Err(error @ (Error::Step { .. } | Error::Timeout { .. })) => {
+                let pause = humantime::format_duration(delay);
+                say(&format!(
+                    "{label}: {error}; retry {retry} of {retries} in {pause}"
+                ));
+                // A signal that comes meanwhile ends the process.
+                std::thread::sleep(delay);
+                delay = delay.saturating_mul(2);
+            }
+            ended => return ended,
+        }
+    }
+    try_step(step, grace, interruption)
+}
+
+fn try_step(step: &PlannedStep, grace: Duration, interruption: &Interruption) -> Result<(), Error> {
+    let timeout = step.patience.timeout;
+    let ended = process::run(&step.command, &step.cwd, timeout, grace, interruption);
+    let ended = ended.map_err(|source| Error::Start {
         step: step.name.clone(),
         command: step.command.clone(),
         cwd: step.cwd.clone(),
         source,
     })?;
-    if let Some(signal) = interruption.signal() {
-        let step = step.name.clone();
-        return Err(Error::Interrupted { signal, step });
+    let (name, command) = (step.name.clone(), step.command.clone());
+    match (interruption.signal(), timeout) {
+        (Some(signal), _) => Err(Error::Interrupted { signal, step: name }),
+        (None, Some(timeout)) if ended.timed_out => Err(Error::Timeout {
+            step: name,
+            command,
+            timeout,
+        }),
+        _ if ended.status.success() => Ok(()),
+        _ => Err(Error::Step {
+            step: name,
+            command,
+            status: ended.status,
+        }),
     }
-    if !status.success() {
-        return Err(Error::Step {
-            step: step.name.clone(),
-            command: step.command.clone(),
-            status,
-        });
-    }
-    Ok(())
 }
 
 /// Tells on stderr how far the run is. That nobody listens any more is no reason to stop it.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
@@ -36,10 +37,24 @@ pub(crate) struct PlannedStep {
     pub(crate) environment: Environment,
     #[serde(skip)]
     outputs: Vec<PathBuf>,
+    #[serde(skip)]
+    pub(crate) patience: Patience,
     /// Remote values of `path` parameters, and where they are downloaded to before the step starts.
     #[serde(skip)]
     pub(crate) downloads: Vec<(String, PathBuf)>,
 }
+
+/// How long a step may take, and how often it is tried again when it fails.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) retries: u32,
+    /// The pause before the first retry; it doubles with each.
+    pub(crate) retry_delay: Duration,
+}
+
+/// The pause before the first retry of a step that does not say how long it should be.
+const RETRY_DELAY: Duration = Duration::from_secs(10);
 
 fn as_map<S: Serializer>(
     parameters: &[(String, String)],
@@ -197,6 +212,7 @@ impl Context<'_> {
                 .map(Path::to_owned)
                 .collect(),
             downloads: downloads(&resolved),
+            patience: self.patience(step),
             parameters: resolved
                 .into_iter()
                 .map(|value| (value.name, value.value))
@@ -249,6 +265,24 @@ impl Context<'_> {
                 Problem::general(None, kind)
             })
             .collect()
+    }
+
+    fn patience(&self, step: &Step) -> Patience {
+        let entry = step.entry.as_ref();
+        Patience {
+            timeout: self
+                .request
+                .timeout
+                .or(entry.and_then(|entry| entry.timeout)),
+            retries: self
+                .request
+                .retries
+                .or(entry.and_then(|entry| entry.retries))
+                .unwrap_or(0),
+            retry_delay: entry
+                .and_then(|entry| entry.retry_delay)
+                .unwrap_or(RETRY_DELAY),
+        }
     }
 
     /// Files that should exist, or be made by an earlier step, and outputs that two steps would write.

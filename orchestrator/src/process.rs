@@ -63,18 +63,27 @@ impl Interruption {
     }
 }
 
+/// How a command ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    /// Whether it was stopped because its time was over.
+    pub(crate) timed_out: bool,
+}
+
 /// Runs a command line by `bash -c` in a folder, as MLflow does: without `-e` and without `pipefail`.
 ///
 /// The command has the caller's environment, and our standard input, output and error. It runs under
 /// a supervisor, which ends all of its processes with it and with us; `grace` is the time that they
 /// have after they were asked to. Fails only when the shell cannot be started; how the command ended
-/// is in the status.
+/// is in the status. After `timeout` it is stopped as by a signal.
 pub(crate) fn run(
     command: &str,
     folder: &Path,
+    timeout: Option<Duration>,
     grace: Duration,
     interruption: &Interruption,
-) -> io::Result<ExitStatus> {
+) -> io::Result<Ended> {
     find_bash()?;
     let (parent, grace) = (
         std::process::id().to_string(),
@@ -88,9 +97,19 @@ pub(crate) fn run(
         state.running = Some(Arc::clone(&running));
         running
     };
+    let has_ended = match timeout {
+        Some(timeout) => running.wait_timeout(timeout)?.is_some(),
+        None => true,
+    };
+    if !has_ended {
+        running.send_signal(SIGTERM)?;
+    }
     let status = running.wait()?.status;
     interruption.state().running = None;
-    Ok(status)
+    Ok(Ended {
+        status,
+        timed_out: !has_ended,
+    })
 }
 
 /// The supervisor could not tell a shell that is missing from one that fails.

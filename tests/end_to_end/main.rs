@@ -11,6 +11,7 @@ mod definitions;
 mod harness;
 mod interruption;
 mod mlflow;
+mod patience;
 mod planning;
 mod project_files;
 mod readme;

@@ -10,6 +10,7 @@ mod python_text;
 mod yaml;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use serde_yaml::Value;
@@ -84,16 +85,25 @@ pub(crate) struct StepEntry {
     pub(crate) env_manager: Option<Manager>,
     /// Whether the step is part of `--steps all`.
     pub(crate) default: bool,
+    /// How long the step may take.
+    pub(crate) timeout: Option<Duration>,
+    /// How often a failed step is tried again.
+    pub(crate) retries: Option<u32>,
+    /// The pause before the first of these tries; it doubles with each.
+    pub(crate) retry_delay: Option<Duration>,
     pub(crate) place: Place,
 }
 
-const STEP_KEYS: [&str; 6] = [
+const STEP_KEYS: [&str; 9] = [
     "project",
     "version",
     "entry_point",
     "parameters",
     "env_manager",
     "default",
+    "timeout",
+    "retries",
+    "retry_delay",
 ];
 
 impl Project {
@@ -251,6 +261,19 @@ fn parse_manager(node: &Node) -> Result<Option<Manager>, ProjectError> {
         .ok_or_else(|| manager.shape("local, conda, virtualenv, uv or docker"))
 }
 
+fn parse_time<'a>(node: &Node<'a>, key: &'a str) -> Result<Option<Duration>, ProjectError> {
+    let Some(time) = node.get(key) else {
+        return Ok(None);
+    };
+    let parsed = time
+        .value()
+        .as_str()
+        .and_then(|text| humantime::parse_duration(text).ok());
+    parsed
+        .map(Some)
+        .ok_or_else(|| time.shape("a time with its unit, such as 90s or 2h"))
+}
+
 impl EntryPoint {
     fn parse(name: &str, node: &Node) -> Result<EntryPoint, ProjectError> {
         node.entries("a mapping with a `command`")?;
@@ -401,6 +424,18 @@ impl StepEntry {
                 None => Vec::new(),
                 Some(section) => parse_all(&section, "a mapping of parameter values", text)?,
             },
+            timeout: parse_time(node, "timeout")?,
+            retries: match node.get("retries") {
+                None => None,
+                Some(retries) => {
+                    let count = retries
+                        .value()
+                        .as_u64()
+                        .and_then(|count| u32::try_from(count).ok());
+                    Some(count.ok_or_else(|| retries.shape("a number of tries"))?)
+                }
+            },
+            retry_delay: parse_time(node, "retry_delay")?,
             env_manager: parse_manager(node)?,
             default: match node.get("default") {
                 None => true,

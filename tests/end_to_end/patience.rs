@@ -1,0 +1,102 @@
+//! Steps that take too long, and steps that get another chance.
+
+use crate::harness::Folder;
+
+fn pipeline(entry: &str, command: &str) -> Folder {
+    let folder = Folder::new();
+    folder.file(
+        "MLproject",
+        format!("name: demo\nenv_manager: local\nsteps:\n  s: {{{entry}}}\n  last:\n"),
+    );
+    folder.step("s", &format!("command: {command}"));
+    folder.step("last", "command: touch ../last_ran");
+    folder
+}
+
+#[test]
+fn a_step_that_takes_too_long_is_stopped() {
+    let folder = pipeline("timeout: 50ms", "sleep 1000; echo not reached");
+    folder.orchestrator(&[]).run().fails(
+        1,
+        "[1/2] s: running\nerror: step `s` was stopped after its timeout of 50ms\n  command: sleep 1000; echo not reached\n",
+    );
+    let folder = pipeline("timeout: 1h", "sleep 1000");
+    folder
+        .orchestrator(&["--timeout", "50ms"])
+        .run()
+        .says("its timeout of 50ms")
+        .ends(1);
+    assert!(!folder.exists("last_ran"));
+    folder
+        .orchestrator(&["--timeout", "1h", "--steps", "last"])
+        .run()
+        .ends(0);
+}
+
+#[test]
+fn a_failed_step_is_tried_again_after_pauses_that_double() {
+    // Fails until its third run.
+    let command = "echo x >> ../runs; [ $(wc -l < ../runs) -ge 3 ]";
+    let folder = pipeline("retries: 2, retry_delay: 5ms", command);
+    let ended = folder.orchestrator(&[]).run().succeeds("");
+    let retry = |number, pause| {
+        format!("[1/2] s: step `s` failed with exit code 1; retry {number} of 2 in {pause}\n")
+    };
+    let told = format!(
+        "[1/2] s: running\n{}{}[1/2] s: finished",
+        retry(1, "5ms"),
+        retry(2, "10ms")
+    );
+    assert!(ended.stderr().starts_with(&told), "{}", ended.stderr());
+    assert!(folder.exists("last_ran"));
+}
+
+#[test]
+fn the_last_failure_is_the_one_that_counts() {
+    let command = "echo x >> ../runs; exit $(wc -l < ../runs)";
+    let folder = pipeline("retry_delay: 1ms", command);
+    folder
+        .orchestrator(&["--retries", "2"])
+        .run()
+        .says("error: step `s` failed with exit code 3\n")
+        .ends(1);
+    assert_eq!(folder.read("runs").lines().count(), 3);
+    let folder = pipeline("retries: 5, retry_delay: 1ms", command);
+    folder
+        .orchestrator(&["--retries", "0"])
+        .run()
+        .says("error: step `s` failed with exit code 1\n")
+        .ends(1);
+    assert!(!folder.exists("last_ran"));
+}
+
+#[test]
+fn a_time_has_a_unit() {
+    for (entry, message) in [
+        (
+            "timeout: 5",
+            "`steps.s.timeout` should be a time with its unit, such as 90s or 2h",
+        ),
+        (
+            "retry_delay: soon",
+            "`steps.s.retry_delay` should be a time with its unit, such as 90s or 2h",
+        ),
+        (
+            "retries: -1",
+            "`steps.s.retries` should be a number of tries",
+        ),
+    ] {
+        let folder = pipeline(entry, "touch ../ran");
+        folder
+            .orchestrator(&[])
+            .run()
+            .fails(1, &format!("error: MLproject:4: {message}\n"));
+        assert!(!folder.exists("ran"));
+    }
+    let folder = pipeline("", "touch ../ran");
+    folder
+        .orchestrator(&["--timeout", "5"])
+        .run()
+        .says("invalid value '5' for '--timeout <TIME>'")
+        .ends(2);
+}
