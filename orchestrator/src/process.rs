@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -89,8 +89,7 @@ pub(crate) fn run(
         std::process::id().to_string(),
         grace.as_millis().to_string(),
     );
-    let supervisor = std::env::current_exe()?;
-    let supervisor = duct::cmd(supervisor, [ROLE, &parent, &grace, command]).dir(folder);
+    let supervisor = duct::cmd(our_program()?, [ROLE, &parent, &grace, command]).dir(folder);
     let running = {
         let mut state = interruption.state();
         let running = Arc::new(without_cargo(supervisor).unchecked().start()?);
@@ -110,6 +109,16 @@ pub(crate) fn run(
         status,
         timed_out: !has_ended,
     })
+}
+
+/// The file that this process was started from, also when it has been replaced or removed since, as
+/// by a build during a long run.
+fn our_program() -> io::Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    if cfg!(target_os = "linux") && !program.exists() {
+        return Ok("/proc/self/exe".into());
+    }
+    Ok(program)
 }
 
 /// The supervisor could not tell a shell that is missing from one that fails.

@@ -152,3 +152,23 @@ fn what_cargo_run_says_of_the_orchestrator_does_not_reach_the_steps() {
     run("orchestrator").succeeds("unset unset\n");
     run("of_the_caller").succeeds("of_the_caller /x\n");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_survives_that_its_program_is_removed() {
+    let folder = Folder::new();
+    folder.file("MLproject", LOCAL);
+    let orchestrator = harness::orchestrator();
+    // By a process of its own: a file that this one has open for writing, even in a fork of another
+    // test, cannot be executed.
+    folder
+        .program_in_path("cp", &[orchestrator.to_str().unwrap(), "copy"])
+        .run()
+        .ends(0);
+    folder.step("a", "command: rm ../copy");
+    folder.step("b", "command: echo b");
+    folder
+        .program_in_path("./copy", &["--steps", "a,b"])
+        .run()
+        .succeeds("b\n");
+}
