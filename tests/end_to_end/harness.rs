@@ -153,14 +153,15 @@ impl Folder {
             .env("PATH", path)
             .env("HOME", self.path())
             .env("LC_ALL", "C.UTF-8");
-        for kept in [
-            "CARGO_HOME",
-            "RUSTUP_HOME",
-            "RUSTUP_TOOLCHAIN",
-            "CARGO_TARGET_DIR",
-            "TMPDIR",
-        ] {
+        for kept in ["RUSTUP_TOOLCHAIN", "CARGO_TARGET_DIR", "TMPDIR"] {
             if let Some(value) = std::env::var_os(kept) {
+                command.env(kept, value);
+            }
+        }
+        // A cargo that a step starts should find what is downloaded and installed already.
+        for (kept, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+            let home = std::env::home_dir().map(|home| home.join(folder).into_os_string());
+            if let Some(value) = std::env::var_os(kept).or(home) {
                 command.env(kept, value);
             }
         }
