@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
 
@@ -73,7 +73,7 @@ pub(crate) fn make(
         pipeline,
         request,
         caller,
-        storage: std::env::temp_dir().join(format!("orchestrator-{}", std::process::id())),
+        storage: storage(),
     };
     let mut problems = context.unknown_parameters();
     let mut steps: Vec<PlannedStep> = Vec::new();
@@ -97,6 +97,13 @@ pub(crate) fn make(
     })
 }
 
+/// The folder for what this run downloads, not made yet; nobody else can tell its name beforehand.
+fn storage() -> PathBuf {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let instant = since.unwrap_or_default().as_nanos();
+    std::env::temp_dir().join(format!("orchestrator-{}-{instant}", std::process::id()))
+}
+
 /// What is wrong with a step, and where it is written.
 type Complaint = (Option<Place>, ProblemKind);
 
@@ -116,28 +123,21 @@ impl Context<'_> {
             place,
             kind,
         };
-        match self.locate(step) {
-            Err(complaint) => (None, vec![in_step(*complaint)]),
-            Ok((project, entry_point)) => {
-                let sources = self.sources(step, project);
-                let (resolved, unresolved) = parameters::resolve(&entry_point, &sources);
-                let (planned, complaints) =
-                    self.fill_in(step, project, &entry_point, resolved, earlier);
-                // A command cannot be complete without the values that are missing.
-                let is_told = |(_, kind): &Complaint| {
-                    unresolved.is_empty() || !matches!(kind, ProblemKind::Command { .. })
-                };
-                let complaints = complaints
-                    .into_iter()
-                    .filter(is_told)
-                    .map(in_step)
-                    .collect::<Vec<_>>();
-                (
-                    Some(planned),
-                    complaints.into_iter().chain(unresolved).collect(),
-                )
-            }
-        }
+        let (project, entry_point) = match self.locate(step) {
+            Ok(found) => found,
+            Err(complaint) => return (None, vec![in_step(*complaint)]),
+        };
+        let sources = self.sources(step, project);
+        let (resolved, unresolved) = parameters::resolve(&entry_point, &sources);
+        let (planned, complaints) = self.fill_in(step, project, &entry_point, resolved, earlier);
+        // A command cannot be complete without the values that are missing.
+        let is_told = |(_, kind): &Complaint| {
+            unresolved.is_empty() || !matches!(kind, ProblemKind::Command { .. })
+        };
+        let told = complaints.into_iter().filter(is_told).map(in_step);
+        let mut problems: Vec<Problem> = told.collect();
+        problems.extend(unresolved);
+        (Some(planned), problems)
     }
 
     /// The project and entry point of a step.
