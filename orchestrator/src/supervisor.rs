@@ -107,7 +107,7 @@ impl Supervision {
                 Some(signal) if self.stopping.is_none() => self.stop(signal),
                 // Told again, or out of patience.
                 Some(_) | None => {
-                    self.signal_all(Signal::KILL);
+                    self.signal_all(Signal::KILL, |_| false);
                     self.stopping = Some(Instant::now() + KILL_AGAIN);
                 }
             }
@@ -133,9 +133,9 @@ impl Supervision {
 
     fn stop(&mut self, signal: i32) {
         let signal = Signal::from_named_raw(signal).unwrap_or(Signal::TERM);
-        self.signal_all(signal);
+        self.signal_all(signal, is_supervisor);
         // A stopped process acts on no other signal.
-        self.signal_all(Signal::CONT);
+        self.signal_all(Signal::CONT, is_supervisor);
         self.stopping = Some(Instant::now() + self.grace);
     }
 
@@ -148,22 +148,27 @@ impl Supervision {
                 Ok(Some((pid, status))) if pid == self.step => self.status = Some(status),
                 Ok(Some(_)) => {}
                 Ok(None) => return false,
-                Err(_) => return cfg!(target_os = "linux") || self.processes().is_empty(),
+                Err(_) => return cfg!(target_os = "linux") || self.processes(|_| false).is_empty(),
             }
         }
     }
 
-    fn signal_all(&self, signal: Signal) {
-        for pid in self.processes() {
+    /// Signals all processes below, but not those that are `spared`, and none below these.
+    fn signal_all(&self, signal: Signal, is_spared: impl Fn(i32) -> bool) {
+        for pid in self.processes(is_spared) {
             // It may be gone by now.
-            rustix::process::kill_process(pid, signal).ok();
+            if cfg!(target_os = "linux") {
+                rustix::process::kill_process(pid, signal).ok();
+            } else {
+                rustix::process::kill_process_group(pid, signal).ok();
+            }
         }
     }
 
     /// All living processes below this one.
     #[cfg(target_os = "linux")]
     #[expect(clippy::unused_self, reason = "other systems need the step's group")]
-    fn processes(&self) -> Vec<Pid> {
+    fn processes(&self, is_spared: impl Fn(i32) -> bool) -> Vec<Pid> {
         let Ok(entries) = std::fs::read_dir("/proc") else {
             return Vec::new();
         };
@@ -177,7 +182,8 @@ impl Supervision {
             below.extend(
                 all.iter()
                     .filter(|(_, of, _)| *of == parent)
-                    .map(|(pid, _, _)| *pid),
+                    .map(|(pid, _, _)| *pid)
+                    .filter(|pid| !is_spared(*pid)),
             );
             next += 1;
         }
@@ -195,10 +201,19 @@ impl Supervision {
 
     /// The step itself stands for its group.
     #[cfg(not(target_os = "linux"))]
-    fn processes(&self) -> Vec<Pid> {
+    fn processes(&self, _is_spared: impl Fn(i32) -> bool) -> Vec<Pid> {
         let is_alive = rustix::process::test_kill_process_group(self.step).is_ok();
         is_alive.then_some(self.step).into_iter().collect()
     }
+}
+
+/// Whether a process is a supervisor, as in a pipeline that is a step of ours.
+///
+/// It is told to stop by its own orchestrator, which we do tell. Told by both it would kill at once,
+/// and its step would hear of everything twice.
+fn is_supervisor(pid: i32) -> bool {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.split(|byte| *byte == 0).nth(1) == Some(ROLE.as_bytes())
 }
 
 /// A process, its parent, and whether it has not ended yet, from `/proc/PID/stat`.

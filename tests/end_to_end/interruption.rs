@@ -190,3 +190,23 @@ fn a_closed_stderr_does_not_stop_the_run() {
         .run()
         .ends(0);
 }
+
+#[test]
+fn a_step_of_an_inner_pipeline_is_told_once_and_has_its_grace_period() {
+    let folder = Folder::new();
+    folder.file("MLproject", "env_manager: local");
+    folder.file("outer/MLproject", "env_manager: local");
+    folder.step("outer/inner", "command: orchestrator -C ../.. --steps a");
+    folder.step(
+        "a",
+        "command: >-\n  trap 'echo told >> ../log; sleep 0.2; echo cleaned >> ../log; exit 0' TERM;\n  \
+         touch ../up; while :; do sleep 0.01; done",
+    );
+    let started = folder
+        .orchestrator(&["-C", "outer", "--steps", "inner"])
+        .start();
+    wait_until("the step has started", || folder.exists("up"));
+    started.signal("TERM");
+    started.end().ends(143);
+    assert_eq!(folder.read("log"), "told\ncleaned\n");
+}
