@@ -61,6 +61,14 @@ struct Cli {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     grace: Duration,
 
+    /// Run on after the failure of a step with `allow_failure: true`
+    #[arg(long)]
+    keep_going: bool,
+
+    /// Wait for the end of another run of this pipeline
+    #[arg(long)]
+    wait: bool,
+
     /// Print what would be run, and run nothing
     #[arg(long, group = "action")]
     dry_run: bool,
@@ -94,6 +102,8 @@ pub(crate) struct Request {
     pub(crate) timeout: Option<Duration>,
     pub(crate) retries: Option<u32>,
     pub(crate) grace: Duration,
+    pub(crate) keep_going: bool,
+    pub(crate) wait: bool,
     pub(crate) action: Action,
     pub(crate) format: Format,
 }
@@ -295,6 +305,8 @@ pub(crate) fn parse(
         timeout: cli.timeout,
         retries: cli.retries,
         grace: cli.grace,
+        keep_going: cli.keep_going,
+        wait: cli.wait,
         action: match cli.completions {
             Some(shell) => Action::Completions(shell),
             None if cli.dry_run => Action::DryRun,

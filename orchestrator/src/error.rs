@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::command::TemplateError;
 use crate::download::DownloadError;
 use crate::environment::Manager;
+use crate::lock::LockError;
 use crate::source::SourceError;
 
 /// Why the orchestrator did not do what it was asked to.
@@ -34,23 +35,18 @@ pub(crate) enum Error {
         cwd: PathBuf,
         source: io::Error,
     },
-    /// The step ran and failed.
-    #[error("step `{step}` {}", describe(*.status))]
-    Step {
-        step: String,
-        command: String,
-        status: ExitStatus,
-    },
-    /// The step took longer than it may, and was stopped.
-    #[error("step `{step}` was stopped after its timeout of {}", humantime::format_duration(*.timeout))]
-    Timeout {
-        step: String,
-        command: String,
-        timeout: Duration,
-    },
-    /// We were asked to stop by a signal; the step's processes have ended.
-    #[error("stopped by {} while step `{step}` was running", signal_name(*.signal))]
-    Interrupted { signal: i32, step: String },
+    /// The step ran, and did not succeed.
+    #[error(transparent)]
+    Failed(Box<Failure>),
+    /// Steps that were allowed to fail did, or could not run without those; the others succeeded.
+    #[error("{} of {} did not finish: {}", .failed.len(), plural(*.count, "step"), names(.failed))]
+    Incomplete { failed: Vec<String>, count: usize },
+    /// Another run has locked the pipeline's folder, or it cannot be locked.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The file for the step's output could not be made.
+    #[error("cannot keep the output of the steps")]
+    Log(#[source] io::Error),
     /// A remote value of a `path` parameter could not be fetched.
     #[error("step `{step}`: cannot download `{uri}`")]
     Download {
@@ -61,6 +57,93 @@ pub(crate) enum Error {
     /// Our own output could not be written.
     #[error("cannot write to standard output")]
     Output(#[from] io::Error),
+}
+
+/// An attempt at a step that did not succeed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) step: String,
+    pub(crate) command: String,
+    pub(crate) cause: Cause,
+    pub(crate) duration: Duration,
+    pub(crate) log: PathBuf,
+    pub(crate) last_lines: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cause {
+    /// The command ended like this.
+    Status(ExitStatus),
+    /// It was stopped after this time.
+    Timeout(Duration),
+    /// We were asked to stop by this signal; the step's processes have ended.
+    Interruption(i32),
+}
+
+impl std::error::Error for Failure {}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (step, time) = (&self.step, seconds(self.duration));
+        match self.cause {
+            Cause::Status(status) => {
+                write!(formatter, "step `{step}` {} after {time}", describe(status))
+            }
+            Cause::Timeout(timeout) => {
+                let timeout = humantime::format_duration(timeout);
+                write!(
+                    formatter,
+                    "step `{step}` was stopped after its timeout of {timeout}"
+                )
+            }
+            Cause::Interruption(signal) => {
+                let signal = signal_name(signal);
+                write!(
+                    formatter,
+                    "stopped by {signal} while step `{step}` was running"
+                )
+            }
+        }
+    }
+}
+
+impl Failure {
+    pub(crate) fn is_interruption(&self) -> bool {
+        matches!(self.cause, Cause::Interruption(_))
+    }
+
+    fn hint(&self) -> Option<String> {
+        let Cause::Status(status) = self.cause else {
+            return None;
+        };
+        let hint = match status.code()? {
+            126 => "126 is the shell's code for a program that could not be executed",
+            127 => {
+                "127 is the shell's code for a program that was not found; is it installed and on PATH?"
+            }
+            _ => return None,
+        };
+        Some(hint.into())
+    }
+
+    /// What helps to find out why.
+    fn report(&self, text: &mut String) {
+        if !self.is_interruption() {
+            line(text, format_args!("  command: {}", self.command));
+        }
+        line(text, format_args!("  log: {}", shown(&self.log)));
+        if self.is_interruption() {
+            return;
+        }
+        match self.last_lines.len() {
+            0 => line(text, format_args!("  it printed nothing")),
+            1 => line(text, format_args!("  last line:")),
+            count => line(text, format_args!("  last {count} lines:")),
+        }
+        for last in &self.last_lines {
+            line(text, format_args!("    {last}"));
+        }
+    }
 }
 
 /// Why an `MLproject` cannot be used, whatever it is asked for.
@@ -222,8 +305,20 @@ impl Error {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Error::Usage(_) => 2,
-            Error::Interrupted { signal, .. } => u8::try_from(128 + signal).unwrap_or(1),
+            Error::Failed(failure) => match failure.cause {
+                Cause::Interruption(signal) => u8::try_from(128 + signal).unwrap_or(1),
+                _ => 1,
+            },
             _ => 1,
+        }
+    }
+
+    /// Whether this is about one step, so that others may still succeed.
+    pub(crate) fn is_of_step(&self) -> bool {
+        match self {
+            Error::Failed(failure) => !failure.is_interruption(),
+            Error::Start { .. } | Error::Download { .. } => true,
+            _ => false,
         }
     }
 
@@ -240,9 +335,7 @@ impl Error {
                 line(&mut text, format_args!("  command: {command}"));
                 line(&mut text, format_args!("  folder: {}", cwd.display()));
             }
-            Error::Step { command, .. } | Error::Timeout { command, .. } => {
-                line(&mut text, format_args!("  command: {command}"));
-            }
+            Error::Failed(failure) => failure.report(&mut text),
             _ => {}
         }
         report_causes(&mut text, std::error::Error::source(self), "");
@@ -255,11 +348,9 @@ impl Error {
     fn hint(&self) -> Option<String> {
         match self {
             Error::Project(error) => error.hint(),
-            Error::Step { status, .. } if status.code() == Some(127) => {
-                Some("127 is the shell's code for a program that was not found; is it installed and on PATH?".into())
-            }
-            Error::Step { status, .. } if status.code() == Some(126) => {
-                Some("126 is the shell's code for a program that could not be executed".into())
+            Error::Failed(failure) => failure.hint(),
+            Error::Lock(LockError::Held { .. }) => {
+                Some("wait for its end with `--wait`, or run in a copy of the folder".into())
             }
             _ => None,
         }
@@ -361,13 +452,21 @@ fn suggestion(name: &str, known: &[impl AsRef<str>]) -> String {
 }
 
 /// How a process ended, as the end of a sentence that starts with its name.
-pub(crate) fn describe(status: ExitStatus) -> String {
+fn describe(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("failed with exit code {code}"),
         (None, Some(signal)) => format!("was killed by {}", signal_name(signal)),
         (None, None) => format!("ended with {status}"),
     }
+}
+
+/// A time for people: `0.1 s`, `2h 3m 20s`.
+pub(crate) fn seconds(time: Duration) -> String {
+    if time < Duration::from_secs(60) {
+        return format!("{:.1} s", time.as_secs_f64());
+    }
+    humantime::format_duration(Duration::from_secs(time.as_secs())).to_string()
 }
 
 /// `SIGTERM`, or the number of a signal without a name.

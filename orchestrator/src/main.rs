@@ -6,13 +6,17 @@ mod definition;
 mod download;
 mod environment;
 mod error;
+mod fold;
 mod list;
+mod lock;
+mod log;
 mod parameters;
 mod pipeline;
 mod plan;
 mod process;
 mod project;
 mod redact;
+mod relay;
 mod source;
 mod supervisor;
 
@@ -52,7 +56,7 @@ fn main() -> ExitCode {
 
 /// Does the supervisor's work if that is what this process was started for.
 fn supervisor_role(arguments: &[OsString]) -> Option<ExitCode> {
-    let [_, role, parent, grace, command] = arguments else {
+    let [_, role, parent, grace, log, command] = arguments else {
         return None;
     };
     if role != supervisor::ROLE {
@@ -60,5 +64,10 @@ fn supervisor_role(arguments: &[OsString]) -> Option<ExitCode> {
     }
     let parent = parent.to_str()?.parse().ok()?;
     let grace = Duration::from_millis(grace.to_str()?.parse().ok()?);
-    Some(supervisor::supervise(parent, grace, command.to_str()?))
+    Some(supervisor::supervise(
+        parent,
+        grace,
+        log.as_ref(),
+        command.to_str()?,
+    ))
 }

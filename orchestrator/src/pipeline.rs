@@ -1,6 +1,6 @@
 //! The way through: load, plan everything, run.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,12 +8,17 @@ use std::time::{Duration, Instant};
 use crate::cli::{self, Action, Format, Request};
 use crate::definition::Pipeline;
 use crate::download;
-use crate::error::Error;
+use crate::error::{Cause, Error, Failure, seconds, shown};
 use crate::list;
+use crate::lock::{Lock, LockError};
+use crate::log;
 use crate::plan::{self, Plan, PlannedStep};
-use crate::process::{self, Interruption};
+use crate::process::{self, Interruption, Job};
 use crate::project::absolute;
 use crate::redact::redact;
+
+/// How many lines of its output the message about a failed step shows.
+const LAST_LINES: usize = 20;
 
 /// Does what the command line asks for.
 pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
@@ -29,7 +34,15 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
         Action::List => print(&list::text(&pipeline, &request)?),
         Action::Check => plan().map(|_| ()),
         Action::DryRun => print(&text(&plan()?, request.format)?),
-        Action::Run => execute(&plan()?, request.grace),
+        // The plan of one who waits is made of what the run before leaves behind.
+        Action::Run if request.wait => {
+            let lock = wait_for(pipeline.root())?;
+            execute(&plan()?, &request, &lock)
+        }
+        Action::Run => {
+            let plan = plan()?;
+            execute(&plan, &request, &Lock::take(&plan.root, false)?)
+        }
     }
 }
 
@@ -70,87 +83,133 @@ fn print(text: &str) -> Result<(), Error> {
     }
 }
 
-/// Runs the steps in order, up to the first that fails.
-fn execute(plan: &Plan, grace: Duration) -> Result<(), Error> {
-    let interruption = Interruption::watch()?;
+/// Locks a pipeline's folder, after the end of the run that has locked it.
+fn wait_for(root: &Path) -> Result<Lock, LockError> {
+    match Lock::take(root, false) {
+        Err(LockError::Held { holder }) => {
+            say(&format!(
+                "waiting for another run of this pipeline ({holder})"
+            ));
+            Lock::take(root, true)
+        }
+        taken => taken,
+    }
+}
+
+/// Runs the steps in order, up to the first that fails and may not.
+fn execute(plan: &Plan, request: &Request, lock: &Lock) -> Result<(), Error> {
+    let run = Run {
+        root: &plan.root,
+        grace: request.grace,
+        variables: [lock.variable()],
+        interruption: Interruption::watch()?,
+    };
     let start = Instant::now();
     let count = plan.steps.len();
+    let mut failed: Vec<&PlannedStep> = Vec::new();
     for (position, step) in plan.steps.iter().enumerate() {
         let label = format!("[{}/{count}] {}", position + 1, step.name);
+        if let Some(maker) = failed.iter().find(|earlier| step.needs(earlier)) {
+            let maker = &maker.name;
+            say(&format!(
+                "{label}: left out, as it needs what `{maker}` did not make"
+            ));
+            failed.push(step);
+            continue;
+        }
         let step_start = Instant::now();
         say(&format!("{label}: running"));
-        fetch(step)?;
-        run_step(&label, step, grace, &interruption)?;
-        say(&format!("{label}: finished in {}", seconds(step_start)));
+        match run.step(&label, step) {
+            Ok(()) => say(&format!(
+                "{label}: finished in {}",
+                seconds(step_start.elapsed())
+            )),
+            Err(error) if request.keep_going && step.allow_failure && error.is_of_step() => {
+                say(error.report().trim_end());
+                failed.push(step);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if !failed.is_empty() {
+        let failed = failed.iter().map(|step| step.name.clone()).collect();
+        return Err(Error::Incomplete { failed, count });
     }
     let noun = if count == 1 { "step" } else { "steps" };
-    let name = &plan.pipeline;
-    say(&format!(
-        "{name}: {count} {noun} finished in {}",
-        seconds(start)
-    ));
+    let (name, time) = (&plan.pipeline, seconds(start.elapsed()));
+    say(&format!("{name}: {count} {noun} finished in {time}"));
     Ok(())
 }
 
-/// Runs one step, and again when it fails and may be tried again.
-fn run_step(
-    label: &str,
-    step: &PlannedStep,
+/// What all steps of a run have in common.
+struct Run<'a> {
+    root: &'a Path,
     grace: Duration,
-    interruption: &Interruption,
-) -> Result<(), Error> {
-    let retries = step.patience.retries;
-    let mut delay = step.patience.retry_delay;
-    for retry in 1..=retries {
-        match try_step(step, grace, interruption) {
-            Err(error @ (Error::Step { .. } | Error::Timeout { .. })) => {
-                let pause = humantime::format_duration(delay);
-                say(&format!(
-                    "{label}: {error}; retry {retry} of {retries} in {pause}"
-                ));
-                // A signal that comes meanwhile ends the process.
-                std::thread::sleep(delay);
-                delay = delay.saturating_mul(2);
-            }
-            ended => return ended,
-        }
-    }
-    try_step(step, grace, interruption)
+    variables: [(&'a str, &'a OsStr); 1],
+    interruption: Interruption,
 }
 
-fn try_step(step: &PlannedStep, grace: Duration, interruption: &Interruption) -> Result<(), Error> {
-    let timeout = step.patience.timeout;
-    let ended = process::run(&step.command, &step.cwd, timeout, grace, interruption);
-    let ended = ended.map_err(|source| Error::Start {
-        step: step.name.clone(),
-        command: step.command.clone(),
-        cwd: step.cwd.clone(),
-        source,
-    })?;
-    let (name, command) = (step.name.clone(), step.command.clone());
-    match (interruption.signal(), timeout) {
-        (Some(signal), _) => Err(Error::Interrupted { signal, step: name }),
-        (None, Some(timeout)) if ended.timed_out => Err(Error::Timeout {
-            step: name,
-            command,
-            timeout,
-        }),
-        _ if ended.status.success() => Ok(()),
-        _ => Err(Error::Step {
-            step: name,
-            command,
-            status: ended.status,
-        }),
+impl Run<'_> {
+    /// Runs one step, and again when it fails and may be tried again.
+    fn step(&self, label: &str, step: &PlannedStep) -> Result<(), Error> {
+        fetch(step)?;
+        let retries = step.patience.retries;
+        let mut delay = step.patience.retry_delay;
+        for retry in 1..=retries {
+            match self.attempt(step) {
+                Err(Error::Failed(failure)) if !failure.is_interruption() => {
+                    let pause = humantime::format_duration(delay);
+                    let log = shown(&failure.log);
+                    say(&format!(
+                        "{label}: {failure} (log: {log}); retry {retry} of {retries} in {pause}"
+                    ));
+                    // A signal that comes meanwhile ends the process.
+                    std::thread::sleep(delay);
+                    delay = delay.saturating_mul(2);
+                }
+                ended => return ended,
+            }
+        }
+        self.attempt(step)
+    }
+
+    fn attempt(&self, step: &PlannedStep) -> Result<(), Error> {
+        let log = log::create(self.root, &step.name).map_err(Error::Log)?;
+        let job = Job {
+            command: &step.command,
+            folder: &step.cwd,
+            variables: &self.variables,
+            log: &log,
+            timeout: step.patience.timeout,
+            grace: self.grace,
+        };
+        let start = Instant::now();
+        let ended = process::run(&job, &self.interruption).map_err(|source| Error::Start {
+            step: step.name.clone(),
+            command: step.command.clone(),
+            cwd: step.cwd.clone(),
+            source,
+        })?;
+        let cause = match (self.interruption.signal(), step.patience.timeout) {
+            (Some(signal), _) => Cause::Interruption(signal),
+            (None, Some(timeout)) if ended.timed_out => Cause::Timeout(timeout),
+            _ if ended.status.success() => return Ok(()),
+            _ => Cause::Status(ended.status),
+        };
+        Err(Error::Failed(Box::new(Failure {
+            step: step.name.clone(),
+            command: step.command.clone(),
+            cause,
+            duration: start.elapsed(),
+            last_lines: log::tail(&log, LAST_LINES).unwrap_or_default(),
+            log,
+        })))
     }
 }
 
 /// Tells on stderr how far the run is. That nobody listens any more is no reason to stop it.
 fn say(line: &str) {
-    writeln!(io::stderr(), "{line}").ok();
-}
-
-fn seconds(since: Instant) -> String {
-    format!("{:.1} s", since.elapsed().as_secs_f64())
+    writeln!(io::stderr(), "{}", redact(line)).ok();
 }
 
 /// Downloads the remote values of a step's `path` parameters.

@@ -36,12 +36,25 @@ pub(crate) struct PlannedStep {
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) environment: Environment,
     #[serde(skip)]
+    inputs: Vec<PathBuf>,
+    #[serde(skip)]
     outputs: Vec<PathBuf>,
+    /// Whether the run may go on when it fails.
+    #[serde(skip)]
+    pub(crate) allow_failure: bool,
     #[serde(skip)]
     pub(crate) patience: Patience,
     /// Remote values of `path` parameters, and where they are downloaded to before the step starts.
     #[serde(skip)]
     pub(crate) downloads: Vec<(String, PathBuf)>,
+}
+
+impl PlannedStep {
+    /// Whether it reads a file that an earlier step writes.
+    pub(crate) fn needs(&self, earlier: &PlannedStep) -> bool {
+        let mut inputs = self.inputs.iter();
+        inputs.any(|input| earlier.outputs.iter().any(|output| overlap(output, input)))
+    }
 }
 
 /// How long a step may take, and how often it is tried again when it fails.
@@ -208,9 +221,13 @@ impl Context<'_> {
             entry_point: entry_point.name.clone(),
             cwd: project.folder.clone(),
             command: command.unwrap_or_default(),
-            outputs: outputs(entry_point, &resolved)
+            inputs: files(&entry_point.inputs, &resolved)
                 .map(Path::to_owned)
                 .collect(),
+            outputs: files(&entry_point.outputs, &resolved)
+                .map(Path::to_owned)
+                .collect(),
+            allow_failure: step.entry.as_ref().is_some_and(|entry| entry.allow_failure),
             downloads: downloads(&resolved),
             patience: self.patience(step),
             parameters: resolved
@@ -351,7 +368,7 @@ impl Context<'_> {
                 return false;
             };
             let (resolved, _) = parameters::resolve(entry_point, &self.sources(step, project));
-            outputs(entry_point, &resolved).any(|output| overlap(output, path))
+            files(&entry_point.outputs, &resolved).any(|output| overlap(output, path))
         };
         let mut others = self
             .pipeline
@@ -463,14 +480,10 @@ fn downloads(resolved: &[Resolved]) -> Vec<(String, PathBuf)> {
         .collect()
 }
 
-fn outputs<'a>(
-    entry_point: &'a EntryPoint,
-    resolved: &'a [Resolved],
-) -> impl Iterator<Item = &'a Path> {
-    let written = resolved
-        .iter()
-        .filter(|value| entry_point.outputs.contains(&value.name));
-    written.filter_map(|value| value.path.as_deref())
+/// The files that some of the parameters name.
+fn files<'a>(names: &'a [String], resolved: &'a [Resolved]) -> impl Iterator<Item = &'a Path> {
+    let named = resolved.iter().filter(|value| names.contains(&value.name));
+    named.filter_map(|value| value.path.as_deref())
 }
 
 /// Whether two paths are the same, or one is a folder that holds the other.

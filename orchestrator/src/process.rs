@@ -71,32 +71,54 @@ pub(crate) struct Ended {
     pub(crate) timed_out: bool,
 }
 
+/// A command line about to be run.
+#[derive(Debug)]
+pub(crate) struct Job<'a> {
+    /// The text for `bash -c`.
+    pub(crate) command: &'a str,
+    pub(crate) folder: &'a Path,
+    /// Set for the command besides the caller's environment.
+    pub(crate) variables: &'a [(&'a str, &'a OsStr)],
+    /// An existing file that its output is added to.
+    pub(crate) log: &'a Path,
+    /// After this time the command is stopped as by a signal.
+    pub(crate) timeout: Option<Duration>,
+    /// The time that its processes have to end after they were asked to.
+    pub(crate) grace: Duration,
+}
+
 /// Runs a command line by `bash -c` in a folder, as MLflow does: without `-e` and without `pipefail`.
 ///
-/// The command has the caller's environment, and our standard input, output and error. It runs under
-/// a supervisor, which ends all of its processes with it and with us; `grace` is the time that they
-/// have after they were asked to. Fails only when the shell cannot be started; how the command ended
-/// is in the status. After `timeout` it is stopped as by a signal.
-pub(crate) fn run(
-    command: &str,
-    folder: &Path,
-    timeout: Option<Duration>,
-    grace: Duration,
-    interruption: &Interruption,
-) -> io::Result<Ended> {
+/// The command has the caller's environment and our standard input; its output is passed on to ours
+/// and kept. It runs under a supervisor, which ends all of its processes with it and with us. Fails
+/// only when the shell cannot be started; how the command ended is in the status.
+pub(crate) fn run(job: &Job, interruption: &Interruption) -> io::Result<Ended> {
     find_bash()?;
     let (parent, grace) = (
         std::process::id().to_string(),
-        grace.as_millis().to_string(),
+        job.grace.as_millis().to_string(),
     );
-    let supervisor = duct::cmd(our_program()?, [ROLE, &parent, &grace, command]).dir(folder);
+    let role: [&OsStr; 5] = [
+        ROLE.as_ref(),
+        parent.as_ref(),
+        grace.as_ref(),
+        job.log.as_ref(),
+        job.command.as_ref(),
+    ];
+    let supervisor = duct::cmd(our_program()?, role).dir(job.folder);
+    let supervisor = job
+        .variables
+        .iter()
+        .fold(supervisor, |command, (name, value)| {
+            command.env(name, value)
+        });
     let running = {
         let mut state = interruption.state();
         let running = Arc::new(without_cargo(supervisor).unchecked().start()?);
         state.running = Some(Arc::clone(&running));
         running
     };
-    let has_ended = match timeout {
+    let has_ended = match job.timeout {
         Some(timeout) => running.wait_timeout(timeout)?.is_some(),
         None => true,
     };

@@ -5,23 +5,32 @@
 //! session of its own and adopts whatever the step leaves behind. It is told to stop by SIGINT,
 //! SIGTERM or SIGHUP from the orchestrator, or by the kernel when the orchestrator has died, even
 //! by SIGKILL; it passes the signal on to all processes below it, and kills what is left after a
-//! grace period, or at once when it is told a second time.
+//! grace period, or at once when it is told a second time. The step's output passes through this
+//! process (`relay.rs`), so that all of it is kept also when the orchestrator has died.
 //!
 //! Processes below are found in `/proc` on Linux, also those that made themselves a session or group
 //! of their own. On other systems the step's process group is all that is reached.
 
+use std::fs::File;
+use std::io::{self, PipeWriter, Write};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitCode};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
+use crate::relay::Relay;
+
 /// The first argument of a process in this role; the pid of its parent, the grace period in
-/// milliseconds and the command line for `bash -c` follow.
+/// milliseconds, the file of the step's log and the command line for `bash -c` follow.
 pub(crate) const ROLE: &str = "--supervise";
+
+/// By this signal the kernel tells that the orchestrator has died, once for each of its threads.
+const ORPHANED: i32 = SIGUSR1;
 
 /// How often what survived SIGKILL so far, for instance by being born meanwhile, is killed again.
 const KILL_AGAIN: Duration = Duration::from_millis(20);
@@ -29,66 +38,90 @@ const KILL_AGAIN: Duration = Duration::from_millis(20);
 /// The exit code of a shell that cannot execute a program, for when the shell itself cannot start.
 const CANNOT_START: u8 = 126;
 
-/// Runs a command line to its end and to that of all its processes; does not return if it was killed
-/// by a signal, which then kills this process, too.
-pub(crate) fn supervise(parent: u32, grace: Duration, command: &str) -> ExitCode {
-    let signals = match prepare(parent) {
-        Ok(signals) => signals,
-        Err(error) => return cannot_start(&error),
-    };
-    // A group of its own, so that the step may signal its group without hitting us.
-    let shell = match Command::new("bash")
-        .args(["-c", command])
-        .process_group(0)
-        .spawn()
-    {
-        Ok(shell) => shell.id(),
-        Err(error) => return cannot_start(&error),
-    };
-    let step = i32::try_from(shell)
-        .ok()
-        .and_then(Pid::from_raw)
-        .expect("a child has a pid");
-    let status = Supervision {
-        step,
-        grace,
-        stopping: None,
-        status: None,
-    }
-    .run(&signals);
-    end_as(status)
+/// What the supervisor is told of.
+enum Event {
+    Signal(i32),
+    /// All output has been passed on.
+    Relayed,
 }
 
-fn cannot_start(error: &std::io::Error) -> ExitCode {
-    eprintln!("error: cannot start bash: {error}");
-    ExitCode::from(CANNOT_START)
+/// Runs a command line to its end and to that of all its processes; does not return if it was killed
+/// by a signal, which then kills this process, too.
+pub(crate) fn supervise(parent: u32, grace: Duration, log: &Path, command: &str) -> ExitCode {
+    match start(parent, grace, log, command) {
+        Ok((supervision, events)) => end_as(supervision.run(&events)),
+        Err(error) => {
+            eprintln!("error: cannot start bash: {error}");
+            ExitCode::from(CANNOT_START)
+        }
+    }
+}
+
+/// Starts the command line, and the relay of its output.
+fn start(
+    parent: u32,
+    grace: Duration,
+    log: &Path,
+    command: &str,
+) -> io::Result<(Supervision, Receiver<Event>)> {
+    let (sender, events) = prepare(parent)?;
+    let log = File::options().append(true).open(log)?;
+    let (relay, stdout, stderr) = Relay::new(log)?;
+    let shell = Command::new("bash")
+        .args(["-c", command])
+        .stdout(stdout)
+        .stderr(stderr)
+        // A group of its own, so that the step may signal its group without hitting us.
+        .process_group(0)
+        .spawn()?;
+    let (over, is_over) = io::pipe().map(|(reader, writer)| (writer, reader))?;
+    std::thread::Builder::new().spawn(move || {
+        if let Err(error) = relay.run(&is_over) {
+            writeln!(io::stderr(), "warning: cannot pass the output on: {error}").ok();
+        }
+        sender.send(Event::Relayed).ok();
+    })?;
+    let step = i32::try_from(shell.id()).ok().and_then(Pid::from_raw);
+    let supervision = Supervision {
+        step: step.expect("a child has a pid"),
+        grace,
+        stopping: None,
+        is_told: false,
+        status: None,
+        over: Some(over),
+        is_relayed: false,
+    };
+    Ok((supervision, events))
 }
 
 /// Takes the role; from here on signals arrive at the receiver.
-fn prepare(parent: u32) -> std::io::Result<Receiver<i32>> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGCHLD])?;
+fn prepare(parent: u32) -> io::Result<(Sender<Event>, Receiver<Event>)> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGCHLD, ORPHANED])?;
     // Fails for the leader of a process group; then there already is a group of our own.
     rustix::process::setsid().ok();
     #[cfg(target_os = "linux")]
     {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-        rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+        rustix::process::set_parent_process_death_signal(Signal::from_named_raw(ORPHANED))?;
     }
     let (sender, receiver) = mpsc::channel();
     // The orchestrator may have died before the kernel was told to tell.
     let is_orphan = rustix::process::getppid()
         .is_none_or(|pid| pid.as_raw_nonzero().get().unsigned_abs() != parent);
     if is_orphan {
-        sender.send(SIGTERM).expect("the receiver is still here");
+        sender
+            .send(Event::Signal(ORPHANED))
+            .expect("the receiver is still here");
     }
+    let told = sender.clone();
     std::thread::Builder::new().spawn(move || {
         for signal in signals.forever() {
-            if sender.send(signal).is_err() {
+            if told.send(Event::Signal(signal)).is_err() {
                 return;
             }
         }
     })?;
-    Ok(receiver)
+    Ok((sender, receiver))
 }
 
 struct Supervision {
@@ -96,24 +129,37 @@ struct Supervision {
     grace: Duration,
     /// When the patience with processes that were told to stop ends.
     stopping: Option<Instant>,
+    /// Whether it was we who were told to stop, and not only what the step left behind.
+    is_told: bool,
     status: Option<WaitStatus>,
+    /// Closed when the last process has ended.
+    over: Option<PipeWriter>,
+    is_relayed: bool,
 }
 
 impl Supervision {
-    fn run(mut self, signals: &Receiver<i32>) -> WaitStatus {
+    fn run(mut self, events: &Receiver<Event>) -> WaitStatus {
         loop {
-            match self.next(signals) {
-                Some(SIGCHLD) => {}
-                Some(signal) if self.stopping.is_none() => self.stop(signal),
+            match self.next(events) {
+                Some(Event::Signal(SIGCHLD)) => {}
+                Some(Event::Relayed) => self.is_relayed = true,
+                Some(Event::Signal(ORPHANED)) if self.is_told => {}
+                Some(Event::Signal(signal)) if !self.is_told => {
+                    self.is_told = true;
+                    self.stop(if signal == ORPHANED { SIGTERM } else { signal });
+                }
                 // Told again, or out of patience.
-                Some(_) | None => {
+                Some(Event::Signal(_)) | None => {
                     self.signal_all(Signal::KILL, |_| false);
                     self.stopping = Some(Instant::now() + KILL_AGAIN);
                 }
             }
             let is_over = self.reap();
             match self.status {
-                Some(status) if is_over => return status,
+                Some(status) if is_over => {
+                    self.finish(events);
+                    return status;
+                }
                 // What a step leaves behind ends with it.
                 Some(_) if self.stopping.is_none() => self.stop(SIGTERM),
                 _ => {}
@@ -121,14 +167,30 @@ impl Supervision {
         }
     }
 
-    /// The next signal; none when the time to stop by itself is over.
-    fn next(&self, signals: &Receiver<i32>) -> Option<i32> {
+    /// The next event; none when the time to stop by itself is over.
+    fn next(&self, events: &Receiver<Event>) -> Option<Event> {
         let Some(deadline) = self.stopping else {
-            return signals.recv().ok();
+            return events.recv().ok();
         };
-        signals
+        events
             .recv_timeout(deadline.saturating_duration_since(Instant::now()))
             .ok()
+    }
+
+    /// Waits until the output that is left has been passed on.
+    ///
+    /// Whoever reads it may have paused: then this ends by a signal, or after one more grace period
+    /// when we were told to stop.
+    fn finish(&mut self, events: &Receiver<Event>) {
+        self.over = None;
+        self.stopping = self.is_told.then(|| Instant::now() + self.grace);
+        while !self.is_relayed {
+            match self.next(events) {
+                Some(Event::Signal(SIGCHLD | ORPHANED)) => {}
+                Some(Event::Relayed) => self.is_relayed = true,
+                Some(Event::Signal(_)) | None => return,
+            }
+        }
     }
 
     fn stop(&mut self, signal: i32) {

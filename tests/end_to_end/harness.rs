@@ -110,12 +110,33 @@ impl Folder {
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
+    /// The log of the only attempt at a step that was made in this folder.
+    #[track_caller]
+    pub(crate) fn log(&self, step: &str) -> String {
+        let [log] = self.logs(step).try_into().unwrap();
+        log
+    }
+
+    /// The logs of all attempts at a step, in no order.
+    pub(crate) fn logs(&self, step: &str) -> Vec<String> {
+        let name = format!("/artifacts/{step}.log");
+        let files = self.all_files();
+        let logs = files.iter().filter(|file| file.ends_with(&name));
+        logs.map(|log| self.read(log)).collect()
+    }
+
     pub(crate) fn exists(&self, name: &str) -> bool {
         self.path().join(name).exists()
     }
 
-    /// The names of all files below, sorted.
+    /// The names of all files below, sorted, but for those that every run leaves in `mlruns`.
     pub(crate) fn files(&self) -> Vec<String> {
+        let mut files = self.all_files();
+        files.retain(|name| !name.starts_with("mlruns/"));
+        files
+    }
+
+    fn all_files(&self) -> Vec<String> {
         fn walk(folder: &Path, root: &Path, found: &mut Vec<String>) {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
@@ -147,7 +168,9 @@ impl Folder {
         command
             .args(arguments)
             .current_dir(self.path())
-            .stdin(Stdio::null());
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
             .env_clear()
             .env("PATH", path)
@@ -196,16 +219,23 @@ impl Run<'_> {
         self
     }
 
+    /// Writes its stdout elsewhere than to the end's.
+    pub(crate) fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
+        self.command.stdout(stdout);
+        self
+    }
+
+    /// Writes its stderr elsewhere than to the end's.
+    pub(crate) fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
+        self.command.stderr(stderr);
+        self
+    }
+
     /// Starts, with its output kept for the end.
     pub(crate) fn start(mut self) -> Started {
         eprintln!("in {}: {:?}", self.folder.path().display(), self.command);
-        let child = self
-            .command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
         Started {
-            child: Some(child.unwrap()),
+            child: Some(self.command.spawn().unwrap()),
             folder: self.folder.path(),
         }
     }
@@ -230,9 +260,13 @@ pub(crate) struct Started {
 impl Started {
     /// Sends a signal by its name, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.as_ref().unwrap().id().to_string();
+        let pid = self.pid().to_string();
         let status = Command::new("kill").args(["-s", name, &pid]).status();
         assert!(status.unwrap().success());
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
     }
 
     /// Waits for the end.
@@ -271,6 +305,28 @@ pub(crate) fn is_alive(pid: &str) -> bool {
         .is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
+/// A text without what differs from run to run: `[TIME]` for `0.1 s`, `[RUN]` for the name of a run.
+pub(crate) fn normal(text: &str) -> String {
+    let is_run = |part: &str| part.len() == 32 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let parts = text.split('/');
+    let parts: Vec<&str> = parts
+        .map(|part| if is_run(part) { "[RUN]" } else { part })
+        .collect();
+    let (mut shown, text) = (String::new(), parts.join("/"));
+    let mut rest = text.as_str();
+    while let Some(end) = rest.find(" s") {
+        let number = rest[..end]
+            .trim_end_matches(|c: char| c.is_ascii_digit() || c == '.')
+            .len();
+        let parts = rest[number..end].split_once('.');
+        let is_time = parts.is_some_and(|(whole, part)| !whole.is_empty() && !part.is_empty());
+        shown += &rest[..if is_time { number } else { end }];
+        shown += if is_time { "[TIME]" } else { " s" };
+        rest = &rest[end + 2..];
+    }
+    shown + rest
+}
+
 /// A program that has ended. The temporary folder is written as `[DIR]` in what it said.
 #[derive(Debug)]
 pub(crate) struct Ended {
@@ -288,7 +344,7 @@ impl Ended {
     }
 
     fn normal(&self, bytes: &[u8]) -> String {
-        String::from_utf8_lossy(bytes).replace(&*self.folder.to_string_lossy(), "[DIR]")
+        normal(&String::from_utf8_lossy(bytes)).replace(&*self.folder.to_string_lossy(), "[DIR]")
     }
 
     /// Asserts exit code 0, and what was printed on stdout.

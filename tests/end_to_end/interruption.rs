@@ -38,8 +38,9 @@ fn a_signal_ends_all_processes_of_the_step() {
         let folder = stubborn();
         let (started, pids) = start(&folder, "100ms");
         started.signal(name);
-        let text =
-            format!("[1/2] a: running\nerror: stopped by SIG{name} while step `a` was running\n");
+        let text = format!(
+            "[1/2] a: running\nerror: stopped by SIG{name} while step `a` was running\n  log: mlruns/0/[RUN]/artifacts/a.log\n"
+        );
         started.end().fails(code, &text);
         assert!(!pids.iter().any(|pid| is_alive(pid)), "{name}: {pids:?}");
         assert!(!folder.exists("b_ran"));
@@ -128,7 +129,9 @@ fn every_exit_code_is_told() {
             .orchestrator(&["--steps", "s", "--code", &code.to_string()])
             .run();
         ended
-            .says(&format!("error: step `s` failed with exit code {code}\n"))
+            .says(&format!(
+                "error: step `s` failed with exit code {code} after [TIME]\n"
+            ))
             .ends(1);
     }
 }
@@ -148,7 +151,9 @@ fn every_deadly_signal_is_told() {
     ] {
         let ended = folder.orchestrator(&["--steps", "s", "--name", name]).run();
         ended
-            .says(&format!("error: step `s` was killed by SIG{name}\n"))
+            .says(&format!(
+                "error: step `s` was killed by SIG{name} after [TIME]\n"
+            ))
             .ends(1);
     }
 }

@@ -18,7 +18,7 @@ fn a_step_that_takes_too_long_is_stopped() {
     let folder = pipeline("timeout: 50ms", "sleep 1000; echo not reached");
     folder.orchestrator(&[]).run().fails(
         1,
-        "[1/2] s: running\nerror: step `s` was stopped after its timeout of 50ms\n  command: sleep 1000; echo not reached\n",
+        "[1/2] s: running\nerror: step `s` was stopped after its timeout of 50ms\n  command: sleep 1000; echo not reached\n  log: mlruns/0/[RUN]/artifacts/s.log\n  it printed nothing\n",
     );
     let folder = pipeline("timeout: 1h", "sleep 1000");
     folder
@@ -36,19 +36,25 @@ fn a_step_that_takes_too_long_is_stopped() {
 #[test]
 fn a_failed_step_is_tried_again_after_pauses_that_double() {
     // Fails until its third run.
-    let command = "echo x >> ../runs; [ $(wc -l < ../runs) -ge 3 ]";
+    let command = "echo x >> ../runs; wc -l < ../runs >&2; [ $(wc -l < ../runs) -ge 3 ]";
     let folder = pipeline("retries: 2, retry_delay: 5ms", command);
     let ended = folder.orchestrator(&[]).run().succeeds("");
     let retry = |number, pause| {
-        format!("[1/2] s: step `s` failed with exit code 1; retry {number} of 2 in {pause}\n")
+        format!(
+            "[1/2] s: step `s` failed with exit code 1 after [TIME] (log: mlruns/0/[RUN]/artifacts/s.log); retry {number} of 2 in {pause}\n"
+        )
     };
     let told = format!(
-        "[1/2] s: running\n{}{}[1/2] s: finished",
+        "[1/2] s: running\n1\n{}2\n{}3\n[1/2] s: finished",
         retry(1, "5ms"),
         retry(2, "10ms")
     );
     assert!(ended.stderr().starts_with(&told), "{}", ended.stderr());
     assert!(folder.exists("last_ran"));
+    // Every attempt has its own log.
+    let mut logs = folder.logs("s");
+    logs.sort();
+    assert_eq!(logs, ["1\n", "2\n", "3\n"]);
 }
 
 #[test]
@@ -58,14 +64,14 @@ fn the_last_failure_is_the_one_that_counts() {
     folder
         .orchestrator(&["--retries", "2"])
         .run()
-        .says("error: step `s` failed with exit code 3\n")
+        .says("error: step `s` failed with exit code 3 after [TIME]\n")
         .ends(1);
     assert_eq!(folder.read("runs").lines().count(), 3);
     let folder = pipeline("retries: 5, retry_delay: 1ms", command);
     folder
         .orchestrator(&["--retries", "0"])
         .run()
-        .says("error: step `s` failed with exit code 1\n")
+        .says("error: step `s` failed with exit code 1 after [TIME]\n")
         .ends(1);
     assert!(!folder.exists("last_ran"));
 }

@@ -28,7 +28,7 @@ fn a_step_gets_the_url_and_nobody_else_sees_it() {
     }
     run(&[])
         .says(&format!(
-            "error: step `s` failed with exit code 1\n  command: echo '{SHOWN}' > ../got"
+            "error: step `s` failed with exit code 1 after [TIME]\n  command: echo '{SHOWN}' > ../got"
         ))
         .ends(1);
     assert_eq!(folder.read("got"), format!("{URL}\n"));

@@ -87,7 +87,8 @@ fn a_failing_step_stops_the_pipeline() {
     folder.step("c", "command: echo c >> ../log");
     let ended = folder.orchestrator(&["--steps", "a,b,c"]).run();
     ended.ends(1);
-    let error = "error: step `b` failed with exit code 3\n  command: echo b >> ../log; echo 'no luck' >&2; exit 3\n";
+    let error = "error: step `b` failed with exit code 3 after [TIME]\n  command: echo b >> ../log; echo 'no luck' >&2; exit 3\n  \
+                 log: mlruns/0/[RUN]/artifacts/b.log\n  last line:\n    no luck\n";
     assert!(
         ended
             .stderr()
@@ -105,7 +106,7 @@ fn a_killed_step_is_told_as_killed() {
     folder.step("s", "command: kill -9 $$");
     folder.orchestrator(&["--steps", "s"]).run().fails(
         1,
-        "[1/1] s: running\nerror: step `s` was killed by SIGKILL\n  command: kill -9 $$\n",
+        "[1/1] s: running\nerror: step `s` was killed by SIGKILL after [TIME]\n  command: kill -9 $$\n  log: mlruns/0/[RUN]/artifacts/s.log\n  it printed nothing\n",
     );
 }
 
@@ -117,7 +118,8 @@ fn a_program_that_is_not_there_is_named_by_the_shell_and_explained() {
     let ended = folder.orchestrator(&["--steps", "s"]).run();
     ended.ends(1);
     ended.says("no_such_program: command not found\n").says(
-        "error: step `s` failed with exit code 127\n  command: no_such_program --x\nhint: 127 is",
+        "error: step `s` failed with exit code 127 after [TIME]\n  command: no_such_program --x\n  \
+         log: mlruns/0/[RUN]/artifacts/s.log\n  last line:\n    bash: line 1: no_such_program: command not found\nhint: 127 is",
     );
 }
 

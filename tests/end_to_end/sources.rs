@@ -144,7 +144,7 @@ fn two_runs_may_fetch_at_once() {
     pipeline(&folder, "project: URL#get");
     std::thread::scope(|scope| {
         let runs: Vec<_> = (0..6)
-            .map(|_| scope.spawn(|| run(&folder, &[]).run().succeeds("second\n")))
+            .map(|_| scope.spawn(|| run(&folder, &["--wait"]).run().succeeds("second\n")))
             .collect();
         for run in runs {
             run.join().unwrap();

@@ -109,7 +109,7 @@ fn a_failed_download_leaves_the_old_files_and_stops_the_pipeline() {
         .says("/no/such/file.csv");
     ended.ends(1);
     let ended = ended.says(
-        "error: step `data_download` failed with exit code 1\n  command: data_download --data_url",
+        "error: step `data_download` failed with exit code 1 after [TIME]\n  command: data_download --data_url",
     );
     assert!(
         !ended.stderr().contains("data_cleaning:"),
@@ -126,11 +126,27 @@ fn a_failed_download_leaves_the_old_files_and_stops_the_pipeline() {
 fn the_default_entry_points_run_the_tree_by_cargo() {
     with_steps();
     let (folder, server) = (Folder::new(), Server::new(sample()));
-    let root = repository().to_string_lossy();
+    // Elsewhere, so that nothing is left behind in the tree.
+    let definition = std::fs::read_to_string(repository().join("MLproject")).unwrap();
+    let project = |step| {
+        format!(
+            "{step}: {{project: '{}'}}",
+            repository().join(step).display()
+        )
+    };
+    let definition = definition
+        .replace(
+            "  data_download:\n",
+            &format!("  {}\n", project("data_download")),
+        )
+        .replace(
+            "  data_cleaning:\n",
+            &format!("  {}\n", project("data_cleaning")),
+        );
+    folder.file("MLproject", definition);
+    folder.file("conda.yml", "");
     let url = server.url("titanic.csv");
     let arguments = [
-        "-C",
-        &root,
         "--data_url",
         &url,
         "--raw_data",
@@ -145,5 +161,8 @@ fn the_default_entry_points_run_the_tree_by_cargo() {
         .succeeds("")
         .says("23 kept");
     assert_eq!(folder.read("clean.csv"), complete_lines(&sample()));
-    assert_eq!(folder.files(), ["clean.csv", "raw.csv"]);
+    assert_eq!(
+        folder.files(),
+        ["MLproject", "clean.csv", "conda.yml", "raw.csv"]
+    );
 }

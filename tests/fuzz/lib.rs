@@ -38,6 +38,14 @@ mod source {
     pub(crate) use super::Elsewhere as SourceError;
 }
 
+mod lock {
+    #[derive(Debug, thiserror::Error)]
+    #[error("an error of another module")]
+    pub(crate) enum LockError {
+        Held { holder: String },
+    }
+}
+
 /// Loads an MLproject, and renders the commands in it with the parameters' defaults.
 pub fn load(text: &str) {
     let folder = Path::new("/nowhere");

@@ -91,10 +91,12 @@ pub(crate) struct StepEntry {
     pub(crate) retries: Option<u32>,
     /// The pause before the first of these tries; it doubles with each.
     pub(crate) retry_delay: Option<Duration>,
+    /// Whether `--keep-going` runs on when it fails.
+    pub(crate) allow_failure: bool,
     pub(crate) place: Place,
 }
 
-const STEP_KEYS: [&str; 9] = [
+const STEP_KEYS: [&str; 10] = [
     "project",
     "version",
     "entry_point",
@@ -104,6 +106,7 @@ const STEP_KEYS: [&str; 9] = [
     "timeout",
     "retries",
     "retry_delay",
+    "allow_failure",
 ];
 
 impl Project {
@@ -259,6 +262,14 @@ fn parse_manager(node: &Node) -> Result<Option<Manager>, ProjectError> {
     known
         .map(Some)
         .ok_or_else(|| manager.shape("local, conda, virtualenv, uv or docker"))
+}
+
+fn parse_bool<'a>(node: &Node<'a>, key: &'a str) -> Result<Option<bool>, ProjectError> {
+    let parse = |value: Node| {
+        let parsed = value.value().as_bool();
+        parsed.ok_or_else(|| value.shape("true or false"))
+    };
+    node.get(key).map(parse).transpose()
 }
 
 fn parse_time<'a>(node: &Node<'a>, key: &'a str) -> Result<Option<Duration>, ProjectError> {
@@ -437,13 +448,8 @@ impl StepEntry {
             },
             retry_delay: parse_time(node, "retry_delay")?,
             env_manager: parse_manager(node)?,
-            default: match node.get("default") {
-                None => true,
-                Some(default) => default
-                    .value()
-                    .as_bool()
-                    .ok_or_else(|| default.shape("true or false"))?,
-            },
+            default: parse_bool(node, "default")?.unwrap_or(true),
+            allow_failure: parse_bool(node, "allow_failure")?.unwrap_or(false),
             place: node.place(),
         })
     }
