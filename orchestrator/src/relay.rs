@@ -18,8 +18,8 @@ use rustix::termios::{self, LocalModes, OptionalActions, OutputModes, Winsize};
 
 use crate::fold::Fold;
 
-/// How much is read at once, in bytes: what a pipe holds.
-const PIECE: usize = 64 * 1024;
+/// How much is read at once, in bytes: what a pipe holds, where its size can be chosen.
+const PIECE: usize = 256 * 1024;
 
 /// Both outputs of a step, on their way to ours and to the log.
 pub(crate) struct Relay {
@@ -159,6 +159,9 @@ impl Stream {
             pseudo_terminal()?
         } else {
             let (reader, writer) = io::pipe()?;
+            // Fewer and larger pieces pass faster; the system may grant less.
+            #[cfg(target_os = "linux")]
+            rustix::pipe::fcntl_setpipe_size(&reader, PIECE).ok();
             (reader.into(), writer.into())
         };
         let mut stream = Stream {

@@ -19,6 +19,7 @@ mod planning;
 mod project_files;
 mod readme;
 mod redaction;
+mod reliability;
 mod running;
 mod sources;
 mod titanic;
