@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::command::TemplateError;
 use crate::download::DownloadError;
-use crate::environment::Manager;
+use crate::environment::{EnvironmentError, Failure, MakeError};
 use crate::source::SourceError;
 
 /// Why the orchestrator did not do what it was asked to.
@@ -51,6 +51,15 @@ pub(crate) enum Error {
     /// We were asked to stop by a signal; the step's processes have ended.
     #[error("stopped by {} while step `{step}` was running", signal_name(*.signal))]
     Interrupted { signal: i32, step: String },
+    /// Environments could not be made; no step was run.
+    #[error("{} could not be made; nothing was run", plural(.0.len(), "environment"))]
+    Environments(Vec<Failure>),
+    /// We were asked to stop by a signal before the first step.
+    #[error("stopped by {} while environments were made", signal_name(*.0))]
+    InterruptedMaking(i32),
+    /// The folder of environments cannot be used.
+    #[error("cannot use the folder of environments {}", shown(.folder))]
+    Store { folder: PathBuf, source: io::Error },
     /// A remote value of a `path` parameter could not be fetched.
     #[error("step `{step}`: cannot download `{uri}`")]
     Download {
@@ -192,8 +201,8 @@ pub(crate) enum ProblemKind {
     },
     #[error("there is no environment file {}", shown(.file))]
     NoEnvironmentFile { file: PathBuf },
-    #[error("environment manager `{manager}` is not supported yet")]
-    Manager { manager: Manager },
+    #[error(transparent)]
+    Environment(EnvironmentError),
 }
 
 /// A position in a file, printed as `file:line`.
@@ -222,7 +231,9 @@ impl Error {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Error::Usage(_) => 2,
-            Error::Interrupted { signal, .. } => u8::try_from(128 + signal).unwrap_or(1),
+            Error::Interrupted { signal, .. } | Error::InterruptedMaking(signal) => {
+                u8::try_from(128 + signal).unwrap_or(1)
+            }
             _ => 1,
         }
     }
@@ -243,6 +254,7 @@ impl Error {
             Error::Step { command, .. } | Error::Timeout { command, .. } => {
                 line(&mut text, format_args!("  command: {command}"));
             }
+            Error::Environments(failures) => report_failures(&mut text, failures),
             _ => {}
         }
         report_causes(&mut text, std::error::Error::source(self), "");
@@ -255,6 +267,9 @@ impl Error {
     fn hint(&self) -> Option<String> {
         match self {
             Error::Project(error) => error.hint(),
+            Error::Environments(failures) if failures.iter().any(|it| matches!(it.error, MakeError::Write { .. })) => {
+                Some("`--env-root DIR` names another folder for environments".into())
+            }
             Error::Step { status, .. } if status.code() == Some(127) => {
                 Some("127 is the shell's code for a program that was not found; is it installed and on PATH?".into())
             }
@@ -262,6 +277,24 @@ impl Error {
                 Some("126 is the shell's code for a program that could not be executed".into())
             }
             _ => None,
+        }
+    }
+}
+
+fn report_failures(text: &mut String, failures: &[Failure]) {
+    for failure in failures {
+        let steps = names(&failure.steps);
+        let (name, error) = (&failure.name, &failure.error);
+        line(text, format_args!("  {name}, for {steps}: {error}"));
+        report_causes(text, std::error::Error::source(error), "  ");
+        if let MakeError::Tool {
+            last_lines, log, ..
+        } = error
+        {
+            for said in last_lines.lines() {
+                line(text, format_args!("    | {said}"));
+            }
+            line(text, format_args!("    log: {}", shown(log)));
         }
     }
 }
@@ -319,7 +352,9 @@ impl ProblemKind {
     fn hint(&self) -> Option<String> {
         Some(match self {
             ProblemKind::Project(error) => return error.hint(),
-            ProblemKind::NoSteps { known } => format!("name them, for instance `--steps {}`", known.join(",")),
+            ProblemKind::NoSteps { known } => {
+                format!("name them, for instance `--steps {}`", known.join(","))
+            }
             ProblemKind::UnknownStep { name, known } if known.is_empty() => {
                 format!("a step is a folder with an MLproject, here `{name}/MLproject`")
             }
@@ -328,14 +363,16 @@ impl ProblemKind {
             | ProblemKind::UnknownParameter { name, known }
             | ProblemKind::UndeclaredFile { name, known, .. } => suggestion(name, known),
             ProblemKind::MissingParameter { name, step } => {
-                format!("give it with `-P {name}=VALUE`, or for this step alone with `-P {step}.{name}=VALUE`")
+                format!(
+                    "give it with `-P {name}=VALUE`, or for this step alone with `-P {step}.{name}=VALUE`"
+                )
             }
-            ProblemKind::MissingInput { maker: Some(maker), .. } => {
+            ProblemKind::MissingInput {
+                maker: Some(maker), ..
+            } => {
                 format!("step `{maker}` makes it and has to run before")
             }
-            ProblemKind::Manager { .. } => {
-                "run the command without an environment: `--env-manager local`, or `env_manager: local` in the pipeline's MLproject".into()
-            }
+            ProblemKind::Environment(error) => return error.hint(),
             _ => return None,
         })
     }
@@ -387,7 +424,7 @@ pub(crate) fn shown(path: &Path) -> std::path::Display<'_> {
     }
 }
 
-fn names(names: &[impl AsRef<str>]) -> String {
+pub(crate) fn names(names: &[impl AsRef<str>]) -> String {
     let quoted: Vec<String> = names
         .iter()
         .map(|name| format!("`{}`", name.as_ref()))

@@ -52,7 +52,7 @@ fn main() -> ExitCode {
 
 /// Does the supervisor's work if that is what this process was started for.
 fn supervisor_role(arguments: &[OsString]) -> Option<ExitCode> {
-    let [_, role, parent, grace, command] = arguments else {
+    let [_, role, parent, grace, command, clean_up @ ..] = arguments else {
         return None;
     };
     if role != supervisor::ROLE {
@@ -60,5 +60,7 @@ fn supervisor_role(arguments: &[OsString]) -> Option<ExitCode> {
     }
     let parent = parent.to_str()?.parse().ok()?;
     let grace = Duration::from_millis(grace.to_str()?.parse().ok()?);
-    Some(supervisor::supervise(parent, grace, command.to_str()?))
+    let clean_up = clean_up.first().and_then(|command| command.to_str());
+    let command = command.to_str()?;
+    Some(supervisor::supervise(parent, grace, command, clean_up))
 }

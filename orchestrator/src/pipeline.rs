@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use crate::cli::{self, Action, Format, Request};
 use crate::definition::Pipeline;
 use crate::download;
-use crate::error::Error;
+use crate::environment::{self, EnvironmentError, InUse, Job, Making, Store, Wrapped};
+use crate::error::{Error, Problem, ProblemKind};
 use crate::list;
 use crate::plan::{self, Plan, PlannedStep};
 use crate::process::{self, Interruption};
@@ -18,6 +19,9 @@ use crate::redact::redact;
 /// Does what the command line asks for.
 pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
     let caller = std::env::current_dir()?;
+    if let Some(request) = cli::without_pipeline(arguments) {
+        return environments(&request, &caller);
+    }
     let (pipeline, request) = load(arguments, &caller)?;
     let plan = || plan::make(&pipeline, &request, &caller).map_err(Error::Plan);
     match request.action {
@@ -29,8 +33,34 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
         Action::List => print(&list::text(&pipeline, &request)?),
         Action::Check => plan().map(|_| ()),
         Action::DryRun => print(&text(&plan()?, request.format)?),
-        Action::Run => execute(&plan()?, request.grace),
+        Action::Run => execute(&plan()?, &request, &caller),
+        Action::EnvList | Action::EnvPrune(_) => environments(&request, &caller),
     }
+}
+
+/// Lists or removes environments, which needs no pipeline.
+fn environments(request: &Request, caller: &Path) -> Result<(), Error> {
+    let Some(store) = plan::settings(request, caller).store else {
+        let kind = ProblemKind::Environment(EnvironmentError::NoStore);
+        return Err(Error::Plan(vec![Problem::general(None, kind)]));
+    };
+    if let Action::EnvPrune(days) = request.action {
+        let removed = environment::prune(&store, days);
+        let removed = removed.map_err(|source| Error::Store {
+            folder: store.root.clone(),
+            source,
+        })?;
+        return print(&lines(&removed));
+    }
+    let listed = environment::list(&store);
+    match request.format {
+        Format::Text => print(&lines(&listed)),
+        Format::Json => print(&(serde_json::to_string(&listed).map_err(io::Error::from)? + "\n")),
+    }
+}
+
+fn lines(items: &[impl ToString]) -> String {
+    items.iter().map(|item| item.to_string() + "\n").collect()
 }
 
 /// Reads the projects and then the command line, whose options they declare.
@@ -71,8 +101,11 @@ fn print(text: &str) -> Result<(), Error> {
 }
 
 /// Runs the steps in order, up to the first that fails.
-fn execute(plan: &Plan, grace: Duration) -> Result<(), Error> {
+fn execute(plan: &Plan, request: &Request, caller: &Path) -> Result<(), Error> {
+    let grace = request.grace;
     let interruption = Interruption::watch()?;
+    let store = plan::settings(request, caller).store;
+    let _in_use = make_environments(plan, request, store.as_ref(), &interruption)?;
     let start = Instant::now();
     let count = plan.steps.len();
     for (position, step) in plan.steps.iter().enumerate() {
@@ -80,7 +113,8 @@ fn execute(plan: &Plan, grace: Duration) -> Result<(), Error> {
         let step_start = Instant::now();
         say(&format!("{label}: running"));
         fetch(step)?;
-        run_step(&label, step, grace, &interruption)?;
+        let wrap = || wrap(plan, step, store.as_ref());
+        run_step(&label, step, wrap, grace, &interruption)?;
         say(&format!("{label}: finished in {}", seconds(step_start)));
     }
     let noun = if count == 1 { "step" } else { "steps" };
@@ -92,17 +126,58 @@ fn execute(plan: &Plan, grace: Duration) -> Result<(), Error> {
     Ok(())
 }
 
+/// Has every environment made that is not there, before the first step.
+fn make_environments(
+    plan: &Plan,
+    request: &Request,
+    store: Option<&Store>,
+    interruption: &Interruption,
+) -> Result<Option<InUse>, Error> {
+    let Some(store) = store else {
+        // Then the plan knows only local ones.
+        return Ok(None);
+    };
+    let making = Making {
+        store,
+        jobs: request.environments.jobs,
+        grace: request.grace,
+        interruption,
+    };
+    let steps = plan.steps.iter();
+    let steps = steps.map(|step| (step.name.as_str(), &step.environment));
+    let made = environment::make_all(steps, making);
+    match interruption.signal() {
+        Some(signal) => Err(Error::InterruptedMaking(signal)),
+        None => made.map(Some).map_err(Error::Environments),
+    }
+}
+
+/// The step's command in its environment.
+fn wrap(plan: &Plan, step: &PlannedStep, store: Option<&Store>) -> Wrapped {
+    let job = Job {
+        step: &step.name,
+        command: &step.command,
+        root: &plan.root,
+        folder: &step.cwd,
+        reads: &step.inputs,
+        writes: &step.outputs,
+        variables: &[],
+    };
+    step.environment.wrap(&job, store)
+}
+
 /// Runs one step, and again when it fails and may be tried again.
 fn run_step(
     label: &str,
     step: &PlannedStep,
+    wrap: impl Fn() -> Wrapped,
     grace: Duration,
     interruption: &Interruption,
 ) -> Result<(), Error> {
     let retries = step.patience.retries;
     let mut delay = step.patience.retry_delay;
     for retry in 1..=retries {
-        match try_step(step, grace, interruption) {
+        match try_step(step, &wrap(), grace, interruption) {
             Err(error @ (Error::Step { .. } | Error::Timeout { .. })) => {
                 let pause = humantime::format_duration(delay);
                 say(&format!(
@@ -115,12 +190,17 @@ fn run_step(
             ended => return ended,
         }
     }
-    try_step(step, grace, interruption)
+    try_step(step, &wrap(), grace, interruption)
 }
 
-fn try_step(step: &PlannedStep, grace: Duration, interruption: &Interruption) -> Result<(), Error> {
+fn try_step(
+    step: &PlannedStep,
+    wrapped: &Wrapped,
+    grace: Duration,
+    interruption: &Interruption,
+) -> Result<(), Error> {
     let timeout = step.patience.timeout;
-    let ended = process::run(&step.command, &step.cwd, timeout, grace, interruption);
+    let ended = process::run(wrapped, &step.cwd, timeout, grace, interruption);
     let ended = ended.map_err(|source| Error::Start {
         step: step.name.clone(),
         command: step.command.clone(),

@@ -1,6 +1,7 @@
 //! Starts one command, watches it and waits for its end. The only file that names duct.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output};
@@ -13,6 +14,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
+use crate::environment::Wrapped;
 use crate::supervisor::ROLE;
 
 /// The signals that ask us to stop. They are passed on to the running command; when none is
@@ -26,7 +28,8 @@ pub(crate) struct Interruption {
 struct State {
     /// The first signal that came.
     signal: Option<i32>,
-    running: Option<Arc<Handle>>,
+    /// Environments are made several at once.
+    running: Vec<Arc<Handle>>,
 }
 
 impl Interruption {
@@ -41,11 +44,13 @@ impl Interruption {
             for signal in signals.forever() {
                 let mut state = watched.state();
                 state.signal.get_or_insert(signal);
-                match &state.running {
+                for running in &state.running {
                     // It may have ended by now.
-                    Some(running) => drop(running.send_signal(signal)),
+                    running.send_signal(signal).ok();
+                }
+                if state.running.is_empty() {
                     // Nothing runs that would have to be ended first.
-                    None => drop(emulate_default_handler(signal)),
+                    emulate_default_handler(signal).ok();
                 }
             }
         })?;
@@ -55,6 +60,20 @@ impl Interruption {
     /// The signal that asked us to stop, if one came.
     pub(crate) fn signal(&self) -> Option<i32> {
         self.state().signal
+    }
+
+    /// Starts a command that is told of signals until it is [`Interruption::forget`]ten.
+    fn start(&self, command: &Expression) -> io::Result<Arc<Handle>> {
+        let mut state = self.state();
+        let running = Arc::new(command.start()?);
+        state.running.push(Arc::clone(&running));
+        Ok(running)
+    }
+
+    fn forget(&self, ended: &Arc<Handle>) {
+        self.state()
+            .running
+            .retain(|running| !Arc::ptr_eq(running, ended));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -73,29 +92,19 @@ pub(crate) struct Ended {
 
 /// Runs a command line by `bash -c` in a folder, as MLflow does: without `-e` and without `pipefail`.
 ///
-/// The command has the caller's environment, and our standard input, output and error. It runs under
+/// The command has the caller's variables with its own changes to them, and our standard input, output and error. It runs under
 /// a supervisor, which ends all of its processes with it and with us; `grace` is the time that they
 /// have after they were asked to. Fails only when the shell cannot be started; how the command ended
 /// is in the status. After `timeout` it is stopped as by a signal.
 pub(crate) fn run(
-    command: &str,
+    wrapped: &Wrapped,
     folder: &Path,
     timeout: Option<Duration>,
     grace: Duration,
     interruption: &Interruption,
 ) -> io::Result<Ended> {
     find_bash()?;
-    let (parent, grace) = (
-        std::process::id().to_string(),
-        grace.as_millis().to_string(),
-    );
-    let supervisor = duct::cmd(our_program()?, [ROLE, &parent, &grace, command]).dir(folder);
-    let running = {
-        let mut state = interruption.state();
-        let running = Arc::new(without_cargo(supervisor).unchecked().start()?);
-        state.running = Some(Arc::clone(&running));
-        running
-    };
+    let running = interruption.start(&supervised(wrapped, folder, grace)?)?;
     let has_ended = match timeout {
         Some(timeout) => running.wait_timeout(timeout)?.is_some(),
         None => true,
@@ -104,11 +113,50 @@ pub(crate) fn run(
         running.send_signal(SIGTERM)?;
     }
     let status = running.wait()?.status;
-    interruption.state().running = None;
+    interruption.forget(&running);
     Ok(Ended {
         status,
         timed_out: !has_ended,
     })
+}
+
+/// Runs a command line as a step's, with an input of its own and its output in a file.
+pub(crate) fn run_logged(
+    command: &str,
+    folder: &Path,
+    input: File,
+    log: File,
+    grace: Duration,
+    interruption: &Interruption,
+) -> io::Result<ExitStatus> {
+    find_bash()?;
+    let supervisor = supervised(&Wrapped::plain(command), folder, grace)?;
+    let supervisor = supervisor
+        .stdin_file(input)
+        .stderr_to_stdout()
+        .stdout_file(log);
+    let running = interruption.start(&supervisor)?;
+    let status = running.wait()?.status;
+    interruption.forget(&running);
+    Ok(status)
+}
+
+/// A command line under a supervisor, not started yet.
+fn supervised(wrapped: &Wrapped, folder: &Path, grace: Duration) -> io::Result<Expression> {
+    let parent = std::process::id().to_string();
+    let grace = grace.as_millis().to_string();
+    let mut arguments = vec![ROLE, &parent, &grace, &wrapped.command];
+    arguments.extend(wrapped.clean_up.as_deref());
+    let supervisor = duct::cmd(our_program()?, arguments).dir(folder);
+    let changes = wrapped.variables.iter();
+    let supervisor = changes.fold(
+        without_cargo(supervisor),
+        |supervisor, (name, value)| match value {
+            Some(value) => supervisor.env(name, value),
+            None => supervisor.env_remove(name),
+        },
+    );
+    Ok(supervisor.unchecked())
 }
 
 /// The file that this process was started from, also when it has been replaced or removed since, as

@@ -11,7 +11,7 @@
 //! of their own. On other systems the step's process group is all that is reached.
 
 use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
@@ -20,18 +20,27 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 /// The first argument of a process in this role; the pid of its parent, the grace period in
-/// milliseconds and the command line for `bash -c` follow.
+/// milliseconds and the command line for `bash -c` follow, and perhaps a command line that cleans up
+/// when the step did not end by itself.
 pub(crate) const ROLE: &str = "--supervise";
 
 /// How often what survived SIGKILL so far, for instance by being born meanwhile, is killed again.
 const KILL_AGAIN: Duration = Duration::from_millis(20);
+
+/// How long it may take to end what runs elsewhere.
+const CLEAN_UP: Duration = Duration::from_secs(30);
 
 /// The exit code of a shell that cannot execute a program, for when the shell itself cannot start.
 const CANNOT_START: u8 = 126;
 
 /// Runs a command line to its end and to that of all its processes; does not return if it was killed
 /// by a signal, which then kills this process, too.
-pub(crate) fn supervise(parent: u32, grace: Duration, command: &str) -> ExitCode {
+pub(crate) fn supervise(
+    parent: u32,
+    grace: Duration,
+    command: &str,
+    clean_up: Option<&str>,
+) -> ExitCode {
     let signals = match prepare(parent) {
         Ok(signals) => signals,
         Err(error) => return cannot_start(&error),
@@ -49,14 +58,39 @@ pub(crate) fn supervise(parent: u32, grace: Duration, command: &str) -> ExitCode
         .ok()
         .and_then(Pid::from_raw)
         .expect("a child has a pid");
-    let status = Supervision {
+    let mut supervision = Supervision {
         step,
         grace,
+        was_stopped: false,
         stopping: None,
         status: None,
+    };
+    let status = supervision.run(&signals);
+    if let Some(clean_up) = clean_up.filter(|_| supervision.was_stopped || is_deadly(status)) {
+        end_elsewhere(clean_up);
     }
-    .run(&signals);
     end_as(status)
+}
+
+/// Whether a step was killed, or says so as shells and `docker run` do of what they have started.
+fn is_deadly(status: WaitStatus) -> bool {
+    status.terminating_signal().is_some() || status.exit_status().is_some_and(|code| code > 128)
+}
+
+/// Ends what is no process below us, such as a container, with patience for an engine that hangs.
+fn end_elsewhere(command: &str) {
+    let mut bash = Command::new("bash");
+    bash.args(["-c", command]).stdin(Stdio::null());
+    let Ok(mut child) = bash.stdout(Stdio::null()).stderr(Stdio::null()).spawn() else {
+        return;
+    };
+    let deadline = Instant::now() + CLEAN_UP;
+    while let Ok(None) = child.try_wait()
+        && Instant::now() < deadline
+    {
+        std::thread::sleep(KILL_AGAIN);
+    }
+    child.kill().ok();
 }
 
 fn cannot_start(error: &std::io::Error) -> ExitCode {
@@ -94,17 +128,22 @@ fn prepare(parent: u32) -> std::io::Result<Receiver<i32>> {
 struct Supervision {
     step: Pid,
     grace: Duration,
+    /// Whether a signal asked us to stop the step.
+    was_stopped: bool,
     /// When the patience with processes that were told to stop ends.
     stopping: Option<Instant>,
     status: Option<WaitStatus>,
 }
 
 impl Supervision {
-    fn run(mut self, signals: &Receiver<i32>) -> WaitStatus {
+    fn run(&mut self, signals: &Receiver<i32>) -> WaitStatus {
         loop {
             match self.next(signals) {
                 Some(SIGCHLD) => {}
-                Some(signal) if self.stopping.is_none() => self.stop(signal),
+                Some(signal) if self.stopping.is_none() => {
+                    self.was_stopped = true;
+                    self.stop(signal);
+                }
                 // Told again, or out of patience.
                 Some(_) | None => {
                     self.signal_all(Signal::KILL, |_| false);
