@@ -8,6 +8,7 @@
 mod bad_input;
 mod corpus;
 mod definitions;
+mod environments;
 mod harness;
 mod interruption;
 mod mlflow;

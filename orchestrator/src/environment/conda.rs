@@ -109,10 +109,15 @@ impl Conda {
             .as_deref()
             .map(|text| format!("{} ", quote_setting(text)));
         let made = workshop.run(&(setting_text.unwrap_or_default() + &creation));
-        if made.is_err() {
-            self.remove(programs, workshop);
-            self.has_been_made(store);
-            return made.map(|()| unreachable!("it has failed"));
+        match made {
+            Ok(()) => {}
+            // There may be little time; the next run finds the note and removes what is left.
+            Err(MakeError::Interrupted) => return Err(MakeError::Interrupted),
+            Err(error) => {
+                self.remove(programs, workshop);
+                self.has_been_made(store);
+                return Err(error);
+            }
         }
         let prefix = programs.list(&self.name, setting.as_deref());
         let prefix = prefix.ok_or(MakeError::Lost { command: creation })?;
