@@ -4,6 +4,7 @@ mod cli;
 mod command;
 mod definition;
 mod download;
+mod elsewhere;
 mod environment;
 mod error;
 mod list;
@@ -21,6 +22,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use elsewhere::Elsewhere;
 use error::Error;
 use redact::redact;
 
@@ -52,7 +54,7 @@ fn main() -> ExitCode {
 
 /// Does the supervisor's work if that is what this process was started for.
 fn supervisor_role(arguments: &[OsString]) -> Option<ExitCode> {
-    let [_, role, parent, grace, command, clean_up @ ..] = arguments else {
+    let [_, role, parent, grace, command, elsewhere @ ..] = arguments else {
         return None;
     };
     if role != supervisor::ROLE {
@@ -60,7 +62,7 @@ fn supervisor_role(arguments: &[OsString]) -> Option<ExitCode> {
     }
     let parent = parent.to_str()?.parse().ok()?;
     let grace = Duration::from_millis(grace.to_str()?.parse().ok()?);
-    let clean_up = clean_up.first().and_then(|command| command.to_str());
-    let command = command.to_str()?;
-    Some(supervisor::supervise(parent, grace, command, clean_up))
+    let elsewhere = Elsewhere::from_arguments(elsewhere);
+    let (command, elsewhere) = (command.to_str()?, elsewhere.as_ref());
+    Some(supervisor::supervise(parent, grace, command, elsewhere))
 }

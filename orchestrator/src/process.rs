@@ -146,7 +146,9 @@ fn supervised(wrapped: &Wrapped, folder: &Path, grace: Duration) -> io::Result<E
     let parent = std::process::id().to_string();
     let grace = grace.as_millis().to_string();
     let mut arguments = vec![ROLE, &parent, &grace, &wrapped.command];
-    arguments.extend(wrapped.clean_up.as_deref());
+    if let Some(elsewhere) = &wrapped.elsewhere {
+        arguments.extend([elsewhere.set_up.as_str(), &elsewhere.clean_up]);
+    }
     let supervisor = duct::cmd(our_program()?, arguments).dir(folder);
     let changes = wrapped.variables.iter();
     let supervisor = changes.fold(

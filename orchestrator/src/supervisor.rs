@@ -11,7 +11,7 @@
 //! of their own. On other systems the step's process group is all that is reached.
 
 use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
@@ -19,16 +19,15 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::elsewhere::Elsewhere;
+
 /// The first argument of a process in this role; the pid of its parent, the grace period in
-/// milliseconds and the command line for `bash -c` follow, and perhaps a command line that cleans up
-/// when the step did not end by itself.
+/// milliseconds and the command line for `bash -c` follow; and for a step that runs elsewhere the two
+/// command lines of [`Elsewhere`].
 pub(crate) const ROLE: &str = "--supervise";
 
 /// How often what survived SIGKILL so far, for instance by being born meanwhile, is killed again.
 const KILL_AGAIN: Duration = Duration::from_millis(20);
-
-/// How long it may take to end what runs elsewhere.
-const CLEAN_UP: Duration = Duration::from_secs(30);
 
 /// The exit code of a shell that cannot execute a program, for when the shell itself cannot start.
 const CANNOT_START: u8 = 126;
@@ -39,12 +38,15 @@ pub(crate) fn supervise(
     parent: u32,
     grace: Duration,
     command: &str,
-    clean_up: Option<&str>,
+    elsewhere: Option<&Elsewhere>,
 ) -> ExitCode {
     let signals = match prepare(parent) {
         Ok(signals) => signals,
         Err(error) => return cannot_start(&error),
     };
+    if let Some(code) = elsewhere.and_then(|elsewhere| elsewhere.set_up(&signals)) {
+        return ExitCode::from(code);
+    }
     // A group of its own, so that the step may signal its group without hitting us.
     let shell = match Command::new("bash")
         .args(["-c", command])
@@ -66,31 +68,11 @@ pub(crate) fn supervise(
         status: None,
     };
     let status = supervision.run(&signals);
-    if let Some(clean_up) = clean_up.filter(|_| supervision.was_stopped || is_deadly(status)) {
-        end_elsewhere(clean_up);
+    let has_succeeded = status.exit_status() == Some(0);
+    if let Some(elsewhere) = elsewhere.filter(|_| supervision.was_stopped || !has_succeeded) {
+        elsewhere.clean_up();
     }
     end_as(status)
-}
-
-/// Whether a step was killed, or says so as shells and `docker run` do of what they have started.
-fn is_deadly(status: WaitStatus) -> bool {
-    status.terminating_signal().is_some() || status.exit_status().is_some_and(|code| code > 128)
-}
-
-/// Ends what is no process below us, such as a container, with patience for an engine that hangs.
-fn end_elsewhere(command: &str) {
-    let mut bash = Command::new("bash");
-    bash.args(["-c", command]).stdin(Stdio::null());
-    let Ok(mut child) = bash.stdout(Stdio::null()).stderr(Stdio::null()).spawn() else {
-        return;
-    };
-    let deadline = Instant::now() + CLEAN_UP;
-    while let Ok(None) = child.try_wait()
-        && Instant::now() < deadline
-    {
-        std::thread::sleep(KILL_AGAIN);
-    }
-    child.kill().ok();
 }
 
 fn cannot_start(error: &std::io::Error) -> ExitCode {

@@ -8,6 +8,7 @@
 mod bad_input;
 mod corpus;
 mod definitions;
+mod docker;
 mod environments;
 mod harness;
 mod interruption;
@@ -20,3 +21,4 @@ mod redaction;
 mod running;
 mod sources;
 mod titanic;
+mod venv;

@@ -184,7 +184,7 @@ impl Conda {
                 scripts => format!("{{ {} }} 1>&2\n{command}", scripts.join(" ")),
             },
             variables: self.variables(&prefix),
-            clean_up: None,
+            elsewhere: None,
         }
     }
 

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use super::make::Workshop;
 use super::{EnvironmentError, Job, MakeError, Manager, Wrapped, hash, tool};
 use crate::command::quote;
+use crate::elsewhere::Elsewhere;
 use crate::process;
 use crate::project::{DockerEnvironment, absolute};
 
@@ -138,11 +139,12 @@ impl Docker {
         self.build.is_some()
     }
 
-    /// `docker run` of a command, in a container whose name we know, so that it can be removed.
+    /// What `docker run` does, in two commands and with a name that we know, so that whatever happens
+    /// the container can be removed.
     pub(super) fn wrap(&self, job: &Job) -> Wrapped {
         let name = container_name(job.step);
         let mut words: Vec<String> = vec![self.engine.clone()];
-        words.extend(["run", "--rm", "--init", "--name"].map(str::to_owned));
+        words.extend(["create", "--rm", "--init", "--name"].map(str::to_owned));
         words.push(name.clone());
         let (user, group) = (rustix::process::getuid(), rustix::process::getgid());
         words.extend([
@@ -179,10 +181,14 @@ impl Docker {
         words.push(self.image.clone());
         words.extend(inside(job.command));
         let words: Vec<String> = words.iter().map(|word| quote(word)).collect();
+        let engine = &self.engine;
         Wrapped {
-            command: format!("exec {}", words.join(" ")),
+            command: start(engine, &name),
             variables: Vec::new(),
-            clean_up: Some(format!("exec {} rm --force {name}", self.engine)),
+            elsewhere: Some(Elsewhere {
+                set_up: format!("exec {}", words.join(" ")),
+                clean_up: format!("exec {engine} rm --force {name}"),
+            }),
         }
     }
 
@@ -209,6 +215,16 @@ impl Docker {
             .chain(of_project)
             .collect()
     }
+}
+
+/// Starts a container and ends as it does. For a program that is not there `docker run` ends with 127,
+/// but `docker start` with 1; the container knows better.
+fn start(engine: &str, name: &str) -> String {
+    format!(
+        "{engine} start --attach {name}; code=$?; [ $code != 1 ] || \
+         code=$({engine} inspect --format '{{{{.State.ExitCode}}}}' {name} 2>/dev/null) || code=1; \
+         exit $code"
+    )
 }
 
 /// Whether the engine has an image; an error when there is no engine to ask.

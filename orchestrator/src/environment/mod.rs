@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sha1::{Digest, Sha1};
 
+use crate::elsewhere::Elsewhere;
 use crate::error::ProblemKind;
 use crate::project::{self, EnvironmentFile, Project, PythonEnvironment};
 use conda::Conda;
@@ -88,8 +89,8 @@ pub(crate) struct Wrapped {
     pub(crate) command: String,
     /// Variables to set, or to take out.
     pub(crate) variables: Vec<(OsString, Option<OsString>)>,
-    /// A command that ends what is no process below the command, when it had to be stopped.
-    pub(crate) clean_up: Option<String>,
+    /// What it needs around it, if an engine runs it.
+    pub(crate) elsewhere: Option<Elsewhere>,
 }
 
 impl Wrapped {
@@ -98,7 +99,7 @@ impl Wrapped {
         Wrapped {
             command: command.to_owned(),
             variables: Vec::new(),
-            clean_up: None,
+            elsewhere: None,
         }
     }
 }

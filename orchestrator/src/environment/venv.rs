@@ -219,7 +219,7 @@ impl Venv {
                 ),
                 ("PYTHONHOME".into(), None),
             ],
-            clean_up: None,
+            elsewhere: None,
         }
     }
 }
