@@ -315,6 +315,27 @@ fn an_engine_that_is_not_running_is_told_before_any_step() {
 }
 
 #[test]
+#[ignore = "needs a docker engine"]
+fn a_step_of_the_readme_can_be_copied() {
+    let folder = Folder::new();
+    let script = crate::readme::kind("docker");
+    // The engine has no registry to get this one from.
+    let script = script.replace("image: busybox", &format!("image: '{IMAGE}'"));
+    let run = folder.program_in_path("bash", &["-c", &script]);
+    let run = run.env(
+        "DOCKER_HOST",
+        std::env::var_os("DOCKER_HOST").unwrap_or_default(),
+    );
+    let ended = run.run();
+    ended.ends(0);
+    assert!(
+        ended.stdout().starts_with("Linux version "),
+        "{}",
+        ended.stdout()
+    );
+}
+
+#[test]
 #[ignore = "needs a docker engine and uv"]
 fn a_pipeline_may_have_three_environments() {
     let folder = pipeline();

@@ -124,6 +124,22 @@ fn a_stand_in_for_conda_is_called_as_by_mlflow_and_only_once() {
 }
 
 #[test]
+fn a_step_of_the_readme_can_be_copied_with_a_stand_in() {
+    let folder = with_conda(FILE);
+    let script = crate::readme::kind("conda").replace("python -V", "echo \\$CONDA_PREFIX");
+    let run = folder.program_in_path("bash", &["-c", &script]);
+    let ended = run
+        .env("MLFLOW_CONDA_HOME", folder.path().join("conda home"))
+        .run();
+    ended.ends(0);
+    assert!(
+        ended.stdout().starts_with("[DIR]/envs/mlflow-"),
+        "{}",
+        ended.stdout()
+    );
+}
+
+#[test]
 fn an_environment_that_mlflow_has_made_is_reused_with_a_stand_in() {
     let folder = with_conda(FILE);
     folder.file(&format!("envs/{}/conda-meta/history", name_of(&folder)), "");

@@ -118,6 +118,15 @@ fn a_conda_file_with_only_python_and_pip_needs_no_conda() {
         .succeeds(&format!("{first} 1.17.0\n"));
 }
 
+#[test]
+#[ignore = "needs uv and two Pythons"]
+fn a_step_of_the_readme_can_be_copied() {
+    let folder = Folder::new();
+    let script = crate::readme::kind("venv");
+    let run = with_tools(folder.program_in_path("bash", &["-c", &script]));
+    run.run().succeeds("1.17.0\n");
+}
+
 fn uv(folder: &Folder, arguments: &[&str]) {
     with_tools(folder.program_in_path("uv", arguments))
         .run()
