@@ -72,6 +72,33 @@ fn start(folder: &Folder, arguments: &[&str]) -> Started {
     run(folder, arguments).start()
 }
 
+#[test]
+fn what_a_file_of_conda_means_is_condas_to_say_with_a_stand_in() {
+    for text in [
+        "dependencies: [python, 'numpy>=1,<2', gcc]\n",
+        "dependencies:\n",
+        "{name: x, y: 1}\n",
+    ] {
+        let folder = with_conda(text);
+        run(&folder, &["--steps", "a"]).run().ends(0);
+    }
+    for (text, expected) in [
+        (
+            "",
+            "a/conda.yaml: an environment file should be a mapping with a list of `dependencies`",
+        ),
+        (
+            "dependencies: python\n",
+            "a/conda.yaml:1: `dependencies` should be a list of packages",
+        ),
+        ("dependencies: [python\n", "a/conda.yaml:"),
+    ] {
+        let folder = with_conda(text);
+        run(&folder, &["--steps", "a"]).run().says(expected).ends(1);
+        assert!(!folder.exists("calls"));
+    }
+}
+
 /// The file that MLflow would hash to this name.
 const FILE: &str = "dependencies: [python=3.11]\n";
 const NAME: &str = "mlflow-NAME";

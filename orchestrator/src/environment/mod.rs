@@ -170,7 +170,7 @@ impl Settings {
                 Err(wrong(EnvironmentError::PythonByConda { file }))
             }
             (Manager::Conda, EnvironmentFile::Conda(file)) => {
-                project::load_conda(file).map_err(unreadable)?;
+                project::check_conda(file).map_err(unreadable)?;
                 Ok(Kind::Conda(Conda::plan(Some(file))))
             }
             (Manager::Conda, _) => Ok(Kind::Conda(Conda::plan(None))),

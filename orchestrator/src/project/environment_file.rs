@@ -57,6 +57,19 @@ pub(crate) fn load_python(path: &Path) -> Result<PythonEnvironment, ProjectError
     })
 }
 
+/// Looks whether a file can be one of conda's. What it means is conda's to say.
+pub(crate) fn check_conda(path: &Path) -> Result<(), ProjectError> {
+    let document = parse(path)?;
+    let root = Node::root(&document, path);
+    if !root.value().is_mapping() {
+        return Err(not_one(path, CONDA));
+    }
+    match root.get("dependencies") {
+        Some(list) if !list.value().is_sequence() => Err(list.shape("a list of packages")),
+        _ => Ok(()),
+    }
+}
+
 /// Reads a conda environment file, by the rules of MLflow's `get_dependencies_from_conda_yaml`.
 ///
 /// MLflow drops packages that pip cannot install with a warning; here they are told apart.

@@ -21,7 +21,7 @@ use crate::error::{Place, ProjectError};
 use node::{Entry, Node};
 use python_text::python_str;
 
-pub(crate) use environment_file::{PythonEnvironment, load_conda, load_python};
+pub(crate) use environment_file::{PythonEnvironment, check_conda, load_conda, load_python};
 pub(crate) use python_text::python_repr_str;
 pub(crate) use yaml::Error as YamlError;
 
