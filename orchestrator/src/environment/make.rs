@@ -171,7 +171,12 @@ fn make(wanted: &Wanted, making: Making<'_>) -> Result<Lock, MakeError> {
         ));
         let start = Instant::now();
         let workshop = Workshop::open(making, &key, &lock)?;
-        let record = wanted.environment.make(&workshop)?;
+        let record = wanted.environment.make(&workshop);
+        if matches!(record, Err(ref error) if !matches!(error, MakeError::Interrupted)) {
+            // What is half-made takes up room. That it cannot be removed is told by the next run.
+            store.remove(&key).ok();
+        }
+        let record = record?;
         if let Some(record) = record {
             let path = store.path(&key, "json");
             let written = store.write_record(&key, &record);

@@ -253,12 +253,16 @@ impl Environment {
 
     /// How a command runs in it.
     pub(crate) fn wrap(&self, job: &Job, store: Option<&Store>) -> Wrapped {
-        match (&self.kind, store) {
+        let mut wrapped = match (&self.kind, store) {
             (Kind::Conda(conda), Some(store)) => conda.wrap(job.command, store),
             (Kind::Venv(venv), _) => venv.wrap(job.command),
             (Kind::Docker(docker), _) => docker.wrap(job),
             (Kind::Local | Kind::Conda(_), _) => Wrapped::plain(job.command),
-        }
+        };
+        let ours = job.variables.iter();
+        let ours = ours.map(|(name, value)| (name.into(), Some(value.into())));
+        wrapped.variables.extend(ours);
+        wrapped
     }
 }
 

@@ -79,9 +79,11 @@ pub(crate) fn prune(store: &Store, days: u64) -> io::Result<Vec<String>> {
             continue;
         }
         if let Some(record) = record.filter(|record| record.prefix != store.prefix(&name))
-            && record.is_ours
-            && !conda::remove(&record, &name)
+            && !(record.is_ours && conda::remove(&record, &name))
         {
+            if !record.is_ours {
+                store.remove(&name)?;
+            }
             continue;
         }
         store.remove(&name)?;
