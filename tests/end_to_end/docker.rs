@@ -162,6 +162,10 @@ fn the_command_runs_inside_with_its_variables_and_streams() {
     ended
         .succeeds("a b$|c d|r1 it's\nfrom the volume\n")
         .says("\nerr\n");
+    // An image that is there needs no folder for environments.
+    step(&folder, "v", "", "command: echo up");
+    let homeless = run(&folder, &["--steps", "v"]).env("HOME", "/proc/none");
+    homeless.run().succeeds("up\n");
     // `docker run` takes more options, and the last counts.
     step(&folder, "u", "", "command: id -u");
     run(&folder, &["--steps", "u", "-A", "user=12:34"])

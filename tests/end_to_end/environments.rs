@@ -524,6 +524,15 @@ fn what_a_manager_cannot_do_is_told_before_anything_runs() {
         said.contains("variables that are not set: `NOT_SET_HERE`"),
         "{said}"
     );
+    folder.file(
+        "docker/MLproject",
+        "docker_env: {image: x}\nentry_points: {main: {command: 'true'}}",
+    );
+    let said = ask("docker", "docker");
+    assert!(
+        said.contains("needs `docker` or `podman`, and there is none"),
+        "{said}"
+    );
     let said = ask("python", "virtualenv");
     assert!(said.contains("no Python 9.9 is installed"), "{said}");
     assert!(

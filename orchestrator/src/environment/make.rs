@@ -49,6 +49,10 @@ pub(crate) fn make_all<'a>(
 ) -> Result<InUse, Vec<Failure>> {
     let (mut locks, mut failures, mut missing) = (Vec::new(), Vec::new(), VecDeque::new());
     for wanted in distinct(steps) {
+        if !wanted.environment.is_recorded() && wanted.environment.is_ready(making.store) {
+            // The engine keeps it, so it needs no folder of ours.
+            continue;
+        }
         match ready(&wanted, making.store) {
             Ok(Some(lock)) => locks.push(lock),
             Ok(None) => missing.push_back(wanted),
