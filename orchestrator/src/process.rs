@@ -92,10 +92,10 @@ pub(crate) struct Ended {
 
 /// Runs a command line by `bash -c` in a folder, as MLflow does: without `-e` and without `pipefail`.
 ///
-/// The command has the caller's variables with its own changes to them, and our standard input, output and error. It runs under
-/// a supervisor, which ends all of its processes with it and with us; `grace` is the time that they
-/// have after they were asked to. Fails only when the shell cannot be started; how the command ended
-/// is in the status. After `timeout` it is stopped as by a signal.
+/// The command has the caller's variables with its own changes to them, and our standard input,
+/// output and error. It runs under a supervisor, which ends all of its processes with it and with us;
+/// `grace` is the time that they have after they were asked to. Fails only when the shell cannot be
+/// started; how the command ended is in the status. After `timeout` it is stopped as by a signal.
 pub(crate) fn run(
     wrapped: &Wrapped,
     folder: &Path,
