@@ -5,6 +5,7 @@
 //! folder to read, [`parse`] knows every option.
 
 use std::ffi::{OsStr, OsString};
+use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -16,7 +17,7 @@ use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use clap_complete::Shell;
 
-use crate::environment::Manager;
+use crate::environment::{DockerOptions, Manager};
 
 /// Run the steps of a pipeline, each an MLflow project, one after the other
 ///
@@ -27,6 +28,10 @@ use crate::environment::Manager;
     version,
     override_usage = "orchestrator [OPTIONS]",
     after_help = "Exit codes: 0 all steps succeeded, 1 the run failed or could not be planned, 2 bad command line, 128+n stopped by signal n"
+)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
 )]
 struct Cli {
     /// Steps to run, separated by commas, or `all`
@@ -48,6 +53,9 @@ struct Cli {
     /// Environment of all steps, whatever the MLprojects say
     #[arg(long, value_name = "NAME")]
     env_manager: Option<Manager>,
+
+    #[command(flatten)]
+    environments: EnvironmentArguments,
 
     /// Time that each step may take, whatever the MLproject says
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
@@ -85,9 +93,40 @@ struct Cli {
     #[arg(long, group = "action", value_name = "SHELL", hide = true)]
     completions: Option<Shell>,
 
-    /// Form of what --dry-run and --list print
+    /// Form of what --dry-run, --list and --env-list print
     #[arg(long, value_name = "FORM", default_value = "text")]
     format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+struct EnvironmentArguments {
+    /// Folder for the environments that are made, instead of MLFLOW_ENV_ROOT or the user's cache
+    #[arg(long, value_name = "DIR")]
+    env_root: Option<PathBuf>,
+
+    /// How many environments are made at once [default: the number of processors]
+    #[arg(long, value_name = "N")]
+    env_jobs: Option<NonZero<usize>>,
+
+    /// Make no environment: what is missing is an error
+    #[arg(long)]
+    offline: bool,
+
+    /// Build an image with the project's files for the steps in containers
+    #[arg(long)]
+    build_image: bool,
+
+    /// Option for `docker run`, as NAME=VALUE or as NAME
+    #[arg(short = 'A', long = "docker-args", value_name = "NAME=VALUE")]
+    docker_args: Vec<DockerArgument>,
+
+    /// Print the environments that were made, and run nothing
+    #[arg(long, group = "action")]
+    env_list: bool,
+
+    /// Remove the environments not used for so many days, and run nothing
+    #[arg(long, group = "action", value_name = "DAYS")]
+    env_prune: Option<u64>,
 }
 
 /// What was asked for on the command line.
@@ -99,6 +138,7 @@ pub(crate) struct Request {
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) entry_point: String,
     pub(crate) env_manager: Option<Manager>,
+    pub(crate) environments: EnvironmentOptions,
     pub(crate) timeout: Option<Duration>,
     pub(crate) retries: Option<u32>,
     pub(crate) grace: Duration,
@@ -108,13 +148,49 @@ pub(crate) struct Request {
     pub(crate) format: Format,
 }
 
+/// How environments are made and used.
+#[derive(Debug)]
+pub(crate) struct EnvironmentOptions {
+    pub(crate) root: Option<PathBuf>,
+    pub(crate) jobs: usize,
+    pub(crate) is_offline: bool,
+    pub(crate) docker: DockerOptions,
+}
+
+impl EnvironmentArguments {
+    fn options(self) -> EnvironmentOptions {
+        let arguments = self.docker_args.into_iter();
+        EnvironmentOptions {
+            root: self.env_root,
+            jobs: self.env_jobs.map_or_else(processors, NonZero::get),
+            is_offline: self.offline,
+            docker: DockerOptions {
+                build_image: self.build_image,
+                arguments: arguments
+                    .map(|argument| (argument.name, argument.value))
+                    .collect(),
+            },
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     Run,
     DryRun,
     Check,
     List,
+    EnvList,
+    /// Removes what was not used for so many days.
+    EnvPrune(u64),
     Completions(Shell),
+}
+
+impl Action {
+    /// Whether there has to be a pipeline.
+    pub(crate) fn needs_pipeline(self) -> bool {
+        !matches!(self, Action::EnvList | Action::EnvPrune(_))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -196,6 +272,35 @@ impl FromStr for Assignment {
                 value: value.into(),
             }),
             _ => Err(AssignmentError),
+        }
+    }
+}
+
+/// `NAME=VALUE`, split at the first `=`, or `NAME` for a flag, as `mlflow run -A` takes them.
+#[derive(Debug, Clone)]
+struct DockerArgument {
+    name: String,
+    value: Option<String>,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("expected NAME=VALUE or NAME")]
+struct DockerArgumentError;
+
+impl FromStr for DockerArgument {
+    type Err = DockerArgumentError;
+
+    fn from_str(text: &str) -> Result<Self, DockerArgumentError> {
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (text, None),
+        };
+        match name {
+            "" => Err(DockerArgumentError),
+            name => Ok(DockerArgument {
+                name: name.to_owned(),
+                value,
+            }),
         }
     }
 }
@@ -309,13 +414,30 @@ pub(crate) fn parse(
         wait: cli.wait,
         action: match cli.completions {
             Some(shell) => Action::Completions(shell),
+            None if let Some(days) = cli.environments.env_prune => Action::EnvPrune(days),
             None if cli.dry_run => Action::DryRun,
             None if cli.check => Action::Check,
             None if cli.list => Action::List,
+            None if cli.environments.env_list => Action::EnvList,
             None => Action::Run,
         },
+        environments: cli.environments.options(),
         format: cli.format,
     })
+}
+
+/// The request, if it is one that needs no pipeline. Whatever is wrong with it is told by [`parse`].
+pub(crate) fn without_pipeline(arguments: &[OsString]) -> Option<Request> {
+    let may_be = |argument: &OsString| argument.as_encoded_bytes().starts_with(b"--env-");
+    if !arguments.iter().any(may_be) {
+        return None;
+    }
+    let request = parse(arguments, &[]).ok()?;
+    (!request.action.needs_pipeline()).then_some(request)
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// The completion script of a shell, with every option and the names of the steps.

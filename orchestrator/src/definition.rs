@@ -4,6 +4,7 @@
 //! MLproject (`NAME`, `src/NAME`, `components/NAME`, or a path), else as another entry point of the
 //! root project.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -76,8 +77,9 @@ impl Pipeline {
                 pipeline.steps.extend(pipeline.folder(name));
             }
         }
+        let known: HashSet<String> = pipeline.step_names().into_iter().collect();
         for entry_point in &Rc::clone(&pipeline.project).entry_points {
-            if entry_point.name != MAIN && pipeline.step(&entry_point.name).is_none() {
+            if entry_point.name != MAIN && !known.contains(&entry_point.name) {
                 let step = pipeline.own_entry_point(&entry_point.name, None);
                 pipeline.steps.push(step);
             }
@@ -106,16 +108,15 @@ impl Pipeline {
 
     /// Every parameter that the pipeline or one of its steps declares, once each.
     pub(crate) fn options(&self) -> Vec<ParameterOption> {
-        let of_steps = self.steps.iter().flat_map(|step| {
-            let project = step
-                .project
-                .as_ref()
-                .map(|project| project.entry_points.as_slice())
-                .unwrap_or_default();
-            project
-                .iter()
-                .flat_map(|entry_point| &entry_point.parameters)
+        let mut seen = HashSet::new();
+        let projects = self.steps.iter().filter_map(|step| {
+            let project = step.project.as_ref().ok()?;
+            // Many steps may be entry points of one project.
+            seen.insert(Rc::as_ptr(project)).then_some(project)
         });
+        let of_steps = projects
+            .flat_map(|project| &project.entry_points)
+            .flat_map(|entry_point| &entry_point.parameters);
         let mut options: Vec<ParameterOption> = Vec::new();
         for parameter in self.parameters().iter().chain(of_steps) {
             if options.iter().all(|known| known.name != parameter.name) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::command::TemplateError;
 use crate::download::DownloadError;
-use crate::environment::Manager;
+use crate::environment::{self, EnvironmentError, MakeError};
 use crate::lock::LockError;
 use crate::source::SourceError;
 
@@ -47,6 +47,15 @@ pub(crate) enum Error {
     /// The file for the step's output could not be made.
     #[error("cannot keep the output of the steps")]
     Log(#[source] io::Error),
+    /// Environments could not be made; no step was run.
+    #[error("{} could not be made; nothing was run", plural(.0.len(), "environment"))]
+    Environments(Vec<environment::Failure>),
+    /// We were asked to stop by a signal before the first step.
+    #[error("stopped by {} while environments were made", signal_name(*.0))]
+    InterruptedMaking(i32),
+    /// The folder of environments cannot be used.
+    #[error("cannot use the folder of environments {}", shown(.folder))]
+    Store { folder: PathBuf, source: io::Error },
     /// A remote value of a `path` parameter could not be fetched.
     #[error("step `{step}`: cannot download `{uri}`")]
     Download {
@@ -275,8 +284,8 @@ pub(crate) enum ProblemKind {
     },
     #[error("there is no environment file {}", shown(.file))]
     NoEnvironmentFile { file: PathBuf },
-    #[error("environment manager `{manager}` is not supported yet")]
-    Manager { manager: Manager },
+    #[error(transparent)]
+    Environment(EnvironmentError),
 }
 
 /// A position in a file, printed as `file:line`.
@@ -309,6 +318,7 @@ impl Error {
                 Cause::Interruption(signal) => u8::try_from(128 + signal).unwrap_or(1),
                 _ => 1,
             },
+            Error::InterruptedMaking(signal) => u8::try_from(128 + signal).unwrap_or(1),
             _ => 1,
         }
     }
@@ -336,6 +346,7 @@ impl Error {
                 line(&mut text, format_args!("  folder: {}", cwd.display()));
             }
             Error::Failed(failure) => failure.report(&mut text),
+            Error::Environments(failures) => report_failures(&mut text, failures),
             _ => {}
         }
         report_causes(&mut text, std::error::Error::source(self), "");
@@ -349,10 +360,35 @@ impl Error {
         match self {
             Error::Project(error) => error.hint(),
             Error::Failed(failure) => failure.hint(),
+            Error::Environments(failures)
+                if failures
+                    .iter()
+                    .any(|it| matches!(it.error, MakeError::Write { .. })) =>
+            {
+                Some("`--env-root DIR` names another folder for environments".into())
+            }
             Error::Lock(LockError::Held { .. }) => {
                 Some("wait for its end with `--wait`, or run in a copy of the folder".into())
             }
             _ => None,
+        }
+    }
+}
+
+fn report_failures(text: &mut String, failures: &[environment::Failure]) {
+    for failure in failures {
+        let steps = names(&failure.steps);
+        let (name, error) = (&failure.name, &failure.error);
+        line(text, format_args!("  {name}, for {steps}: {error}"));
+        report_causes(text, std::error::Error::source(error), "  ");
+        if let MakeError::Tool {
+            last_lines, log, ..
+        } = error
+        {
+            for said in last_lines.lines() {
+                line(text, format_args!("    | {said}"));
+            }
+            line(text, format_args!("    log: {}", shown(log)));
         }
     }
 }
@@ -410,7 +446,9 @@ impl ProblemKind {
     fn hint(&self) -> Option<String> {
         Some(match self {
             ProblemKind::Project(error) => return error.hint(),
-            ProblemKind::NoSteps { known } => format!("name them, for instance `--steps {}`", known.join(",")),
+            ProblemKind::NoSteps { known } => {
+                format!("name them, for instance `--steps {}`", known.join(","))
+            }
             ProblemKind::UnknownStep { name, known } if known.is_empty() => {
                 format!("a step is a folder with an MLproject, here `{name}/MLproject`")
             }
@@ -419,14 +457,16 @@ impl ProblemKind {
             | ProblemKind::UnknownParameter { name, known }
             | ProblemKind::UndeclaredFile { name, known, .. } => suggestion(name, known),
             ProblemKind::MissingParameter { name, step } => {
-                format!("give it with `-P {name}=VALUE`, or for this step alone with `-P {step}.{name}=VALUE`")
+                format!(
+                    "give it with `-P {name}=VALUE`, or for this step alone with `-P {step}.{name}=VALUE`"
+                )
             }
-            ProblemKind::MissingInput { maker: Some(maker), .. } => {
+            ProblemKind::MissingInput {
+                maker: Some(maker), ..
+            } => {
                 format!("step `{maker}` makes it and has to run before")
             }
-            ProblemKind::Manager { .. } => {
-                "run the command without an environment: `--env-manager local`, or `env_manager: local` in the pipeline's MLproject".into()
-            }
+            ProblemKind::Environment(error) => return error.hint(),
             _ => return None,
         })
     }
@@ -452,7 +492,7 @@ fn suggestion(name: &str, known: &[impl AsRef<str>]) -> String {
 }
 
 /// How a process ended, as the end of a sentence that starts with its name.
-fn describe(status: ExitStatus) -> String {
+pub(crate) fn describe(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("failed with exit code {code}"),
@@ -463,7 +503,7 @@ fn describe(status: ExitStatus) -> String {
 
 /// A time for people: `0.1 s`, `2h 3m 20s`.
 pub(crate) fn seconds(time: Duration) -> String {
-    if time < Duration::from_secs(60) {
+    if time < Duration::from_mins(1) {
         return format!("{:.1} s", time.as_secs_f64());
     }
     humantime::format_duration(Duration::from_secs(time.as_secs())).to_string()
@@ -486,7 +526,7 @@ pub(crate) fn shown(path: &Path) -> std::path::Display<'_> {
     }
 }
 
-fn names(names: &[impl AsRef<str>]) -> String {
+pub(crate) fn names(names: &[impl AsRef<str>]) -> String {
     let quoted: Vec<String> = names
         .iter()
         .map(|name| format!("`{}`", name.as_ref()))

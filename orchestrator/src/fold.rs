@@ -50,7 +50,8 @@ impl Fold {
                     self.is_returned = true;
                     State::Text
                 }
-                (State::Text | State::Escape | State::Control, ESCAPE) => State::Escape,
+                (State::Text | State::Escape | State::Control, ESCAPE)
+                | (State::Escape, b' '..=b'/') => State::Escape,
                 (State::Text, b'\0') | (State::Binary, _) => {
                     self.finish(out)?;
                     out.write_all(bytes)?;
@@ -62,10 +63,8 @@ impl Fold {
                     self.text(&bytes[..used], out)?;
                     State::Text
                 }
-                (State::Escape, b'[') => State::Control,
                 (State::Escape, b']' | b'P' | b'X' | b'^' | b'_') => State::String,
-                (State::Escape, b' '..=b'/') => State::Escape,
-                (State::Control, b' '..=b'?') => State::Control,
+                (State::Escape, b'[') | (State::Control, b' '..=b'?') => State::Control,
                 // Cursor to a column, in practice to the first.
                 (State::Control, b'G') => {
                     self.is_returned = true;

@@ -4,6 +4,7 @@ mod cli;
 mod command;
 mod definition;
 mod download;
+mod elsewhere;
 mod environment;
 mod error;
 mod fold;
@@ -25,6 +26,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use elsewhere::Elsewhere;
 use error::Error;
 use redact::redact;
 
@@ -56,7 +58,7 @@ fn main() -> ExitCode {
 
 /// Does the supervisor's work if that is what this process was started for.
 fn supervisor_role(arguments: &[OsString]) -> Option<ExitCode> {
-    let [_, role, parent, grace, log, command] = arguments else {
+    let [_, role, parent, grace, log, command, elsewhere @ ..] = arguments else {
         return None;
     };
     if role != supervisor::ROLE {
@@ -64,10 +66,13 @@ fn supervisor_role(arguments: &[OsString]) -> Option<ExitCode> {
     }
     let parent = parent.to_str()?.parse().ok()?;
     let grace = Duration::from_millis(grace.to_str()?.parse().ok()?);
+    let elsewhere = Elsewhere::from_arguments(elsewhere);
+    let (command, elsewhere) = (command.to_str()?, elsewhere.as_ref());
     Some(supervisor::supervise(
         parent,
         grace,
         log.as_ref(),
-        command.to_str()?,
+        command,
+        elsewhere,
     ))
 }

@@ -1,6 +1,6 @@
 //! The way through: load, plan everything, run.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use crate::cli::{self, Action, Format, Request};
 use crate::definition::Pipeline;
 use crate::download;
-use crate::error::{Cause, Error, Failure, seconds, shown};
+use crate::environment::{self, EnvironmentError, InUse, Making, Store, Wrapped};
+use crate::error::{Cause, Error, Failure, Problem, ProblemKind, seconds, shown};
 use crate::list;
 use crate::lock::{Lock, LockError};
 use crate::log;
@@ -23,6 +24,9 @@ const LAST_LINES: usize = 20;
 /// Does what the command line asks for.
 pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
     let caller = std::env::current_dir()?;
+    if let Some(request) = cli::without_pipeline(arguments) {
+        return environments(&request, &caller);
+    }
     let (pipeline, request) = load(arguments, &caller)?;
     let plan = || plan::make(&pipeline, &request, &caller).map_err(Error::Plan);
     match request.action {
@@ -37,13 +41,40 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
         // The plan of one who waits is made of what the run before leaves behind.
         Action::Run if request.wait => {
             let lock = wait_for(pipeline.root())?;
-            execute(&plan()?, &request, &lock)
+            execute(&plan()?, &request, &caller, &lock)
         }
         Action::Run => {
             let plan = plan()?;
-            execute(&plan, &request, &Lock::take(&plan.root, false)?)
+            let lock = Lock::take(&plan.root, false)?;
+            execute(&plan, &request, &caller, &lock)
         }
+        Action::EnvList | Action::EnvPrune(_) => environments(&request, &caller),
     }
+}
+
+/// Lists or removes environments, which needs no pipeline.
+fn environments(request: &Request, caller: &Path) -> Result<(), Error> {
+    let Some(store) = plan::settings(request, caller).store else {
+        let kind = ProblemKind::Environment(EnvironmentError::NoStore);
+        return Err(Error::Plan(vec![Problem::general(None, kind)]));
+    };
+    if let Action::EnvPrune(days) = request.action {
+        let removed = environment::prune(&store, days);
+        let removed = removed.map_err(|source| Error::Store {
+            folder: store.root.clone(),
+            source,
+        })?;
+        return print(&lines(&removed));
+    }
+    let listed = environment::list(&store);
+    match request.format {
+        Format::Text => print(&lines(&listed)),
+        Format::Json => print(&(serde_json::to_string(&listed).map_err(io::Error::from)? + "\n")),
+    }
+}
+
+fn lines(items: &[impl ToString]) -> String {
+    items.iter().map(|item| item.to_string() + "\n").collect()
 }
 
 /// Reads the projects and then the command line, whose options they declare.
@@ -97,12 +128,17 @@ fn wait_for(root: &Path) -> Result<Lock, LockError> {
 }
 
 /// Runs the steps in order, up to the first that fails and may not.
-fn execute(plan: &Plan, request: &Request, lock: &Lock) -> Result<(), Error> {
+fn execute(plan: &Plan, request: &Request, caller: &Path, lock: &Lock) -> Result<(), Error> {
+    let interruption = Interruption::watch()?;
+    let store = plan::settings(request, caller).store;
+    let _in_use = make_environments(plan, request, store.as_ref(), &interruption)?;
+    let (name, locked) = lock.variable();
     let run = Run {
         root: &plan.root,
         grace: request.grace,
-        variables: [lock.variable()],
-        interruption: Interruption::watch()?,
+        store,
+        variables: [(name.to_owned(), locked.to_string_lossy().into_owned())],
+        interruption,
     };
     let start = Instant::now();
     let count = plan.steps.len();
@@ -141,11 +177,40 @@ fn execute(plan: &Plan, request: &Request, lock: &Lock) -> Result<(), Error> {
     Ok(())
 }
 
+/// Has every environment made that is not there, before the first step.
+fn make_environments(
+    plan: &Plan,
+    request: &Request,
+    store: Option<&Store>,
+    interruption: &Interruption,
+) -> Result<Option<InUse>, Error> {
+    let Some(store) = store else {
+        // Then the plan knows only local ones.
+        return Ok(None);
+    };
+    let making = Making {
+        store,
+        jobs: request.environments.jobs,
+        grace: request.grace,
+        interruption,
+    };
+    let steps = plan.steps.iter();
+    let steps = steps.map(|step| (step.name.as_str(), &step.environment));
+    let made = environment::make_all(steps, making);
+    match interruption.signal() {
+        Some(signal) => Err(Error::InterruptedMaking(signal)),
+        None => made.map(Some).map_err(Error::Environments),
+    }
+}
+
 /// What all steps of a run have in common.
 struct Run<'a> {
     root: &'a Path,
     grace: Duration,
-    variables: [(&'a str, &'a OsStr); 1],
+    /// Where environments are kept; none when all are local.
+    store: Option<Store>,
+    /// For the steps, besides the caller's.
+    variables: [(String, String); 1],
     interruption: Interruption,
 }
 
@@ -173,12 +238,25 @@ impl Run<'_> {
         self.attempt(step)
     }
 
+    /// The step's command in its environment.
+    fn wrap(&self, step: &PlannedStep) -> Wrapped {
+        let job = environment::Job {
+            step: &step.name,
+            command: &step.command,
+            root: self.root,
+            folder: &step.cwd,
+            reads: &step.inputs,
+            writes: &step.outputs,
+            variables: &self.variables,
+        };
+        step.environment.wrap(&job, self.store.as_ref())
+    }
+
     fn attempt(&self, step: &PlannedStep) -> Result<(), Error> {
         let log = log::create(self.root, &step.name).map_err(Error::Log)?;
         let job = Job {
-            command: &step.command,
+            wrapped: &self.wrap(step),
             folder: &step.cwd,
-            variables: &self.variables,
             log: &log,
             timeout: step.patience.timeout,
             grace: self.grace,

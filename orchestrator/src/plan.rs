@@ -10,10 +10,10 @@ use serde::{Serialize, Serializer};
 use crate::cli::Request;
 use crate::command;
 use crate::definition::{MAIN, Pipeline, Step};
-use crate::environment::{Environment, Manager};
+use crate::environment::{Environment, Manager, Settings, Store};
 use crate::error::{Place, Problem, ProblemKind, ProjectError};
 use crate::parameters::{self, Resolved, Sources};
-use crate::project::{EntryPoint, Parameter, Project};
+use crate::project::{EntryPoint, EnvironmentFile, Parameter, Project, absolute};
 
 /// What will run, in order. What `--dry-run` prints is the value that is executed.
 #[derive(Debug, Serialize)]
@@ -36,9 +36,10 @@ pub(crate) struct PlannedStep {
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) environment: Environment,
     #[serde(skip)]
-    inputs: Vec<PathBuf>,
+    pub(crate) outputs: Vec<PathBuf>,
+    /// The other files that the parameters name.
     #[serde(skip)]
-    outputs: Vec<PathBuf>,
+    pub(crate) inputs: Vec<PathBuf>,
     /// Whether the run may go on when it fails.
     #[serde(skip)]
     pub(crate) allow_failure: bool,
@@ -50,7 +51,7 @@ pub(crate) struct PlannedStep {
 }
 
 impl PlannedStep {
-    /// Whether it reads a file that an earlier step writes.
+    /// Whether its parameters name a file that an earlier step writes.
     pub(crate) fn needs(&self, earlier: &PlannedStep) -> bool {
         let mut inputs = self.inputs.iter();
         inputs.any(|input| earlier.outputs.iter().any(|output| overlap(output, input)))
@@ -87,6 +88,7 @@ pub(crate) fn make(
         request,
         caller,
         storage: storage(),
+        settings: settings(request, caller),
     };
     let mut problems = context.unknown_parameters();
     let mut steps: Vec<PlannedStep> = Vec::new();
@@ -126,6 +128,7 @@ struct Context<'a> {
     request: &'a Request,
     caller: &'a Path,
     storage: PathBuf,
+    settings: Settings,
 }
 
 impl Context<'_> {
@@ -202,17 +205,20 @@ impl Context<'_> {
         earlier: &[PlannedStep],
     ) -> (PlannedStep, Vec<Complaint>) {
         let manager = manager(self.pipeline, self.request, step, project);
-        let environment = Environment {
-            manager,
-            file: project.environment.file().map(Path::to_owned),
+        let (environment, wrong) = self.settings.plan(manager, project);
+        let resolved = if environment.moves_the_project() {
+            with_absolute_files(resolved)
+        } else {
+            resolved
         };
         let command = render(entry_point, &resolved);
         let of_entry_point = undeclared_files(entry_point)
             .into_iter()
             .chain(command.as_ref().err().cloned());
         let of_entry_point = of_entry_point.map(|kind| (Some(entry_point.place.clone()), kind));
-        let of_project = environment_problems(&environment).into_iter();
-        let of_project = of_project.map(|kind| (Some(project.place.clone()), kind));
+        let of_project = wrong
+            .into_iter()
+            .map(|kind| (Some(project.place.clone()), kind));
         let of_files = self.file_problems(step, entry_point, &resolved, earlier);
         let complaints = of_project.chain(of_files).chain(of_entry_point).collect();
         let planned = PlannedStep {
@@ -221,13 +227,11 @@ impl Context<'_> {
             entry_point: entry_point.name.clone(),
             cwd: project.folder.clone(),
             command: command.unwrap_or_default(),
-            inputs: files(&entry_point.inputs, &resolved)
-                .map(Path::to_owned)
-                .collect(),
             outputs: files(&entry_point.outputs, &resolved)
                 .map(Path::to_owned)
                 .collect(),
             allow_failure: step.entry.as_ref().is_some_and(|entry| entry.allow_failure),
+            inputs: other_files(entry_point, &resolved),
             downloads: downloads(&resolved),
             patience: self.patience(step),
             parameters: resolved
@@ -379,8 +383,22 @@ impl Context<'_> {
     }
 }
 
+/// What the command line says about environments.
+pub(crate) fn settings(request: &Request, caller: &Path) -> Settings {
+    let options = &request.environments;
+    let root = options.root.as_ref().map(|root| absolute(caller, root));
+    Settings {
+        store: Store::new(root.as_deref()),
+        is_offline: options.is_offline,
+        docker: options.docker.clone(),
+    }
+}
+
 /// Which tool makes a step's environment: the command line decides, then the step's entry, then the
 /// pipeline, then the project itself.
+///
+/// A project with a container has nothing for the others to make an environment from: as under MLflow
+/// it stays in its container, unless it is to run in none.
 pub(crate) fn manager(
     pipeline: &Pipeline,
     request: &Request,
@@ -392,7 +410,12 @@ pub(crate) fn manager(
         .env_manager
         .or(of_entry)
         .or(pipeline.project.env_manager);
-    said.unwrap_or_else(|| project.environment.default_manager())
+    let by_project = project.environment.default_manager();
+    match (said, &project.environment) {
+        (Some(Manager::Local), _) => Manager::Local,
+        (_, EnvironmentFile::Docker(_)) | (None, _) => by_project,
+        (Some(said), _) => said,
+    }
 }
 
 /// The declared entry point, else a script by its file name as MLflow runs it.
@@ -446,12 +469,28 @@ fn undeclared_files(entry_point: &EntryPoint) -> Vec<ProblemKind> {
         .collect()
 }
 
-fn environment_problems(environment: &Environment) -> Vec<ProblemKind> {
-    let file = environment.file.as_ref().filter(|file| !file.is_file());
-    let missing = file.map(|file| ProblemKind::NoEnvironmentFile { file: file.clone() });
-    let manager = environment.manager;
-    let unsupported = (manager != Manager::Local).then_some(ProblemKind::Manager { manager });
-    missing.into_iter().chain(unsupported).collect()
+/// The files of a step by their absolute path, for a place where relative ones lead elsewhere.
+fn with_absolute_files(resolved: Vec<Resolved>) -> Vec<Resolved> {
+    let absolute = |value: Resolved| match &value.path {
+        Some(path) => Resolved {
+            value: path.display().to_string(),
+            ..value
+        },
+        None => value,
+    };
+    resolved.into_iter().map(absolute).collect()
+}
+
+/// What the parameters name besides the outputs.
+fn other_files(entry_point: &EntryPoint, resolved: &[Resolved]) -> Vec<PathBuf> {
+    let others = resolved
+        .iter()
+        .filter(|value| !entry_point.outputs.contains(&value.name));
+    let paths = others.filter_map(|value| match &value.download {
+        Some(_) => Some(PathBuf::from(&value.value)),
+        None => value.path.clone(),
+    });
+    paths.collect()
 }
 
 fn render(entry_point: &EntryPoint, resolved: &[Resolved]) -> Result<String, ProblemKind> {
@@ -482,8 +521,8 @@ fn downloads(resolved: &[Resolved]) -> Vec<(String, PathBuf)> {
 
 /// The files that some of the parameters name.
 fn files<'a>(names: &'a [String], resolved: &'a [Resolved]) -> impl Iterator<Item = &'a Path> {
-    let named = resolved.iter().filter(|value| names.contains(&value.name));
-    named.filter_map(|value| value.path.as_deref())
+    let values = resolved.iter().filter(|value| names.contains(&value.name));
+    values.filter_map(|value| value.path.as_deref())
 }
 
 /// Whether two paths are the same, or one is a folder that holds the other.
@@ -515,6 +554,9 @@ impl std::fmt::Display for Plan {
             write!(formatter, "   environment: {}", step.environment.manager)?;
             if let Some(file) = &step.environment.file {
                 write!(formatter, " ({})", file.display())?;
+            }
+            if let Some(name) = &step.environment.name {
+                write!(formatter, ", {name}")?;
             }
             writeln!(formatter, "\n   command: {}", step.command)?;
         }

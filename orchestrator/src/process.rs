@@ -1,6 +1,7 @@
 //! Starts one command, watches it and waits for its end. The only file that names duct.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output};
@@ -13,6 +14,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
+use crate::environment::Wrapped;
 use crate::supervisor::ROLE;
 
 /// The signals that ask us to stop. They are passed on to the running command; when none is
@@ -26,7 +28,8 @@ pub(crate) struct Interruption {
 struct State {
     /// The first signal that came.
     signal: Option<i32>,
-    running: Option<Arc<Handle>>,
+    /// Environments are made several at once.
+    running: Vec<Arc<Handle>>,
 }
 
 impl Interruption {
@@ -41,11 +44,13 @@ impl Interruption {
             for signal in signals.forever() {
                 let mut state = watched.state();
                 state.signal.get_or_insert(signal);
-                match &state.running {
+                for running in &state.running {
                     // It may have ended by now.
-                    Some(running) => drop(running.send_signal(signal)),
+                    running.send_signal(signal).ok();
+                }
+                if state.running.is_empty() {
                     // Nothing runs that would have to be ended first.
-                    None => drop(emulate_default_handler(signal)),
+                    emulate_default_handler(signal).ok();
                 }
             }
         })?;
@@ -55,6 +60,20 @@ impl Interruption {
     /// The signal that asked us to stop, if one came.
     pub(crate) fn signal(&self) -> Option<i32> {
         self.state().signal
+    }
+
+    /// Starts a command that is told of signals until it is [`Interruption::forget`]ten.
+    fn start(&self, command: &Expression) -> io::Result<Arc<Handle>> {
+        let mut state = self.state();
+        let running = Arc::new(command.start()?);
+        state.running.push(Arc::clone(&running));
+        Ok(running)
+    }
+
+    fn forget(&self, ended: &Arc<Handle>) {
+        self.state()
+            .running
+            .retain(|running| !Arc::ptr_eq(running, ended));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -74,11 +93,8 @@ pub(crate) struct Ended {
 /// A command line about to be run.
 #[derive(Debug)]
 pub(crate) struct Job<'a> {
-    /// The text for `bash -c`.
-    pub(crate) command: &'a str,
+    pub(crate) wrapped: &'a Wrapped,
     pub(crate) folder: &'a Path,
-    /// Set for the command besides the caller's environment.
-    pub(crate) variables: &'a [(&'a str, &'a OsStr)],
     /// An existing file that its output is added to.
     pub(crate) log: &'a Path,
     /// After this time the command is stopped as by a signal.
@@ -89,35 +105,13 @@ pub(crate) struct Job<'a> {
 
 /// Runs a command line by `bash -c` in a folder, as MLflow does: without `-e` and without `pipefail`.
 ///
-/// The command has the caller's environment and our standard input; its output is passed on to ours
-/// and kept. It runs under a supervisor, which ends all of its processes with it and with us. Fails
-/// only when the shell cannot be started; how the command ended is in the status.
+/// The command has the caller's variables with its own changes to them, and our standard input; its
+/// output is passed on to ours and kept. It runs under a supervisor, which ends all of its processes
+/// with it and with us. Fails only when the shell cannot be started; how the command ended is in the
+/// status.
 pub(crate) fn run(job: &Job, interruption: &Interruption) -> io::Result<Ended> {
     find_bash()?;
-    let (parent, grace) = (
-        std::process::id().to_string(),
-        job.grace.as_millis().to_string(),
-    );
-    let role: [&OsStr; 5] = [
-        ROLE.as_ref(),
-        parent.as_ref(),
-        grace.as_ref(),
-        job.log.as_ref(),
-        job.command.as_ref(),
-    ];
-    let supervisor = duct::cmd(our_program()?, role).dir(job.folder);
-    let supervisor = job
-        .variables
-        .iter()
-        .fold(supervisor, |command, (name, value)| {
-            command.env(name, value)
-        });
-    let running = {
-        let mut state = interruption.state();
-        let running = Arc::new(without_cargo(supervisor).unchecked().start()?);
-        state.running = Some(Arc::clone(&running));
-        running
-    };
+    let running = interruption.start(&supervised(job.wrapped, job.folder, job.log, job.grace)?)?;
     let has_ended = match job.timeout {
         Some(timeout) => running.wait_timeout(timeout)?.is_some(),
         None => true,
@@ -126,11 +120,68 @@ pub(crate) fn run(job: &Job, interruption: &Interruption) -> io::Result<Ended> {
         running.send_signal(SIGTERM)?;
     }
     let status = running.wait()?.status;
-    interruption.state().running = None;
+    interruption.forget(&running);
     Ok(Ended {
         status,
         timed_out: !has_ended,
     })
+}
+
+/// Runs a command line as a step's, with an input of its own and its output in a file.
+pub(crate) fn run_logged(
+    command: &str,
+    folder: &Path,
+    input: File,
+    log: File,
+    grace: Duration,
+    interruption: &Interruption,
+) -> io::Result<ExitStatus> {
+    find_bash()?;
+    // Its whole output goes to the file already.
+    let no_log = Path::new("/dev/null");
+    let supervisor = supervised(&Wrapped::plain(command), folder, no_log, grace)?;
+    let supervisor = supervisor
+        .stdin_file(input)
+        .stderr_to_stdout()
+        .stdout_file(log);
+    let running = interruption.start(&supervisor)?;
+    let status = running.wait()?.status;
+    interruption.forget(&running);
+    Ok(status)
+}
+
+/// A command line under a supervisor, not started yet.
+fn supervised(
+    wrapped: &Wrapped,
+    folder: &Path,
+    log: &Path,
+    grace: Duration,
+) -> io::Result<Expression> {
+    let parent = std::process::id().to_string();
+    let grace = grace.as_millis().to_string();
+    let mut arguments: Vec<&OsStr> = vec![
+        ROLE.as_ref(),
+        parent.as_ref(),
+        grace.as_ref(),
+        log.as_ref(),
+        wrapped.command.as_ref(),
+    ];
+    if let Some(elsewhere) = &wrapped.elsewhere {
+        arguments.extend([
+            OsStr::new(&elsewhere.set_up),
+            OsStr::new(&elsewhere.clean_up),
+        ]);
+    }
+    let supervisor = duct::cmd(our_program()?, arguments).dir(folder);
+    let changes = wrapped.variables.iter();
+    let supervisor = changes.fold(
+        without_cargo(supervisor),
+        |supervisor, (name, value)| match value {
+            Some(value) => supervisor.env(name, value),
+            None => supervisor.env_remove(name),
+        },
+    );
+    Ok(supervisor.unchecked())
 }
 
 /// The file that this process was started from, also when it has been replaced or removed since, as

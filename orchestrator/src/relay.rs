@@ -168,7 +168,7 @@ impl Stream {
             source: File::from(source),
             target,
             fold: Fold::default(),
-            size: is_terminal.then(|| Winsize {
+            size: is_terminal.then_some(Winsize {
                 ws_row: 0,
                 ws_col: 0,
                 ws_xpixel: 0,

@@ -23,10 +23,12 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
+use crate::elsewhere::Elsewhere;
 use crate::relay::Relay;
 
 /// The first argument of a process in this role; the pid of its parent, the grace period in
-/// milliseconds, the file of the step's log and the command line for `bash -c` follow.
+/// milliseconds, the file of the step's log and the command line for `bash -c` follow; and for a step
+/// that runs elsewhere the two command lines of [`Elsewhere`].
 pub(crate) const ROLE: &str = "--supervise";
 
 /// By this signal the kernel tells that the orchestrator has died, once for each of its threads.
@@ -39,7 +41,8 @@ const KILL_AGAIN: Duration = Duration::from_millis(20);
 const CANNOT_START: u8 = 126;
 
 /// What the supervisor is told of.
-enum Event {
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Event {
     Signal(i32),
     /// All output has been passed on.
     Relayed,
@@ -47,24 +50,44 @@ enum Event {
 
 /// Runs a command line to its end and to that of all its processes; does not return if it was killed
 /// by a signal, which then kills this process, too.
-pub(crate) fn supervise(parent: u32, grace: Duration, log: &Path, command: &str) -> ExitCode {
-    match start(parent, grace, log, command) {
-        Ok((supervision, events)) => end_as(supervision.run(&events)),
-        Err(error) => {
-            eprintln!("error: cannot start bash: {error}");
-            ExitCode::from(CANNOT_START)
-        }
-    }
-}
-
-/// Starts the command line, and the relay of its output.
-fn start(
+pub(crate) fn supervise(
     parent: u32,
     grace: Duration,
     log: &Path,
     command: &str,
-) -> io::Result<(Supervision, Receiver<Event>)> {
-    let (sender, events) = prepare(parent)?;
+    elsewhere: Option<&Elsewhere>,
+) -> ExitCode {
+    let (sender, events) = match prepare(parent) {
+        Ok(prepared) => prepared,
+        Err(error) => return cannot_start(&error),
+    };
+    if let Some(code) = elsewhere.and_then(|elsewhere| elsewhere.set_up(&events)) {
+        return ExitCode::from(code);
+    }
+    let mut supervision = match start(grace, log, command, sender) {
+        Ok(supervision) => supervision,
+        Err(error) => return cannot_start(&error),
+    };
+    let status = supervision.run(&events);
+    let has_succeeded = status.exit_status() == Some(0);
+    if let Some(elsewhere) = elsewhere.filter(|_| supervision.is_told || !has_succeeded) {
+        elsewhere.clean_up();
+    }
+    end_as(status)
+}
+
+fn cannot_start(error: &io::Error) -> ExitCode {
+    eprintln!("error: cannot start bash: {error}");
+    ExitCode::from(CANNOT_START)
+}
+
+/// Starts the command line, and the relay of its output.
+fn start(
+    grace: Duration,
+    log: &Path,
+    command: &str,
+    sender: Sender<Event>,
+) -> io::Result<Supervision> {
     let log = File::options().append(true).open(log)?;
     let (relay, stdout, stderr) = Relay::new(log)?;
     let shell = Command::new("bash")
@@ -82,7 +105,7 @@ fn start(
         sender.send(Event::Relayed).ok();
     })?;
     let step = i32::try_from(shell.id()).ok().and_then(Pid::from_raw);
-    let supervision = Supervision {
+    Ok(Supervision {
         step: step.expect("a child has a pid"),
         grace,
         stopping: None,
@@ -90,8 +113,7 @@ fn start(
         status: None,
         over: Some(over),
         is_relayed: false,
-    };
-    Ok((supervision, events))
+    })
 }
 
 /// Takes the role; from here on signals arrive at the receiver.
@@ -138,7 +160,7 @@ struct Supervision {
 }
 
 impl Supervision {
-    fn run(mut self, events: &Receiver<Event>) -> WaitStatus {
+    fn run(&mut self, events: &Receiver<Event>) -> WaitStatus {
         loop {
             match self.next(events) {
                 Some(Event::Signal(SIGCHLD)) => {}

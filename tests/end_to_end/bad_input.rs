@@ -257,20 +257,18 @@ fn environments_that_are_not_there() {
         "d/MLproject",
         "conda_env: d.yml\npython_env: d.yml\nentry_points: {main: {command: 'true'}}",
     );
-    let hint = "    hint: run the command without an environment: `--env-manager local`, \
-                or `env_manager: local` in the pipeline's MLproject\n";
+    let hint = "    hint: set MLFLOW_CONDA_HOME or CONDA_EXE; or `--env-manager uv`, if the packages \
+                come from PyPI; `--env-manager local` runs the command without an environment\n";
     let text = format!(
         "error: 4 problems; nothing was run
-  step `a`: environment manager `conda` is not supported yet (a/MLproject)
+  step `a`: environment manager `conda` needs `/none/bin/conda`, and there is none (a/MLproject)
 {hint}  step `c`: there is no environment file c/env.yml (c/MLproject)
-  step `c`: environment manager `conda` is not supported yet (c/MLproject)
+  step `c`: environment manager `conda` needs `/none/bin/conda`, and there is none (c/MLproject)
 {hint}  step `d`: d/MLproject: a project can have one environment, but this one names `python_env`, `conda_env`
 "
     );
-    refused(
-        &folder,
-        &["--steps", "a,c,d", "--env-manager", "conda"],
-        1,
-        &text,
-    );
+    let arguments = ["--steps", "a,c,d", "--env-manager", "conda"];
+    let run = folder.orchestrator(&arguments);
+    run.env("MLFLOW_CONDA_HOME", "/none").run().fails(1, &text);
+    assert!(!folder.exists("ran"), "a step was run");
 }

@@ -8,6 +8,8 @@
 mod bad_input;
 mod corpus;
 mod definitions;
+mod docker;
+mod environments;
 mod harness;
 mod interruption;
 mod keep_going;
@@ -23,3 +25,4 @@ mod reliability;
 mod running;
 mod sources;
 mod titanic;
+mod venv;

@@ -60,3 +60,69 @@ fn mlflow_runs_each_step_alone() {
     );
     assert_eq!(folder.read("clean.csv"), "a,b\n007,x\n");
 }
+
+/// Prints the name of the conda environment for each file named.
+const CONDA_NAMES: &str = "import sys; from mlflow.utils.conda import _get_conda_env_name as name; print(*map(name, sys.argv[1:]), sep='\\n')";
+
+#[test]
+#[ignore = "needs MLflow"]
+fn conda_names_are_those_of_mlflow_for_fifty_files_without_a_conda() {
+    let folder = Folder::new();
+    let python = ["3.8", "3.9.18", "3.10", "3.11.7", "3.12"];
+    // Between the lines, and at the end.
+    let breaks = [
+        ("\n", "\n"),
+        ("\r\n", "\r\n"),
+        ("\r", "\r"),
+        ("\n", ""),
+        ("\n", "\n\n# comment: \u{e4}\u{1f600}\n"),
+    ];
+    let starts = ["", "\u{feff}"];
+    let cases = python
+        .iter()
+        .flat_map(|python| breaks.map(|breaks| (python, breaks)));
+    let texts = cases.flat_map(|(python, (between, end))| {
+        let lines = [
+            "name: x",
+            "dependencies:",
+            &format!("  - python={python}"),
+            "  - pip",
+        ];
+        let text = lines.join(between) + end;
+        starts.map(|start| format!("{start}{text}"))
+    });
+    let texts: Vec<String> = texts.collect();
+    assert_eq!(texts.len(), 50);
+    let mut steps = Vec::new();
+    folder.file("MLproject", "name: demo");
+    for (number, text) in texts.iter().enumerate() {
+        let name = format!("s{number}");
+        folder.step(&name, "command: 'true'");
+        folder.file(&format!("{name}/conda.yaml"), text);
+        steps.push(name);
+    }
+    let files: Vec<String> = steps
+        .iter()
+        .map(|step| format!("{step}/conda.yaml"))
+        .collect();
+    let mut arguments = vec!["-c", CONDA_NAMES];
+    arguments.extend(files.iter().map(String::as_str));
+    // The one that has MLflow, which is first on PATH.
+    let theirs = folder.program_in_path("python", &arguments).run();
+    theirs.ends(0);
+    // It is looked for, but not started.
+    let conda = folder
+        .file("home/bin/conda", "")
+        .path()
+        .join("home/bin/conda");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(conda, executable).unwrap();
+    let ours = folder.orchestrator(&["--steps", &steps.join(","), "--dry-run", "--format", "json"]);
+    let ours = ours.env("MLFLOW_CONDA_HOME", "home").run().json();
+    let ours = ours["steps"].as_array().unwrap().iter();
+    let ours: Vec<&str> = ours
+        .map(|step| step["environment"]["name"].as_str().unwrap())
+        .collect();
+    let theirs = theirs.stdout();
+    assert_eq!(ours, theirs.lines().collect::<Vec<_>>());
+}

@@ -196,7 +196,8 @@ fn what_a_failed_step_said_last_is_told() {
     let folder = step("seq 30\nprintf 'at the \\033[1mend'\nexit 3");
     let ended = folder.orchestrator(&["--steps", "s"]).run();
     ended.ends(1);
-    let last: String = (12..=30).map(|line| format!("    {line}\n")).collect();
+    let last: Vec<String> = (12..=30).map(|line| format!("    {line}\n")).collect();
+    let last = last.concat();
     let said = ended.stderr();
     let expected =
         format!("  log: mlruns/0/[RUN]/artifacts/s.log\n  last 20 lines:\n{last}    at the end\n");

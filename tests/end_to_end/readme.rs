@@ -14,6 +14,35 @@ fn blocks(language: &str) -> Vec<String> {
     blocks.map(str::to_owned).collect()
 }
 
+/// What the section "Environments" shows for one kind, as one script.
+pub(crate) fn kind(name: &str) -> String {
+    let blocks = blocks("sh");
+    let block = blocks
+        .iter()
+        .find(|block| block.contains("mkdir -p kinds"))
+        .unwrap();
+    let mut parts = block.split("\n\n");
+    let folders = parts.next().unwrap();
+    let step = parts
+        .find(|part| part.contains(&format!("--steps {name}")))
+        .unwrap();
+    format!("set -e\n{folders}\n{step}\n")
+}
+
+#[test]
+fn a_local_step_can_be_copied() {
+    let folder = Folder::new();
+    let ended = folder
+        .program_in_path("bash", &["-c", &kind("local")])
+        .run();
+    ended.ends(0);
+    assert!(
+        ended.stdout().starts_with("Python 3."),
+        "{}",
+        ended.stdout()
+    );
+}
+
 /// The blocks that begin with their file name, as a comment.
 fn files() -> Vec<(String, String)> {
     let named = blocks("yaml").into_iter().chain(blocks("python"));

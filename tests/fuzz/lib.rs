@@ -8,12 +8,16 @@
 //! RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz mlproject found tests/fuzz/corpus/mlproject -- -max_total_time=60
 //! ```
 
-#![expect(dead_code, reason = "the modules are those of a larger program")]
+#![expect(
+    dead_code,
+    unused_imports,
+    reason = "the modules are those of a larger program"
+)]
 
 #[path = "../../orchestrator/src/command.rs"]
 mod command;
-#[path = "../../orchestrator/src/environment.rs"]
-mod environment;
+#[path = "../../orchestrator/src/environment/manager.rs"]
+mod manager;
 #[path = "../../orchestrator/src/error.rs"]
 mod error;
 #[path = "../../orchestrator/src/project/mod.rs"]
@@ -28,6 +32,37 @@ pub(crate) struct Elsewhere;
 
 mod cli {
     pub(crate) use super::Elsewhere as StepsError;
+}
+
+mod environment {
+    pub(crate) use super::manager::Manager;
+
+    impl super::Elsewhere {
+        pub(crate) fn hint(&self) -> Option<String> {
+            None
+        }
+    }
+
+    pub(crate) use super::Elsewhere as EnvironmentError;
+
+    /// What `error.rs` tells of an environment that could not be made.
+    #[derive(Debug)]
+    pub(crate) struct Failure {
+        pub(crate) steps: Vec<String>,
+        pub(crate) name: String,
+        pub(crate) error: MakeError,
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    pub(crate) enum MakeError {
+        #[error("{last_lines}")]
+        Tool {
+            last_lines: String,
+            log: std::path::PathBuf,
+        },
+        #[error("")]
+        Write {},
+    }
 }
 
 mod download {

@@ -5,6 +5,7 @@
 //! answer is an error with file and line, or the obvious meaning of a key that is left empty. The
 //! section `steps:` of a pipeline is ours alone and therefore strict.
 
+mod environment_file;
 mod node;
 mod python_text;
 mod yaml;
@@ -20,6 +21,7 @@ use crate::error::{Place, ProjectError};
 use node::{Entry, Node};
 use python_text::python_str;
 
+pub(crate) use environment_file::{PythonEnvironment, check_conda, load_conda, load_python};
 pub(crate) use python_text::python_repr_str;
 pub(crate) use yaml::Error as YamlError;
 
@@ -43,9 +45,19 @@ pub(crate) struct Project {
 pub(crate) enum EnvironmentFile {
     Conda(PathBuf),
     Python(PathBuf),
-    Docker,
+    Docker(DockerEnvironment),
     /// Nothing asked for: MLflow makes a bare environment of the current Python.
     None,
+}
+
+/// The section `docker_env`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DockerEnvironment {
+    pub(crate) image: String,
+    /// As for `docker run -v`.
+    pub(crate) volumes: Vec<String>,
+    /// Variables, with their value or else with the caller's.
+    pub(crate) variables: Vec<(String, Option<String>)>,
 }
 
 #[derive(Debug, Clone)]
@@ -118,19 +130,7 @@ impl Project {
         let Some(path) = find_file(folder)? else {
             return Ok(None);
         };
-        let bytes = std::fs::read(&path).map_err(|source| ProjectError::Read {
-            path: path.clone(),
-            source,
-        })?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = 1 + String::from_utf8_lossy(valid).matches('\n').count();
-            ProjectError::NotUtf8 {
-                path: path.clone(),
-                line,
-            }
-        })?;
-        Project::parse(&text, &path, folder).map(Some)
+        Project::parse(&read_text(&path)?, &path, folder).map(Some)
     }
 
     /// A folder without an MLproject; MLflow runs the scripts in it by their file name.
@@ -183,6 +183,21 @@ impl Project {
             .iter()
             .find(|entry_point| entry_point.name == name)
     }
+}
+
+fn read_text(path: &Path) -> Result<String, ProjectError> {
+    let bytes = std::fs::read(path).map_err(|source| ProjectError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + String::from_utf8_lossy(valid).matches('\n').count();
+        ProjectError::NotUtf8 {
+            path: path.to_owned(),
+            line,
+        }
+    })
 }
 
 /// The path below a base, without `.` and `..`, as Python's `os.path.abspath` writes it.
@@ -348,7 +363,7 @@ impl EnvironmentFile {
         }
         let file = |node: Node| Ok(folder.join(node.string("the name of a file")?));
         if let Some(docker) = root.get_if_true("docker_env") {
-            return check_docker(&docker).map(|()| EnvironmentFile::Docker);
+            return DockerEnvironment::parse(&docker).map(EnvironmentFile::Docker);
         }
         if let Some(python) = root.get_if_true("python_env") {
             return file(python).map(EnvironmentFile::Python);
@@ -374,7 +389,7 @@ impl EnvironmentFile {
     pub(crate) fn file(&self) -> Option<&Path> {
         match self {
             EnvironmentFile::Conda(file) | EnvironmentFile::Python(file) => Some(file),
-            EnvironmentFile::Docker | EnvironmentFile::None => None,
+            EnvironmentFile::Docker(_) | EnvironmentFile::None => None,
         }
     }
 
@@ -383,35 +398,43 @@ impl EnvironmentFile {
         match self {
             EnvironmentFile::Conda(_) => Manager::Conda,
             EnvironmentFile::Python(_) | EnvironmentFile::None => Manager::Virtualenv,
-            EnvironmentFile::Docker => Manager::Docker,
+            EnvironmentFile::Docker(_) => Manager::Docker,
         }
     }
 }
 
-/// What MLflow asks of the section `docker_env`.
-fn check_docker(docker: &Node) -> Result<(), ProjectError> {
-    const IMAGE: &str = "a mapping with a key `image`";
-    docker.entries(IMAGE)?;
-    if docker.get_if_true("image").is_none() {
-        return Err(docker.shape(IMAGE));
-    }
-    let is_list_of = |node: &Node, fits: fn(&Value) -> bool| {
-        let items = node.value().as_sequence();
-        items.is_some_and(|items| items.iter().all(fits))
-    };
-    if let Some(volumes) = docker.get_if_true("volumes")
-        && !is_list_of(&volumes, |item| node::text(item).is_some())
-    {
-        return Err(volumes.shape("a list of texts such as `/from:/to`"));
-    }
-    if let Some(variables) = docker.get_if_true("environment")
-        && !is_list_of(&variables, |item| {
-            node::text(item).is_some() || item.is_sequence()
+impl DockerEnvironment {
+    /// What MLflow asks of the section: an image, texts as volumes, names or pairs as variables.
+    fn parse(docker: &Node) -> Result<DockerEnvironment, ProjectError> {
+        const IMAGE: &str = "a mapping with a key `image`";
+        docker.entries(IMAGE)?;
+        let image = docker
+            .get_if_true("image")
+            .map(|image| python_str(image.value()));
+        let variables = match docker.get_if_true("environment") {
+            None => Vec::new(),
+            Some(list) => {
+                let items = list.value().as_sequence().map(|items| items.iter());
+                let parsed = items.and_then(|items| items.map(variable).collect());
+                parsed.ok_or_else(|| list.shape("a list of names and of pairs `[NAME, value]`"))?
+            }
+        };
+        Ok(DockerEnvironment {
+            image: image.ok_or_else(|| docker.shape(IMAGE))?,
+            volumes: docker.texts_of("volumes", "a list of texts such as `/from:/to`")?,
+            variables,
         })
-    {
-        return Err(variables.shape("a list of names and of pairs `[NAME, value]`"));
     }
-    Ok(())
+}
+
+fn variable(item: &Value) -> Option<(String, Option<String>)> {
+    if let Some(name) = node::text(item) {
+        return Some((name.to_owned(), None));
+    }
+    let [name, value, ..] = item.as_sequence()?.as_slice() else {
+        return None;
+    };
+    Some((python_str(name), Some(python_str(value))))
 }
 
 impl StepEntry {

@@ -67,22 +67,27 @@ impl<'a> Node<'a> {
 
     /// The items of a list of strings below a key; empty when the key is.
     pub(super) fn strings_of(&self, key: &'a str) -> Result<Vec<String>, ProjectError> {
-        const EXPECTED: &str = "a list of parameter names";
-        let Some(list) = self.get(key) else {
-            return Ok(Vec::new());
-        };
-        let items = list
-            .value
-            .as_sequence()
-            .ok_or_else(|| list.shape(EXPECTED))?;
-        items
-            .iter()
-            .map(|item| {
-                text(item)
-                    .map(str::to_owned)
-                    .ok_or_else(|| list.shape(EXPECTED))
-            })
-            .collect()
+        self.get(key).map_or(Ok(Vec::new()), |list| {
+            list.texts("a list of parameter names")
+        })
+    }
+
+    /// As [`Node::strings_of`], with whatever Python takes for false counting as empty.
+    pub(super) fn texts_of(
+        &self,
+        key: &'a str,
+        expected: &'static str,
+    ) -> Result<Vec<String>, ProjectError> {
+        self.get_if_true(key)
+            .map_or(Ok(Vec::new()), |list| list.texts(expected))
+    }
+
+    /// The items of this list of strings.
+    fn texts(&self, expected: &'static str) -> Result<Vec<String>, ProjectError> {
+        let items = self.value.as_sequence().into_iter().flatten();
+        let texts = items.map(|item| text(item).map(str::to_owned));
+        let texts = self.value.is_sequence().then(|| texts.collect()).flatten();
+        texts.ok_or_else(|| self.shape(expected))
     }
 
     /// The entries of a mapping, in order; an empty value counts as an empty mapping.

@@ -1,12 +1,11 @@
-//! The environment in which a step's command runs.
+//! The names of the tools that make environments.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde::Serialize;
 
-/// The tool that makes an environment, under MLflow's names.
+/// The tool that makes an environment, under MLflow's names; `docker` is ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Manager {
@@ -27,12 +26,4 @@ impl fmt::Display for Manager {
             Manager::Docker => "docker",
         })
     }
-}
-
-/// What a step's environment is made by, and from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Environment {
-    pub(crate) manager: Manager,
-    /// The project's environment file, also when the manager does not use it.
-    pub(crate) file: Option<PathBuf>,
 }

@@ -1,0 +1,287 @@
+//! Makes what is not there yet: different environments at once, each by one run at a time.
+
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::store::{Lock, Store};
+use super::{Environment, Failure, MakeError};
+use crate::process::{self, Interruption};
+
+/// How often one who waits for another run looks whether it is done.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How many of a tool's last lines a message repeats.
+const LAST_LINES: usize = 20;
+
+/// How environments are made in a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Making<'a> {
+    pub(crate) store: &'a Store,
+    /// How many are made at once.
+    pub(crate) jobs: usize,
+    pub(crate) grace: Duration,
+    pub(crate) interruption: &'a Interruption,
+}
+
+/// Environments that nobody removes as long as this lives.
+#[derive(Debug)]
+pub(crate) struct InUse {
+    _locks: Vec<Lock>,
+}
+
+/// An environment that several steps may have in common.
+struct Wanted<'a> {
+    environment: &'a Environment,
+    name: &'a str,
+    steps: Vec<&'a str>,
+}
+
+/// Sees to it that the environment of every step is there; tells all that could not be made.
+///
+/// Nothing is started for an environment that is there.
+pub(crate) fn make_all<'a>(
+    steps: impl Iterator<Item = (&'a str, &'a Environment)>,
+    making: Making<'_>,
+) -> Result<InUse, Vec<Failure>> {
+    let (mut locks, mut failures, mut missing) = (Vec::new(), Vec::new(), VecDeque::new());
+    for wanted in distinct(steps) {
+        if !wanted.environment.is_recorded() && wanted.environment.is_ready(making.store) {
+            // The engine keeps it, so it needs no folder of ours.
+            continue;
+        }
+        match ready(&wanted, making.store) {
+            Ok(Some(lock)) => locks.push(lock),
+            Ok(None) => missing.push_back(wanted),
+            Err(error) => failures.push(wanted.failure(error)),
+        }
+    }
+    let workers = making.jobs.clamp(1, missing.len().max(1));
+    let missing = Mutex::new(missing);
+    let next = || {
+        missing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
+    };
+    let work = || {
+        let (mut locks, mut failures) = (Vec::new(), Vec::new());
+        while let Some(wanted) = next() {
+            match make(&wanted, making) {
+                Ok(lock) => locks.push(lock),
+                Err(error) => failures.push(wanted.failure(error)),
+            }
+        }
+        (locks, failures)
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            let (made, failed) = worker.join().expect("a worker does not panic");
+            locks.extend(made);
+            failures.extend(failed);
+        }
+    });
+    if failures.is_empty() {
+        Ok(InUse { _locks: locks })
+    } else {
+        Err(failures)
+    }
+}
+
+/// The environments without those that are named twice, and without `local`.
+fn distinct<'a>(steps: impl Iterator<Item = (&'a str, &'a Environment)>) -> Vec<Wanted<'a>> {
+    let mut wanted: Vec<Wanted> = Vec::new();
+    for (step, environment) in steps {
+        let Some(name) = environment.name.as_deref() else {
+            continue;
+        };
+        match wanted.iter_mut().find(|known| known.name == name) {
+            Some(known) => known.steps.push(step),
+            None => wanted.push(Wanted {
+                environment,
+                name,
+                steps: vec![step],
+            }),
+        }
+    }
+    wanted
+}
+
+impl Wanted<'_> {
+    fn failure(&self, error: MakeError) -> Failure {
+        Failure {
+            steps: self.steps.iter().map(|&step| step.to_owned()).collect(),
+            name: self.name.to_owned(),
+            error,
+        }
+    }
+}
+
+/// The shared lock on an environment that is complete.
+fn ready(wanted: &Wanted, store: &Store) -> Result<Option<Lock>, MakeError> {
+    let key = wanted.environment.key();
+    // The record is looked at under the lock, or it could be removed meanwhile.
+    if !wanted.environment.is_ready(store) {
+        return Ok(None);
+    }
+    let lock = store.share(&key).map_err(|source| MakeError::Write {
+        path: store.path(&key, "lock"),
+        source,
+    })?;
+    let lock = lock.filter(|_| wanted.environment.is_ready(store));
+    if lock.is_some() {
+        store.touch(&key);
+    }
+    Ok(lock)
+}
+
+/// Makes an environment, or waits until another run has made it.
+fn make(wanted: &Wanted, making: Making<'_>) -> Result<Lock, MakeError> {
+    let (store, key) = (making.store, wanted.environment.key());
+    let label = format!(
+        "environment {} ({})",
+        wanted.name,
+        wanted.environment.tool()
+    );
+    let mut has_told = false;
+    loop {
+        if let Some(lock) = ready(wanted, store)? {
+            return Ok(lock);
+        }
+        if making.interruption.signal().is_some() {
+            return Err(MakeError::Interrupted);
+        }
+        let lock = store.lock(&key).map_err(|source| MakeError::Write {
+            path: store.path(&key, "lock"),
+            source,
+        })?;
+        let Some(lock) = lock else {
+            if !std::mem::replace(&mut has_told, true) {
+                say(&format!("{label}: waiting for another run that makes it"));
+            }
+            std::thread::sleep(LOOK_AGAIN);
+            continue;
+        };
+        if wanted.environment.is_ready(store) {
+            continue;
+        }
+        say(&format!(
+            "{label}: making it for {}",
+            wanted.steps.join(", ")
+        ));
+        let start = Instant::now();
+        let workshop = Workshop::open(making, &key, &lock)?;
+        let record = wanted.environment.make(&workshop);
+        if matches!(record, Err(ref error) if !matches!(error, MakeError::Interrupted)) {
+            // What is half-made takes up room. That it cannot be removed is told by the next run.
+            store.remove(&key).ok();
+        }
+        let record = record?;
+        if let Some(record) = record {
+            let path = store.path(&key, "json");
+            let written = store.write_record(&key, &record);
+            written.map_err(|source| MakeError::Write { path, source })?;
+        }
+        wanted.environment.has_been_made(store);
+        say(&format!(
+            "{label}: made in {:.1} s",
+            start.elapsed().as_secs_f64()
+        ));
+        if !wanted.environment.is_recorded() {
+            // An engine keeps its images itself; the lock only kept others from building at once.
+            return Ok(lock);
+        }
+    }
+}
+
+/// Where one environment is made: commands run, their output goes to the log.
+pub(super) struct Workshop<'a> {
+    making: Making<'a>,
+    key: &'a str,
+    lock: &'a Lock,
+    log: PathBuf,
+}
+
+impl<'a> Workshop<'a> {
+    /// Clears away what a run that was killed has left.
+    fn open(making: Making<'a>, key: &'a str, lock: &'a Lock) -> Result<Workshop<'a>, MakeError> {
+        let store = making.store;
+        store.remove(key).map_err(|source| MakeError::Write {
+            path: store.prefix(key),
+            source,
+        })?;
+        let log = store.path(key, "log");
+        File::create(&log).map_err(|source| MakeError::Write {
+            path: log.clone(),
+            source,
+        })?;
+        Ok(Workshop {
+            making,
+            key,
+            lock,
+            log,
+        })
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        self.making.store
+    }
+
+    /// Writes a file for the tool beside the environment.
+    pub(super) fn write(&self, extension: &str, text: &str) -> Result<PathBuf, MakeError> {
+        let path = self.store().path(self.key, extension);
+        let written = std::fs::write(&path, text);
+        written.map_err(|source| MakeError::Write {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(path)
+    }
+
+    /// Runs a command line to its end.
+    pub(super) fn run(&self, command: &str) -> Result<(), MakeError> {
+        if self.making.interruption.signal().is_some() {
+            return Err(MakeError::Interrupted);
+        }
+        let status = self.start(command).map_err(|source| MakeError::Start {
+            command: command.to_owned(),
+            source,
+        })?;
+        match status.success() {
+            true => Ok(()),
+            false if self.making.interruption.signal().is_some() => Err(MakeError::Interrupted),
+            false => Err(MakeError::Tool {
+                command: command.to_owned(),
+                status,
+                last_lines: last_lines(&self.log),
+                log: self.log.clone(),
+            }),
+        }
+    }
+
+    fn start(&self, command: &str) -> io::Result<std::process::ExitStatus> {
+        let mut log = OpenOptions::new().append(true).open(&self.log)?;
+        writeln!(log, "$ {command}")?;
+        let input = self.lock.as_input()?;
+        let (grace, interruption) = (self.making.grace, self.making.interruption);
+        process::run_logged(command, &self.store().root, input, log, grace, interruption)
+    }
+}
+
+fn last_lines(log: &Path) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    let start = lines.len().saturating_sub(LAST_LINES);
+    let said = lines[start..].iter().filter(|line| !line.starts_with("$ "));
+    said.copied().collect::<Vec<_>>().join("\n")
+}
+
+/// Tells on stderr; that nobody listens any more is no reason to stop.
+fn say(line: &str) {
+    writeln!(io::stderr(), "{line}").ok();
+}

@@ -1,0 +1,316 @@
+//! The environment in which a step's command runs: local, conda, a virtual environment or a container.
+//!
+//! [`Settings::plan`] looks for everything that an environment needs before the first step runs,
+//! [`make_all`] makes what is not there yet, and [`Environment::wrap`] says how a command runs in it.
+
+mod conda;
+mod docker;
+mod error;
+mod make;
+mod manager;
+mod prune;
+mod python;
+mod requirements;
+mod store;
+mod tool;
+mod venv;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sha1::{Digest, Sha1};
+
+use crate::elsewhere::Elsewhere;
+use crate::error::ProblemKind;
+use crate::project::{self, EnvironmentFile, Project, PythonEnvironment};
+use conda::Conda;
+use docker::Docker;
+use make::Workshop;
+use store::Record;
+use venv::Venv;
+
+pub(crate) use docker::DockerOptions;
+pub(crate) use error::{EnvironmentError, Failure, MakeError};
+pub(crate) use make::{InUse, Making, make_all};
+pub(crate) use manager::Manager;
+pub(crate) use prune::{list, prune};
+pub(crate) use store::Store;
+
+/// What a step's environment is made by, and from.
+#[derive(Debug, Serialize)]
+pub(crate) struct Environment {
+    pub(crate) manager: Manager,
+    /// The project's environment file, also when the manager does not use it.
+    pub(crate) file: Option<PathBuf>,
+    /// By which conda, our folder of environments or the engine knows it; none for `local`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    #[serde(skip)]
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Local,
+    Conda(Conda),
+    Venv(Venv),
+    Docker(Docker),
+}
+
+/// What the command line says about environments, and where they are.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) store: Option<Store>,
+    pub(crate) is_offline: bool,
+    pub(crate) docker: DockerOptions,
+}
+
+/// A command that is to run in an environment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Job<'a> {
+    pub(crate) step: &'a str,
+    pub(crate) command: &'a str,
+    /// The pipeline's folder.
+    pub(crate) root: &'a Path,
+    /// The folder in which the command runs.
+    pub(crate) folder: &'a Path,
+    /// The files that the parameters name, to read and to write.
+    pub(crate) reads: &'a [PathBuf],
+    pub(crate) writes: &'a [PathBuf],
+    /// Variables for the command besides the caller's.
+    pub(crate) variables: &'a [(String, String)],
+}
+
+/// How a command runs in its environment.
+#[derive(Debug)]
+pub(crate) struct Wrapped {
+    /// The text for `bash -c`.
+    pub(crate) command: String,
+    /// Variables to set, or to take out.
+    pub(crate) variables: Vec<(OsString, Option<OsString>)>,
+    /// What it needs around it, if an engine runs it.
+    pub(crate) elsewhere: Option<Elsewhere>,
+}
+
+impl Wrapped {
+    /// A command that runs as it is.
+    pub(crate) fn plain(command: &str) -> Wrapped {
+        Wrapped {
+            command: command.to_owned(),
+            variables: Vec::new(),
+            elsewhere: None,
+        }
+    }
+}
+
+impl Settings {
+    /// The environment of a project by a manager, and everything that keeps it from being had.
+    pub(crate) fn plan(
+        &self,
+        manager: Manager,
+        project: &Project,
+    ) -> (Environment, Vec<ProblemKind>) {
+        let (kind, problems) = match self.kind(manager, project) {
+            Ok(kind) => {
+                let problem = self.check(&kind);
+                (
+                    kind,
+                    problem.map(ProblemKind::Environment).into_iter().collect(),
+                )
+            }
+            Err(problem) => {
+                // Conda can be told to be missing without a file to read.
+                let conda = (manager == Manager::Conda)
+                    .then(|| Conda::plan(None).check())
+                    .flatten();
+                let conda = conda.map(ProblemKind::Environment);
+                (Kind::Local, [*problem].into_iter().chain(conda).collect())
+            }
+        };
+        let environment = Environment {
+            manager,
+            file: project.environment.file().map(Path::to_owned),
+            name: kind.name().map(str::to_owned),
+            kind,
+        };
+        (environment, problems)
+    }
+
+    fn kind(&self, manager: Manager, project: &Project) -> Result<Kind, Box<ProblemKind>> {
+        let file = project.environment.file();
+        if let Some(file) = file.filter(|file| !file.is_file()) {
+            let file = file.to_owned();
+            return Err(Box::new(ProblemKind::NoEnvironmentFile { file }));
+        }
+        if manager == Manager::Local {
+            return Ok(Kind::Local);
+        }
+        let wrong = |error| Box::new(ProblemKind::Environment(error));
+        let unreadable = |error| Box::new(ProblemKind::Project(std::sync::Arc::new(error)));
+        let store = self
+            .store
+            .as_ref()
+            .ok_or(EnvironmentError::NoStore)
+            .map_err(wrong)?;
+        let venv = |asked| {
+            let venv = Venv::plan(manager, asked, file, &project.folder, store);
+            venv.map(Kind::Venv).map_err(wrong)
+        };
+        match (manager, &project.environment) {
+            (Manager::Local, _) => Ok(Kind::Local),
+            (Manager::Docker, EnvironmentFile::Docker(docker)) => {
+                let name = project.name.as_deref();
+                let docker = Docker::plan(docker, name, &project.folder, &self.docker);
+                docker.map(Kind::Docker).map_err(wrong)
+            }
+            (Manager::Docker, _) => Err(wrong(EnvironmentError::NoDockerEnv)),
+            (Manager::Conda, EnvironmentFile::Python(file)) => {
+                let file = file.clone();
+                Err(wrong(EnvironmentError::PythonByConda { file }))
+            }
+            (Manager::Conda, EnvironmentFile::Conda(file)) => {
+                project::check_conda(file).map_err(unreadable)?;
+                Ok(Kind::Conda(Conda::plan(Some(file))))
+            }
+            (Manager::Conda, _) => Ok(Kind::Conda(Conda::plan(None))),
+            (Manager::Virtualenv | Manager::Uv, EnvironmentFile::Python(file)) => {
+                venv(project::load_python(file).map_err(unreadable)?)
+            }
+            (Manager::Virtualenv | Manager::Uv, EnvironmentFile::Conda(file)) => {
+                venv(project::load_conda(file).map_err(unreadable)?)
+            }
+            (Manager::Virtualenv | Manager::Uv, _) => venv(PythonEnvironment::default()),
+        }
+    }
+
+    fn check(&self, kind: &Kind) -> Option<EnvironmentError> {
+        let name = kind.name()?;
+        if kind.is_ready(self.store.as_ref()?) {
+            return None;
+        }
+        if self.is_offline && !kind.is_had_offline(self.store.as_ref()?) {
+            let name = name.to_owned();
+            return Some(EnvironmentError::Offline { name });
+        }
+        match kind {
+            Kind::Conda(conda) => conda.check(),
+            Kind::Venv(venv) => venv.check(),
+            Kind::Local | Kind::Docker(_) => None,
+        }
+    }
+}
+
+impl Environment {
+    /// Whether it can be used as it is; nothing is started to find out.
+    fn is_ready(&self, store: &Store) -> bool {
+        self.kind.is_ready(store)
+    }
+
+    /// Under which name it is locked and recorded.
+    fn key(&self) -> String {
+        match &self.kind {
+            Kind::Docker(docker) => docker.key(),
+            kind => kind.name().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// The program that makes it.
+    fn tool(&self) -> String {
+        match &self.kind {
+            Kind::Local => String::new(),
+            Kind::Conda(conda) => conda.tool(),
+            Kind::Venv(venv) => venv.tool().to_owned(),
+            Kind::Docker(docker) => docker.tool(),
+        }
+    }
+
+    /// Makes it, and tells what to record.
+    fn make(&self, workshop: &Workshop) -> Result<Option<Record>, MakeError> {
+        match &self.kind {
+            Kind::Local => Ok(None),
+            Kind::Conda(conda) => conda.make(workshop).map(Some),
+            Kind::Venv(venv) => venv.make(workshop).map(Some),
+            Kind::Docker(docker) => docker.make(workshop).map(|()| None),
+        }
+    }
+
+    fn is_recorded(&self) -> bool {
+        matches!(self.kind, Kind::Conda(_) | Kind::Venv(_))
+    }
+
+    /// To be called when the record is written.
+    fn has_been_made(&self, store: &Store) {
+        if let Kind::Conda(conda) = &self.kind {
+            conda.has_been_made(store);
+        }
+    }
+
+    /// Whether relative paths mean something else in it than in the project's folder.
+    pub(crate) fn moves_the_project(&self) -> bool {
+        matches!(&self.kind, Kind::Docker(docker) if docker.moves_the_project())
+    }
+
+    /// How a command runs in it.
+    pub(crate) fn wrap(&self, job: &Job, store: Option<&Store>) -> Wrapped {
+        let mut wrapped = match (&self.kind, store) {
+            (Kind::Conda(conda), Some(store)) => conda.wrap(job.command, store),
+            (Kind::Venv(venv), _) => venv.wrap(job.command),
+            (Kind::Docker(docker), _) => docker.wrap(job),
+            (Kind::Local | Kind::Conda(_), _) => Wrapped::plain(job.command),
+        };
+        let ours = job.variables.iter();
+        let ours = ours.map(|(name, value)| (name.into(), Some(value.into())));
+        wrapped.variables.extend(ours);
+        wrapped
+    }
+}
+
+impl Kind {
+    fn name(&self) -> Option<&str> {
+        match self {
+            Kind::Local => None,
+            Kind::Conda(conda) => Some(&conda.name),
+            Kind::Venv(venv) => Some(&venv.name),
+            Kind::Docker(docker) => Some(&docker.image),
+        }
+    }
+
+    /// Whether nothing has to be installed or downloaded, although it is not ready: MLflow has made it, or
+    /// the project is only copied into an image.
+    fn is_had_offline(&self, store: &Store) -> bool {
+        match self {
+            Kind::Conda(conda) => conda.is_made_by_another(store),
+            Kind::Docker(docker) => docker.is_there,
+            Kind::Local | Kind::Venv(_) => false,
+        }
+    }
+
+    fn is_ready(&self, store: &Store) -> bool {
+        match self {
+            Kind::Local => true,
+            Kind::Conda(conda) => conda.is_ready(store),
+            Kind::Venv(venv) => venv.is_ready(store),
+            Kind::Docker(docker) => docker.is_ready(),
+        }
+    }
+}
+
+/// The SHA-1 of a text in hexadecimal, as MLflow names environments.
+fn hash(text: &str) -> String {
+    use std::fmt::Write;
+    let mut hexadecimal = String::new();
+    for byte in Sha1::digest(text.as_bytes()) {
+        write!(hexadecimal, "{byte:02x}").expect("writing to a String cannot fail");
+    }
+    hexadecimal
+}
+
+/// The caller's PATH with a folder before it, and without the folder of an environment that was active.
+fn path_with(folder: &Path, without: Option<&Path>) -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let others = std::env::split_paths(&path).filter(|other| Some(other.as_path()) != without);
+    let folders: Vec<PathBuf> = std::iter::once(folder.to_owned()).chain(others).collect();
+    // A folder whose name holds a colon cannot be on PATH.
+    std::env::join_paths(folders).unwrap_or(path)
+}

@@ -1,0 +1,174 @@
+//! Lists of requirements, as pip reads them, moved away from the folder that they are written in.
+
+use std::path::{Path, PathBuf};
+
+use super::EnvironmentError;
+use crate::project::absolute;
+
+/// What to install, in a form that means the same from every folder.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Requirements {
+    /// The lines of a requirements file.
+    pub(super) lines: Vec<String>,
+    /// Arguments for pip: other files and editable projects, by their absolute path.
+    pub(super) arguments: Vec<String>,
+    /// All of it, with the text of the files named; environments of the same content are the same.
+    pub(super) content: String,
+}
+
+/// Options that name another file of requirements.
+const FILES: [[&str; 2]; 2] = [["-r", "--requirement"], ["-c", "--constraint"]];
+
+impl Requirements {
+    /// Reads the items of `origin`, a file in `folder`.
+    pub(super) fn read(
+        items: &[String],
+        folder: &Path,
+        origin: &Path,
+    ) -> Result<Requirements, EnvironmentError> {
+        let mut requirements = Requirements::default();
+        for line in items.iter().flat_map(|item| item.lines()).map(str::trim) {
+            requirements.add(line, folder, origin)?;
+        }
+        Ok(requirements)
+    }
+
+    fn add(&mut self, line: &str, folder: &Path, origin: &Path) -> Result<(), EnvironmentError> {
+        for [short, long] in FILES {
+            if let Some(file) = option(line, short, long).filter(|file| !file.contains("://")) {
+                let file = absolute(folder, file);
+                self.content += &text_of(&file, origin, 0)?;
+                self.arguments
+                    .extend([short.to_owned(), file.display().to_string()]);
+                return Ok(());
+            }
+        }
+        let editable = option(line, "-e", "--editable").filter(|path| !path.contains("://"));
+        if let Some(path) = editable {
+            let path = folder.join(path).display().to_string();
+            self.content.extend(["-e ", &path, "\n"]);
+            self.arguments.extend(["-e".to_owned(), path]);
+            return Ok(());
+        }
+        let line = if line.starts_with('.') {
+            folder.join(line).display().to_string()
+        } else {
+            line.to_owned()
+        };
+        self.content.extend([&line, "\n"]);
+        self.lines.push(line);
+        Ok(())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.arguments.is_empty()
+    }
+
+    /// Whether a hash is given for some package; then pip wants one for each.
+    pub(super) fn has_hashes(&self) -> bool {
+        self.content.contains("--hash=") || self.content.contains("--hash ")
+    }
+}
+
+/// The value of an option in one of its spellings: `-r x`, `-rx`, `--requirement x`, `--requirement=x`.
+fn option<'a>(line: &'a str, short: &str, long: &str) -> Option<&'a str> {
+    let value = match line.strip_prefix(long) {
+        Some(value) if value.starts_with(['=', ' ']) => &value[1..],
+        Some(_) => return None,
+        None if line.starts_with("--") => return None,
+        None => line.strip_prefix(short)?,
+    };
+    let value = value.split(" #").next().unwrap_or_default();
+    Some(value.trim().trim_matches(['"', '\'']))
+}
+
+/// The text of a requirements file and of those it names.
+fn text_of(file: &Path, origin: &Path, depth: usize) -> Result<String, EnvironmentError> {
+    const MAX_DEPTH: usize = 20;
+    let missing = |_| EnvironmentError::NoRequirements {
+        file: origin.to_owned(),
+        missing: file.to_owned(),
+    };
+    let bytes = std::fs::read(file).map_err(missing)?;
+    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    let folder: PathBuf = file.parent().unwrap_or(file).to_owned();
+    // A project on disk is not the same one for a file elsewhere.
+    let is_local = |line: &str| {
+        ["-e", "--editable", "."]
+            .iter()
+            .any(|start| line.starts_with(start))
+    };
+    if text.lines().any(|line| is_local(line.trim())) {
+        text.extend(["\nin ", &folder.display().to_string(), "\n"]);
+    }
+    // Files that name each other are pip's to complain about.
+    if depth < MAX_DEPTH {
+        let mut below = String::new();
+        for line in text.lines().map(str::trim) {
+            let mut named = FILES
+                .iter()
+                .filter_map(|[short, long]| option(line, short, long));
+            if let Some(next) = named.next().filter(|next| !next.contains("://")) {
+                below += &text_of(&absolute(&folder, next), file, depth + 1)?;
+            }
+        }
+        text += &below;
+    }
+    Ok(text + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(items: &[&str], folder: &Path) -> Result<Requirements, EnvironmentError> {
+        let items: Vec<String> = items.iter().map(|&item| item.to_owned()).collect();
+        Requirements::read(&items, folder, Path::new("/p/python_env.yaml"))
+    }
+
+    #[test]
+    fn lines_mean_the_same_elsewhere() {
+        let folder = Path::new("/p");
+        let read = read(
+            &[
+                "numpy==1.26",
+                "-e .",
+                "./lib",
+                ".[dev]",
+                "-e git+https://h/x",
+            ],
+            folder,
+        );
+        let read = read.unwrap();
+        assert_eq!(
+            read.lines,
+            ["numpy==1.26", "/p/./lib", "/p/.[dev]", "-e git+https://h/x"]
+        );
+        assert_eq!(read.arguments, ["-e", "/p/."]);
+        assert!(!read.has_hashes() && !read.is_empty());
+    }
+
+    #[test]
+    fn the_files_named_count_with_their_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        std::fs::write(path.join("a b.txt"), "-r more.txt\nsix --hash=sha256:00\n").unwrap();
+        std::fs::write(path.join("more.txt"), "attrs\n").unwrap();
+        let file = path.join("a b.txt").display().to_string();
+        for spelling in [
+            "-r a b.txt",
+            "-ra b.txt",
+            "--requirement=a b.txt",
+            "--requirement a b.txt",
+        ] {
+            let read = read(&[spelling], path).unwrap();
+            assert_eq!(read.arguments, ["-r", &file], "{spelling}");
+            assert!(read.content.contains("attrs") && read.has_hashes());
+        }
+        std::fs::write(path.join("more.txt"), "-r gone.txt\n").unwrap();
+        let error = read(&["-r a b.txt"], path).unwrap_err().to_string();
+        assert!(error.contains("gone.txt"), "{error}");
+        std::fs::write(path.join("more.txt"), "-r more.txt\n").unwrap();
+        read(&["-r a b.txt"], path).unwrap();
+    }
+}

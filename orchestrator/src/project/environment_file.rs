@@ -1,0 +1,146 @@
+//! Environment files: `python_env.yaml`, and `conda.yml` as far as it can be had without conda.
+
+use std::path::Path;
+
+use serde_yaml::Value;
+
+use super::node::Node;
+use super::python_text::python_str;
+use super::{read_text, yaml};
+use crate::error::{Place, ProjectError};
+
+/// A Python environment: an interpreter and what pip installs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PythonEnvironment {
+    /// The version asked for, such as `3.11` or `3.11.7`; none for the current Python.
+    pub(crate) python: Option<String>,
+    /// Installed first, in pip's notation.
+    pub(crate) build_dependencies: Vec<String>,
+    /// Installed then, each a line of a requirements file.
+    pub(crate) dependencies: Vec<String>,
+    /// Packages that only conda has.
+    pub(crate) foreign: Vec<String>,
+}
+
+const PYTHON_KEYS: [&str; 3] = ["python", "build_dependencies", "dependencies"];
+
+/// What conda takes for an environment file.
+const CONDA: &str = "a mapping with a list of `dependencies`";
+
+/// Reads a `python_env.yaml` as MLflow's `_PythonEnv.from_yaml` does; a key that it does not know is an
+/// error there, too.
+pub(crate) fn load_python(path: &Path) -> Result<PythonEnvironment, ProjectError> {
+    let document = parse(path)?;
+    let root = Node::root(&document, path);
+    if !root.value().is_mapping() {
+        return Err(not_one(path, "a mapping with `python` and `dependencies`"));
+    }
+    for (key, node) in root.named_entries("a mapping")? {
+        if !PYTHON_KEYS.contains(&key) {
+            return Err(ProjectError::UnknownKey {
+                place: node.place(),
+                section: path
+                    .file_name()
+                    .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+                key: key.to_owned(),
+                known: &PYTHON_KEYS,
+            });
+        }
+    }
+    let python = root.get_if_true("python");
+    let python = python.map(|python| python.string("a version in quotes, such as \"3.11\""));
+    Ok(PythonEnvironment {
+        python: python.transpose()?,
+        build_dependencies: root.texts_of("build_dependencies", "a list of packages")?,
+        dependencies: root.texts_of("dependencies", "a list of packages")?,
+        foreign: Vec::new(),
+    })
+}
+
+/// Looks whether a file can be one of conda's. What it means is conda's to say.
+pub(crate) fn check_conda(path: &Path) -> Result<(), ProjectError> {
+    let document = parse(path)?;
+    let root = Node::root(&document, path);
+    if !root.value().is_mapping() {
+        return Err(not_one(path, CONDA));
+    }
+    match root.get("dependencies") {
+        Some(list) if !list.value().is_sequence() => Err(list.shape("a list of packages")),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a conda environment file, by the rules of MLflow's `get_dependencies_from_conda_yaml`.
+///
+/// MLflow drops packages that pip cannot install with a warning; here they are told apart.
+pub(crate) fn load_conda(path: &Path) -> Result<PythonEnvironment, ProjectError> {
+    let document = parse(path)?;
+    let root = Node::root(&document, path);
+    if !root.value().is_mapping() {
+        return Err(not_one(path, CONDA));
+    }
+    let mut environment = PythonEnvironment::default();
+    let Some(dependencies) = root.get("dependencies") else {
+        return Ok(environment);
+    };
+    let items = dependencies.value().as_sequence();
+    for item in items.ok_or_else(|| dependencies.shape("a list of packages"))? {
+        match item {
+            Value::String(package) => environment.add_conda(package, &dependencies)?,
+            Value::Mapping(_) if item.get("pip").is_some() => {
+                let pip = item.get("pip").and_then(Value::as_sequence);
+                let pip = pip.ok_or_else(|| dependencies.shape("a list of packages in `pip`"))?;
+                environment.dependencies.extend(pip.iter().map(python_str));
+            }
+            _ => return Err(dependencies.shape("a list of packages, and one mapping `pip`")),
+        }
+    }
+    Ok(environment)
+}
+
+impl PythonEnvironment {
+    /// One package in conda's notation, such as `python=3.11` or `pip`.
+    fn add_conda(&mut self, package: &str, list: &Node) -> Result<(), ProjectError> {
+        let end = package.find(['<', '>', '=', '!']).unwrap_or(package.len());
+        let (name, rest) = package.split_at(end);
+        let version = rest.trim_start_matches(['<', '>', '=', '!']);
+        let operator = &rest[..rest.len() - version.len()];
+        let is_plain = version
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.');
+        match name {
+            "python" if self.python.is_none() => {
+                if version.is_empty() || !is_plain || !["<=", ">=", "=", "=="].contains(&operator) {
+                    return Err(list.shape("a list in which Python is pinned, such as python=3.11"));
+                }
+                self.python = Some(version.trim_end_matches('.').to_owned());
+            }
+            "pip" | "setuptools" | "wheel" if is_plain => {
+                // `=` is no operator of pip's.
+                let operator = if operator == "=" { "==" } else { operator };
+                self.build_dependencies
+                    .push(format!("{name}{operator}{version}"));
+            }
+            _ => self.foreign.push(package.to_owned()),
+        }
+        Ok(())
+    }
+}
+
+fn parse(path: &Path) -> Result<yaml::Document, ProjectError> {
+    yaml::parse(&read_text(path)?).map_err(|error| ProjectError::Yaml {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+fn not_one(path: &Path, expected: &'static str) -> ProjectError {
+    ProjectError::Shape {
+        place: Place {
+            file: path.to_owned(),
+            line: None,
+        },
+        item: "an environment file".to_owned(),
+        expected,
+    }
+}
