@@ -14,6 +14,7 @@ use crate::download::DownloadError;
 use crate::environment::Manager;
 use crate::lock::LockError;
 use crate::source::SourceError;
+use crate::tracking::TrackingError;
 
 /// Why the orchestrator did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +55,9 @@ pub(crate) enum Error {
         uri: String,
         source: DownloadError,
     },
+    /// The run cannot be recorded, or its records not be read.
+    #[error(transparent)]
+    Tracking(#[from] TrackingError),
     /// Our own output could not be written.
     #[error("cannot write to standard output")]
     Output(#[from] io::Error),
@@ -275,6 +279,8 @@ pub(crate) enum ProblemKind {
     },
     #[error("there is no environment file {}", shown(.file))]
     NoEnvironmentFile { file: PathBuf },
+    #[error("MLflow refuses the parameter name `{name}`: {reason}")]
+    RefusedName { name: String, reason: &'static str },
     #[error("environment manager `{manager}` is not supported yet")]
     Manager { manager: Manager },
 }
@@ -348,6 +354,7 @@ impl Error {
     fn hint(&self) -> Option<String> {
         match self {
             Error::Project(error) => error.hint(),
+            Error::Tracking(error) => error.hint(),
             Error::Failed(failure) => failure.hint(),
             Error::Lock(LockError::Held { .. }) => {
                 Some("wait for its end with `--wait`, or run in a copy of the folder".into())
@@ -423,6 +430,9 @@ impl ProblemKind {
             }
             ProblemKind::MissingInput { maker: Some(maker), .. } => {
                 format!("step `{maker}` makes it and has to run before")
+            }
+            ProblemKind::RefusedName { .. } => {
+                "rename it, or record nothing: `--no-tracking`".into()
             }
             ProblemKind::Manager { .. } => {
                 "run the command without an environment: `--env-manager local`, or `env_manager: local` in the pipeline's MLproject".into()

@@ -16,6 +16,7 @@ use crate::plan::{self, Plan, PlannedStep};
 use crate::process::{self, Interruption, Job};
 use crate::project::absolute;
 use crate::redact::redact;
+use crate::tracking::{self, StepRun, Tracker};
 
 /// How many lines of its output the message about a failed step shows.
 const LAST_LINES: usize = 20;
@@ -25,7 +26,8 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
     let caller = std::env::current_dir()?;
     let (pipeline, request) = load(arguments, &caller)?;
     let plan = || plan::make(&pipeline, &request, &caller).map_err(Error::Plan);
-    match request.action {
+    let place = (pipeline.name.as_str(), pipeline.root(), &*caller);
+    match request.action.clone() {
         Action::Completions(shell) => print(&cli::completions(
             shell,
             &pipeline.options(),
@@ -37,11 +39,29 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
         // The plan of one who waits is made of what the run before leaves behind.
         Action::Run if request.wait => {
             let lock = wait_for(pipeline.root())?;
-            execute(&plan()?, &request, &lock)
+            execute(&plan()?, &request, &caller, &lock)
         }
         Action::Run => {
             let plan = plan()?;
-            execute(&plan, &request, &Lock::take(&plan.root, false)?)
+            let lock = Lock::take(&plan.root, false)?;
+            execute(&plan, &request, &caller, &lock)
+        }
+        Action::History(limit) => {
+            let as_json = request.format == Format::Json;
+            print(&tracking::history(
+                &request.tracking,
+                place,
+                limit,
+                as_json,
+            )?)
+        }
+        Action::Logs(step) => {
+            let log = tracking::newest_log(&request.tracking, place, step.as_deref())?;
+            print_bytes(&log)
+        }
+        Action::Resend => {
+            let sent = tracking::resend(&request.tracking, pipeline.root(), &caller)?;
+            print(&sent)
         }
     }
 }
@@ -72,10 +92,12 @@ fn text(plan: &Plan, format: Format) -> Result<String, Error> {
 }
 
 fn print(text: &str) -> Result<(), Error> {
+    print_bytes(redact(text).as_bytes())
+}
+
+fn print_bytes(bytes: &[u8]) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
-    let written = stdout
-        .write_all(redact(text).as_bytes())
-        .and_then(|()| stdout.flush());
+    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
     match written {
         // A reader that has seen enough, as in `--list | head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -96,67 +118,79 @@ fn wait_for(root: &Path) -> Result<Lock, LockError> {
     }
 }
 
-/// Runs the steps in order, up to the first that fails and may not.
-fn execute(plan: &Plan, request: &Request, lock: &Lock) -> Result<(), Error> {
+/// Runs the plan and records the run.
+fn execute(plan: &Plan, request: &Request, caller: &Path, lock: &Lock) -> Result<(), Error> {
+    let tracker = Tracker::open(&request.tracking, &plan.root, caller)?;
+    let interruption = Interruption::watch()?;
+    let for_signals = tracker.clone();
+    interruption.before_the_end(move |signal| for_signals.interrupted(signal));
+    tracker.begin(plan)?;
     let run = Run {
-        root: &plan.root,
         grace: request.grace,
-        variables: [lock.variable()],
-        interruption: Interruption::watch()?,
+        locked: lock.variable(),
+        tracker,
+        interruption,
     };
-    let start = Instant::now();
-    let count = plan.steps.len();
-    let mut failed: Vec<&PlannedStep> = Vec::new();
-    for (position, step) in plan.steps.iter().enumerate() {
-        let label = format!("[{}/{count}] {}", position + 1, step.name);
-        if let Some(maker) = failed.iter().find(|earlier| step.needs(earlier)) {
-            let maker = &maker.name;
-            say(&format!(
-                "{label}: left out, as it needs what `{maker}` did not make"
-            ));
-            failed.push(step);
-            continue;
-        }
-        let step_start = Instant::now();
-        say(&format!("{label}: running"));
-        match run.step(&label, step) {
-            Ok(()) => say(&format!(
-                "{label}: finished in {}",
-                seconds(step_start.elapsed())
-            )),
-            Err(error) if request.keep_going && step.allow_failure && error.is_of_step() => {
-                say(error.report().trim_end());
-                failed.push(step);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    if !failed.is_empty() {
-        let failed = failed.iter().map(|step| step.name.clone()).collect();
-        return Err(Error::Incomplete { failed, count });
-    }
-    let noun = if count == 1 { "step" } else { "steps" };
-    let (name, time) = (&plan.pipeline, seconds(start.elapsed()));
-    say(&format!("{name}: {count} {noun} finished in {time}"));
-    Ok(())
+    let result = run.steps(plan, request.keep_going);
+    run.tracker.end(&result);
+    result
 }
 
 /// What all steps of a run have in common.
 struct Run<'a> {
-    root: &'a Path,
     grace: Duration,
-    variables: [(&'a str, &'a OsStr); 1],
+    locked: (&'a str, &'a OsStr),
+    tracker: Tracker,
     interruption: Interruption,
 }
 
 impl Run<'_> {
+    /// Runs the steps in order, up to the first that fails and may not.
+    fn steps(&self, plan: &Plan, keep_going: bool) -> Result<(), Error> {
+        let start = Instant::now();
+        let count = plan.steps.len();
+        let mut failed: Vec<&PlannedStep> = Vec::new();
+        for (position, step) in plan.steps.iter().enumerate() {
+            let label = format!("[{}/{count}] {}", position + 1, step.name);
+            if let Some(maker) = failed.iter().find(|earlier| step.needs(earlier)) {
+                let maker = &maker.name;
+                say(&format!(
+                    "{label}: left out, as it needs what `{maker}` did not make"
+                ));
+                failed.push(step);
+                continue;
+            }
+            let step_start = Instant::now();
+            say(&format!("{label}: running"));
+            match self.step(&label, step) {
+                Ok(()) => say(&format!(
+                    "{label}: finished in {}",
+                    seconds(step_start.elapsed())
+                )),
+                Err(error) if keep_going && step.allow_failure && error.is_of_step() => {
+                    say(error.report().trim_end());
+                    failed.push(step);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if !failed.is_empty() {
+            let failed = failed.iter().map(|step| step.name.clone()).collect();
+            return Err(Error::Incomplete { failed, count });
+        }
+        let noun = if count == 1 { "step" } else { "steps" };
+        let (name, time) = (&plan.pipeline, seconds(start.elapsed()));
+        say(&format!("{name}: {count} {noun} finished in {time}"));
+        Ok(())
+    }
+
     /// Runs one step, and again when it fails and may be tried again.
     fn step(&self, label: &str, step: &PlannedStep) -> Result<(), Error> {
         fetch(step)?;
         let retries = step.patience.retries;
         let mut delay = step.patience.retry_delay;
         for retry in 1..=retries {
-            match self.attempt(step) {
+            match self.attempt(step, retry) {
                 Err(Error::Failed(failure)) if !failure.is_interruption() => {
                     let pause = humantime::format_duration(delay);
                     let log = shown(&failure.log);
@@ -170,39 +204,57 @@ impl Run<'_> {
                 ended => return ended,
             }
         }
-        self.attempt(step)
+        self.attempt(step, retries + 1)
     }
 
-    fn attempt(&self, step: &PlannedStep) -> Result<(), Error> {
-        let log = log::create(self.root, &step.name).map_err(Error::Log)?;
+    /// One try of a step, in a run of its own.
+    fn attempt(&self, step: &PlannedStep, number: u32) -> Result<(), Error> {
+        let run = self.tracker.start_step(step, number);
+        let log = log::create(&run.folder, &step.name).map_err(Error::Log);
+        let (result, log) = match log {
+            Ok(log) => (self.command(step, &run, &log), Some(log)),
+            Err(error) => (Err(error), None),
+        };
+        self.tracker.end_step(run, step, &result, log.as_deref());
+        result
+    }
+
+    fn command(&self, step: &PlannedStep, run: &StepRun, log: &Path) -> Result<(), Error> {
+        let of_run = run.environment.iter();
+        let of_run = of_run.map(|(name, value)| (*name, value.as_deref()));
+        let (locked, folders) = self.locked;
+        let variables: Vec<_> = of_run.chain([(locked, Some(folders))]).collect();
         let job = Job {
             command: &step.command,
             folder: &step.cwd,
-            variables: &self.variables,
-            log: &log,
+            variables: &variables,
+            log,
             timeout: step.patience.timeout,
             grace: self.grace,
         };
         let start = Instant::now();
-        let ended = process::run(&job, &self.interruption).map_err(|source| Error::Start {
-            step: step.name.clone(),
-            command: step.command.clone(),
-            cwd: step.cwd.clone(),
-            source,
-        })?;
-        let cause = match (self.interruption.signal(), step.patience.timeout) {
-            (Some(signal), _) => Cause::Interruption(signal),
-            (None, Some(timeout)) if ended.timed_out => Cause::Timeout(timeout),
-            _ if ended.status.success() => return Ok(()),
-            _ => Cause::Status(ended.status),
+        let ended = process::run(&job, &self.interruption);
+        let cause = match (self.interruption.signal(), step.patience.timeout, ended) {
+            (Some(signal), _, _) => Cause::Interruption(signal),
+            (None, _, Err(source)) => {
+                return Err(Error::Start {
+                    step: step.name.clone(),
+                    command: step.command.clone(),
+                    cwd: step.cwd.clone(),
+                    source,
+                });
+            }
+            (None, Some(timeout), Ok(ended)) if ended.timed_out => Cause::Timeout(timeout),
+            (None, _, Ok(ended)) if ended.status.success() => return Ok(()),
+            (None, _, Ok(ended)) => Cause::Status(ended.status),
         };
         Err(Error::Failed(Box::new(Failure {
             step: step.name.clone(),
             command: step.command.clone(),
             cause,
             duration: start.elapsed(),
-            last_lines: log::tail(&log, LAST_LINES).unwrap_or_default(),
-            log,
+            last_lines: log::tail(log, LAST_LINES).unwrap_or_default(),
+            log: log.to_owned(),
         })))
     }
 }

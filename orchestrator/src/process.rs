@@ -1,6 +1,7 @@
 //! Starts one command, watches it and waits for its end. The only file that names duct.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output};
@@ -22,11 +23,19 @@ pub(crate) struct Interruption {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     /// The first signal that came.
     signal: Option<i32>,
     running: Option<Arc<Handle>>,
+    /// What has to be done before a signal ends this process.
+    last_words: Option<Box<dyn FnOnce(i32) + Send>>,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("State").finish_non_exhaustive()
+    }
 }
 
 impl Interruption {
@@ -45,11 +54,17 @@ impl Interruption {
                     // It may have ended by now.
                     Some(running) => drop(running.send_signal(signal)),
                     // Nothing runs that would have to be ended first.
-                    None => drop(emulate_default_handler(signal)),
+                    None => end_by(signal, state.last_words.take()),
                 }
             }
         })?;
         Ok(interruption)
+    }
+
+    /// Has something done before a signal ends this process between two commands. Another signal
+    /// does not wait for it.
+    pub(crate) fn before_the_end(&self, last_words: impl FnOnce(i32) + Send + 'static) {
+        self.state().last_words = Some(Box::new(last_words));
     }
 
     /// The signal that asked us to stop, if one came.
@@ -60,6 +75,21 @@ impl Interruption {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing in the state can be half-done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends this process as the signal does by default.
+fn end_by(signal: i32, last_words: Option<Box<dyn FnOnce(i32) + Send>>) {
+    let Some(last_words) = last_words else {
+        return drop(emulate_default_handler(signal));
+    };
+    let end = move || {
+        last_words(signal);
+        drop(emulate_default_handler(signal));
+    };
+    // They may take long, and the next signal has to be heard.
+    if std::thread::Builder::new().spawn(end).is_err() {
+        drop(emulate_default_handler(signal));
     }
 }
 
@@ -77,8 +107,8 @@ pub(crate) struct Job<'a> {
     /// The text for `bash -c`.
     pub(crate) command: &'a str,
     pub(crate) folder: &'a Path,
-    /// Set for the command besides the caller's environment.
-    pub(crate) variables: &'a [(&'a str, &'a OsStr)],
+    /// Set in the caller's environment for the command or, without a value, taken out of it.
+    pub(crate) variables: &'a [(&'a str, Option<&'a OsStr>)],
     /// An existing file that its output is added to.
     pub(crate) log: &'a Path,
     /// After this time the command is stopped as by a signal.
@@ -109,11 +139,16 @@ pub(crate) fn run(job: &Job, interruption: &Interruption) -> io::Result<Ended> {
     let supervisor = job
         .variables
         .iter()
-        .fold(supervisor, |command, (name, value)| {
-            command.env(name, value)
+        .fold(supervisor, |command, (name, value)| match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
         });
     let running = {
         let mut state = interruption.state();
+        if state.signal.is_some() {
+            // This process is about to end; nothing may start any more.
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         let running = Arc::new(without_cargo(supervisor).unchecked().start()?);
         state.running = Some(Arc::clone(&running));
         running
