@@ -23,3 +23,6 @@ mod reliability;
 mod running;
 mod sources;
 mod titanic;
+mod tracking;
+mod tracking_mlflow;
+mod tracking_server;
