@@ -56,7 +56,7 @@ fn pipeline() -> Folder {
 
 /// What MLflow has to find of a run of [`pipeline`].
 fn check(folder: &Folder, uri: &str) {
-    let runs = read_back(folder, uri, "", false);
+    let runs = read_back(folder, uri, "", true);
     let root = named(&runs, "größe");
     let (first, many, bad) = (
         named(&runs, "first"),
@@ -74,6 +74,8 @@ fn check(folder: &Folder, uri: &str) {
         assert_eq!(step["tags"]["mlflow.source.type"], "PROJECT");
         assert!(step["end"].as_u64() >= step["start"].as_u64());
     }
+    assert_eq!(first["artifacts"]["first.log"], "hello ü\n");
+    assert_eq!(bad["artifacts"]["bad.log"], "");
     assert_eq!(first["parameters"]["text"], "it's a 'ü'");
     assert_eq!(first["metrics"]["out_bytes"], 11.0);
     assert_eq!(first["metrics"]["loss"], 0.5);
@@ -297,7 +299,7 @@ fn mlflow_server_has_the_runs_and_shows_them() {
         .orchestrator(&["--history", "--tracking-uri", &uri])
         .run();
     assert!(
-        history.stdout().contains("first 0.") && history.stdout().contains("bad KILLED 0."),
+        history.stdout().contains("first [TIME]") && history.stdout().contains("bad KILLED [TIME]"),
         "{history:?}"
     );
     let root = named(&read_back(&folder, &uri, "", false), "größe")["id"]

@@ -224,6 +224,15 @@ fn a_step_costs_few_requests() {
     );
     assert_eq!(step["run_name"], "a");
     assert!(!folder.exists("mlflow.db"));
+    let logs = calls.iter().filter(|call| call.starts_with("PUT"));
+    let logs: Vec<&str> = logs.map(String::as_str).collect();
+    assert_eq!(
+        logs,
+        [
+            "PUT artifacts/0/r2/artifacts/a.log",
+            "PUT artifacts/0/r3/artifacts/b.log"
+        ]
+    );
 }
 
 #[test]
