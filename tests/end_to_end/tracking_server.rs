@@ -284,9 +284,12 @@ fn a_server_that_is_not_there_is_told_before_anything_runs() {
         ))
         .says("hint: another store can be named with --tracking-uri")
         .ends(1);
-    let server = StandIn::new(|call, _| match call.ends_with("runs/create") {
-        true => Answer::Error(400, "INVALID_PARAMETER_VALUE"),
-        false => Answer::Usual,
+    let server = StandIn::new(|call, _| {
+        if call.ends_with("runs/create") {
+            Answer::Error(400, "INVALID_PARAMETER_VALUE")
+        } else {
+            Answer::Usual
+        }
     });
     with_server(&folder, &server.url(), &[])
         .run()
@@ -302,9 +305,12 @@ fn what_a_lost_server_did_not_hear_is_sent_later() {
         let is_away = Arc::new(Mutex::new(true));
         let away = Arc::clone(&is_away);
         // From the start of the first step on.
-        let server = StandIn::new(move |call, before| match *away.lock().unwrap() {
-            true if before > 0 || call.ends_with("runs/update") => Answer::Error(503, "GONE"),
-            _ => Answer::Usual,
+        let server = StandIn::new(move |call, before| {
+            if *away.lock().unwrap() && (before > 0 || call.ends_with("runs/update")) {
+                Answer::Error(503, "GONE")
+            } else {
+                Answer::Usual
+            }
         });
         let folder = pipeline();
         let run =
@@ -346,9 +352,12 @@ fn what_a_lost_server_did_not_hear_is_sent_later() {
 
 #[test]
 fn records_wait_for_the_store_that_they_belong_to() {
-    let server = StandIn::new(|call, _| match call.ends_with("runs/update") {
-        true => Answer::Error(503, "GONE"),
-        false => Answer::Usual,
+    let server = StandIn::new(|call, _| {
+        if call.ends_with("runs/update") {
+            Answer::Error(503, "GONE")
+        } else {
+            Answer::Usual
+        }
     });
     let folder = pipeline();
     let once = |run: Run<'_>| run.env("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0").run();
@@ -436,6 +445,26 @@ fn the_variables_of_mlflows_client_count() {
             .says(message)
             .ends(1);
     }
+}
+
+#[test]
+fn a_log_that_is_refused_keeps_nothing_else_back() {
+    let (folder, server) = (
+        pipeline(),
+        StandIn::new(|call, _| {
+            if call.starts_with("PUT") {
+                Answer::Error(403, "PERMISSION_DENIED")
+            } else {
+                Answer::Usual
+            }
+        }),
+    );
+    with_server(&folder, &server.url(), &[])
+        .run()
+        .succeeds("")
+        .says("warning: not recorded: PERMISSION_DENIED: no; the log stays at [DIR]/mlruns/0/r2/artifacts/a.log\n");
+    assert_eq!(server.bodies("runs/update").len(), 3);
+    assert!(!folder.exists("mlruns/unsent"));
 }
 
 #[test]

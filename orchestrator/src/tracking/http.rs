@@ -135,7 +135,16 @@ impl Http {
             .header(CONTENT_TYPE, "text/plain")
             .timeout(timeout)
             .body(Body::sized(open, size));
-        send(request).map(drop)
+        send(request)
+            .map(drop)
+            .map_err(|failure| match failure.error {
+                // Others of a run's records may be welcome.
+                StoreError::Unavailable(message) if !failure.may_pass => {
+                    let message = format!("{message}; the log stays at {}", file.display());
+                    Failure::lasting(StoreError::Refused(message))
+                }
+                _ => failure,
+            })
     }
 
     /// A path given in its parts' plain text, below the server's address or another host's root.
