@@ -9,10 +9,13 @@ import math
 import sys
 from pathlib import Path
 
+import mlflow
 from mlflow.tracking import MlflowClient
 
 uri, pattern, folder = (*sys.argv[1:], "", "")[:3]
-client = MlflowClient(tracking_uri=uri)
+# 2.x looks for a server's artifacts where this says, whatever its client was told.
+mlflow.set_tracking_uri(uri)
+client = MlflowClient()
 
 
 def number(value):
