@@ -5,6 +5,8 @@
     reason = "a failure here is the failure of a test"
 )]
 
+#[cfg(feature = "cloud")]
+mod cloud;
 mod concurrent;
 mod content;
 mod disk;
