@@ -177,23 +177,27 @@ def measure(commands, out, digest, runs):
     return rounds
 
 
-def run(command):
-    """Returns wall and CPU time in seconds, and the peak memory in MiB.
+# A process starts with the peak of the one that starts it, so a small one has to measure.
+MEASURE = """
+import os, sys, time
+start = time.perf_counter()
+null = os.open(os.devnull, os.O_WRONLY)
+quiet = [(os.POSIX_SPAWN_DUP2, null, 1), (os.POSIX_SPAWN_DUP2, null, 2)]
+process = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=quiet)
+_, status, usage = os.wait4(process, 0)
+wall = time.perf_counter() - start
+print(status, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+"""
 
-    A process starts with the peak of the one that starts it, so this program's own is the least
-    that can be seen.
-    """
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    start = time.perf_counter()
-    process = subprocess.Popen(command, **quiet)
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"{command} failed: {said.decode()}")
-    cpu = usage.ru_utime + usage.ru_stime
-    return {"wall": wall, "CPU": cpu, "peak": usage.ru_maxrss / 1024}
+
+def run(command):
+    """Returns wall and CPU time in seconds, and the peak memory in MiB."""
+    measure = [sys.executable, "-I", "-S", "-c", MEASURE, *command]
+    said = subprocess.run(measure, check=True, capture_output=True, text=True).stdout
+    status, wall, cpu, peak = said.split()
+    if status != "0":
+        sys.exit(f"{command} failed")
+    return {"wall": float(wall), "CPU": float(cpu), "peak": float(peak)}
 
 
 def report(rounds, options):
