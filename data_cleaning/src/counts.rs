@@ -48,6 +48,14 @@ impl ColumnNulls {
         self.marked[marker] += 1;
     }
 
+    /// Forgets a null that was counted.
+    pub(crate) fn take_back(&mut self, marker: usize) {
+        match marker {
+            0 => self.empty -= 1,
+            _ => self.marked[marker] -= 1,
+        }
+    }
+
     /// How many nulls there are of the value of this number.
     pub(crate) fn of(&self, marker: usize) -> u64 {
         match marker {
@@ -70,6 +78,10 @@ mod tests {
         let mut nulls = ColumnNulls::default();
         for marker in [0, 3, 3, 1, 0] {
             nulls.add(marker);
+        }
+        for marker in [3, 0] {
+            nulls.add(marker);
+            nulls.take_back(marker);
         }
         let found: Vec<u64> = (0..5).map(|marker| nulls.of(marker)).collect();
         assert_eq!((found, nulls.total()), (vec![2, 1, 0, 2, 0], 5));

@@ -15,7 +15,18 @@ pub(crate) fn bytes_needed(nulls: &NullValues) -> usize {
 ///
 /// The bytes may go on behind it; there have to be [enough](bytes_needed), or those to the end of
 /// the file.
+#[inline]
 pub(crate) fn find_null(bytes: &[u8], delimiter: u8, nulls: &NullValues) -> Option<usize> {
+    let value = bytes.strip_prefix(b"\"").unwrap_or(bytes);
+    // Nearly all that look like a null value at first do not at second.
+    let empty = matches!(value, [] | [b'"' | b'\r' | b'\n', ..]) || value[0] == delimiter;
+    if !empty && !nulls.may_begin(value) {
+        return None;
+    }
+    whole_field(bytes, delimiter, nulls)
+}
+
+fn whole_field(bytes: &[u8], delimiter: u8, nulls: &NullValues) -> Option<usize> {
     let bytes = &bytes[..bytes.len().min(bytes_needed(nulls))];
     let ends = |byte: &u8| *byte == delimiter || matches!(byte, b'\r' | b'\n');
     let Some(quoted) = bytes.strip_prefix(b"\"") else {

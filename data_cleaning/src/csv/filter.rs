@@ -199,9 +199,9 @@ impl<S: Sink> Copy<'_, S> {
 impl<S: Sink> Cut for Copy<'_, S> {
     #[inline(always)]
     fn cut(&mut self, start: u64, end: u64) -> Result<(), Failure> {
-        if start >= self.start {
+        if start > self.start {
             self.put(start)?;
-        } else {
+        } else if start < self.start {
             self.sink.rewind(self.record).map_err(Failure::Output)?;
         }
         self.start = end;

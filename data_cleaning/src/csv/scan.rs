@@ -46,9 +46,9 @@ pub(crate) struct Scanner<'a> {
 /// What is counted.
 struct Tally {
     counts: Counts,
-    /// Column and number of each null of the current record. They are counted only when it turns
-    /// out to be a row, neither blank nor ragged.
-    found: Vec<(usize, usize)>,
+    /// Place, column and number of each null that has been counted in a record whose end has not
+    /// been seen, to take them back if it is ragged. Empty if such records are an error.
+    found: Vec<(u64, usize, usize)>,
 }
 
 /// Where in the file the next block begins, and what it follows on.
@@ -80,7 +80,7 @@ struct Record {
     line: u64,
     /// The fields that have ended.
     fields: usize,
-    /// The nulls in columns that count.
+    /// The nulls so far in columns that count.
     nulls: usize,
 }
 
@@ -89,7 +89,7 @@ struct Block {
     line_feed: u64,
     /// Delimiters and line ends.
     ends: u64,
-    /// The fields that have no byte.
+    /// The fields that have no byte, except the one of a blank line.
     empty: u64,
     /// The fields that may be one of the null values.
     candidates: u64,
@@ -190,10 +190,13 @@ impl<'a> Scanner<'a> {
         // The second byte is looked at as long as it is in the same block.
         let null = masks.first & (masks.second >> 1 | LAST_BIT);
         let quoted_null = quotes & ((masks.first | quotes) >> 1 | LAST_BIT);
+        let record_starts = line_feed << 1 | u64::from(state.record.start == state.offset);
         let block = Block {
             line_feed,
             ends,
-            empty: starts & (ends | carriage_return),
+            empty: starts
+                & (ends | carriage_return)
+                & !(record_starts & (line_feed | carriage_return)),
             candidates: starts & (null | quoted_null),
             after_return,
         };
@@ -226,11 +229,13 @@ impl<'a> Scanner<'a> {
         bytes: &[u8],
         cut: &mut impl Cut,
     ) -> Result<(), Failure> {
+        let nulls = self.nulls(state, block, range, bytes);
         let mut record_ends = block.line_feed & range;
         while record_ends != 0 {
             let place = record_ends.trailing_zeros();
-            let record = range & up_to_bit(place as usize);
-            self.fields(&mut state.record, block, record, bytes);
+            let fields = range & up_to_bit(place as usize);
+            state.record.fields += (block.ends & fields).count_ones() as usize;
+            state.record.nulls += (nulls & fields).count_ones() as usize;
             let next = Record::new(
                 state.offset + u64::from(place) + 1,
                 state.lines + 2 + count_before(masks.line_feed, place) as u64,
@@ -242,45 +247,60 @@ impl<'a> Scanner<'a> {
             };
             self.end_record(&state.record, blank, next.start, cut)?;
             state.record = next;
-            range &= !record;
+            range &= !fields;
             record_ends &= record_ends - 1;
         }
-        self.fields(&mut state.record, block, range, bytes);
+        state.record.fields += (block.ends & range).count_ones() as usize;
+        state.record.nulls += (nulls & range).count_ones() as usize;
         Ok(())
     }
 
-    /// Takes the fields of the record that are in the bits of `range`.
+    /// Counts the nulls in the bits of `range`, and gives those in columns that count.
+    ///
+    /// All records of the block at once: a loop for each of them would be one more that the
+    /// processor cannot foresee the length of.
     #[inline(always)]
-    fn fields(&mut self, record: &mut Record, block: &Block, range: u64, bytes: &[u8]) {
+    fn nulls(&mut self, state: &State, block: &Block, range: u64, bytes: &[u8]) -> u64 {
         let mut looked_at = (block.empty | block.candidates) & range;
+        let mut nulls = 0;
         while looked_at != 0 {
             let place = looked_at.trailing_zeros();
-            let null = if block.empty >> place & 1 == 1 {
-                Some(0)
-            } else {
-                find_null(
-                    &bytes[place as usize..],
-                    self.judge.delimiter,
-                    self.judge.nulls,
-                )
-            };
-            if let Some(null) = null {
-                let before = count_before(block.ends & range, place);
-                self.null(record, record.fields + before, null);
-            }
             looked_at &= looked_at - 1;
+            let marker = if block.empty >> place & 1 == 1 {
+                0
+            } else {
+                let field = &bytes[place as usize..];
+                match find_null(field, self.judge.delimiter, self.judge.nulls) {
+                    Some(marker) => marker,
+                    None => continue,
+                }
+            };
+            let before = (1 << place) - 1;
+            let earlier = block.line_feed & before;
+            // The fields before it that are of the same record.
+            let column = if earlier == 0 {
+                state.record.fields + (block.ends & before).count_ones() as usize
+            } else {
+                (block.ends & before & !up_to_bit(earlier.ilog2() as usize)).count_ones() as usize
+            };
+            let offset = state.offset + u64::from(place);
+            nulls |= u64::from(self.null(offset, column, marker)) << place;
         }
-        record.fields += (block.ends & range).count_ones() as usize;
+        nulls
     }
 
-    /// Notes a null of the record.
+    /// Counts the null at `offset`, and says whether it counts for its record.
     #[inline(always)]
-    fn null(&mut self, record: &mut Record, column: usize, marker: usize) {
-        // A record with so many fields is ragged, and its nulls are not counted.
-        if column < self.tally.counts.columns.len() {
-            record.nulls += usize::from(self.judge.verdict.counts(column));
-            self.tally.found.push((column, marker));
+    fn null(&mut self, offset: u64, column: usize, marker: usize) -> bool {
+        // A record with so many fields is ragged.
+        let Some(nulls) = self.tally.counts.columns.get_mut(column) else {
+            return false;
+        };
+        nulls.add(marker);
+        if self.judge.drop_ragged {
+            self.tally.found.push((offset, column, marker));
         }
+        self.judge.verdict.counts(column)
     }
 
     /// Decides on a record, which ends at `end`.
@@ -292,24 +312,18 @@ impl<'a> Scanner<'a> {
         end: u64,
         cut: &mut impl Cut,
     ) -> Result<(), Failure> {
-        let Tally { counts, found } = &mut self.tally;
-        let mut keep = false;
-        if !blank {
-            counts.rows += 1;
-            if record.fields == counts.columns.len() {
-                for (column, marker) in &*found {
-                    counts.columns[*column].add(*marker);
-                }
-                keep = self.judge.verdict.keeps(record.nulls);
-            } else if self.judge.drop_ragged {
-                counts.ragged += 1;
-            } else {
-                let columns = counts.columns.len();
-                let error = malformed::ragged(record.line, columns, record.fields);
-                return Err(Failure::Input(error));
-            }
+        let counts = &mut self.tally.counts;
+        let ragged = !blank && record.fields != counts.columns.len();
+        if ragged && !self.judge.drop_ragged {
+            let error = malformed::ragged(record.line, counts.columns.len(), record.fields);
+            return Err(Failure::Input(error));
         }
-        found.clear();
+        counts.rows += u64::from(!blank);
+        let keep = !blank && !ragged && self.judge.verdict.keeps(record.nulls);
+        if self.judge.drop_ragged {
+            self.tally.settle(end, ragged);
+        }
+        let counts = &mut self.tally.counts;
         if keep {
             counts.kept += 1;
         } else {
@@ -362,13 +376,27 @@ impl<'a> Scanner<'a> {
         if state.record.start < state.offset {
             let mut record = state.record;
             if state.field_start != 0 {
-                let column = record.fields;
-                self.null(&mut record, column, 0);
+                let counts = self.null(record.start, record.fields, 0);
+                record.nulls += usize::from(counts);
             }
             record.fields += 1;
             self.end_record(&record, false, state.offset, cut)?;
         }
         Ok(self.tally.counts)
+    }
+}
+
+impl Tally {
+    /// Counts a record that ends at `end`, if it is ragged.
+    fn settle(&mut self, end: u64, ragged: bool) {
+        let of_record = self.found.iter().take_while(|(offset, ..)| *offset < end);
+        let nulls = of_record.count();
+        for (_, column, marker) in self.found.drain(..nulls) {
+            if ragged {
+                self.counts.columns[column].take_back(marker);
+            }
+        }
+        self.counts.ragged += u64::from(ragged);
     }
 }
 
