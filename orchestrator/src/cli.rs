@@ -13,17 +13,22 @@ use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use clap_complete::Shell;
 
 use crate::environment::{DockerOptions, Manager};
+use crate::tracking;
 
 /// Run the steps of a pipeline, each an MLflow project, one after the other
 ///
 /// The pipeline is the folder with the root MLproject. Everything is checked before the first step
 /// starts; a failing step stops the pipeline.
 #[derive(Debug, Parser)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 #[command(
     version,
     override_usage = "orchestrator [OPTIONS]",
@@ -77,6 +82,9 @@ struct Cli {
     #[arg(long)]
     wait: bool,
 
+    #[command(flatten)]
+    tracking: TrackingArguments,
+
     /// Print what would be run, and run nothing
     #[arg(long, group = "action")]
     dry_run: bool,
@@ -89,16 +97,28 @@ struct Cli {
     #[arg(long, group = "action")]
     list: bool,
 
+    /// Print the last runs of this pipeline, 10 or as many as said, and run nothing
+    #[arg(long, group = "action", value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10")]
+    history: Option<usize>,
+
+    /// Print the newest log, of one step or of the one that ran last, and run nothing
+    #[arg(long, group = "action", value_name = "STEP", num_args = 0..=1, action = ArgAction::Set)]
+    logs: Option<Vec<String>>,
+
+    /// Send what earlier runs could not record, and run nothing
+    #[arg(long, group = "action")]
+    resend: bool,
+
     /// Print a completion script for a shell, and run nothing
     #[arg(long, group = "action", value_name = "SHELL", hide = true)]
     completions: Option<Shell>,
 
-    /// Form of what --dry-run, --list and --env-list print
+    /// Form of what --dry-run, --list, --history and --env-list print
     #[arg(long, value_name = "FORM", default_value = "text")]
     format: Format,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Args)]
 struct EnvironmentArguments {
     /// Folder for the environments that are made, instead of MLFLOW_ENV_ROOT or the user's cache
     #[arg(long, value_name = "DIR")]
@@ -129,6 +149,36 @@ struct EnvironmentArguments {
     env_prune: Option<u64>,
 }
 
+/// Where the run is recorded.
+#[derive(Debug, Args)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names are those of the options"
+)]
+#[command(next_help_heading = "Tracking")]
+struct TrackingArguments {
+    /// Tracking server (http://HOST) or database (sqlite:///FILE); by default MLFLOW_TRACKING_URI,
+    /// else mlflow.db in the pipeline's folder
+    #[arg(long, value_name = "URI")]
+    tracking_uri: Option<String>,
+
+    /// Record nothing
+    #[arg(long)]
+    no_tracking: bool,
+
+    /// Experiment, made if there is none of that name; by default MLFLOW_EXPERIMENT_NAME
+    #[arg(long, value_name = "NAME")]
+    experiment_name: Option<String>,
+
+    /// Experiment by its id; by default MLFLOW_EXPERIMENT_ID, else 0
+    #[arg(long, value_name = "ID")]
+    experiment_id: Option<String>,
+
+    /// Name of the run; by default that of the pipeline
+    #[arg(long, value_name = "NAME")]
+    run_name: Option<String>,
+}
+
 /// What was asked for on the command line.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -144,6 +194,7 @@ pub(crate) struct Request {
     pub(crate) grace: Duration,
     pub(crate) keep_going: bool,
     pub(crate) wait: bool,
+    pub(crate) tracking: tracking::Options,
     pub(crate) action: Action,
     pub(crate) format: Format,
 }
@@ -174,7 +225,7 @@ impl EnvironmentArguments {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
     Run,
     DryRun,
@@ -183,12 +234,17 @@ pub(crate) enum Action {
     EnvList,
     /// Removes what was not used for so many days.
     EnvPrune(u64),
+    /// So many of the last runs.
+    History(usize),
+    /// The newest log, of one step if it is named.
+    Logs(Option<String>),
+    Resend,
     Completions(Shell),
 }
 
 impl Action {
     /// Whether there has to be a pipeline.
-    pub(crate) fn needs_pipeline(self) -> bool {
+    pub(crate) fn needs_pipeline(&self) -> bool {
         !matches!(self, Action::EnvList | Action::EnvPrune(_))
     }
 }
@@ -402,6 +458,17 @@ pub(crate) fn parse(
         }
         (steps, _) => steps,
     };
+    let tracking = tracking::Options {
+        uri: cli.tracking.tracking_uri,
+        off: cli.tracking.no_tracking,
+        experiment_name: cli.tracking.experiment_name,
+        experiment_id: cli.tracking.experiment_id,
+        run_name: cli.tracking.run_name,
+    };
+    if tracking::two_experiments(&tracking) {
+        let message = "give one of --experiment-name and --experiment-id (MLFLOW_EXPERIMENT_NAME and MLFLOW_EXPERIMENT_ID)";
+        return Err(command.error(ErrorKind::ArgumentConflict, message));
+    }
     Ok(Request {
         steps,
         parameters,
@@ -412,14 +479,18 @@ pub(crate) fn parse(
         grace: cli.grace,
         keep_going: cli.keep_going,
         wait: cli.wait,
-        action: match cli.completions {
-            Some(shell) => Action::Completions(shell),
-            None if let Some(days) = cli.environments.env_prune => Action::EnvPrune(days),
-            None if cli.dry_run => Action::DryRun,
-            None if cli.check => Action::Check,
-            None if cli.list => Action::List,
-            None if cli.environments.env_list => Action::EnvList,
-            None => Action::Run,
+        tracking,
+        action: match (cli.completions, cli.history, cli.logs) {
+            (Some(shell), _, _) => Action::Completions(shell),
+            (_, Some(limit), _) => Action::History(limit),
+            (_, _, Some(step)) => Action::Logs(step.into_iter().next()),
+            _ if let Some(days) = cli.environments.env_prune => Action::EnvPrune(days),
+            _ if cli.environments.env_list => Action::EnvList,
+            _ if cli.dry_run => Action::DryRun,
+            _ if cli.check => Action::Check,
+            _ if cli.list => Action::List,
+            _ if cli.resend => Action::Resend,
+            _ => Action::Run,
         },
         environments: cli.environments.options(),
         format: cli.format,

@@ -32,11 +32,16 @@ pub(crate) fn to_file(url: &str, target: &Path) -> Result<(), DownloadError> {
     Ok(())
 }
 
-fn client() -> reqwest::Result<reqwest::blocking::Client> {
+/// Chooses who does the cryptography of TLS, which has to be done before the first client is made.
+pub(crate) fn install_crypto() {
     // Fails only if there is a provider already, which is as good.
     rustls::crypto::ring::default_provider()
         .install_default()
         .ok();
+}
+
+fn client() -> reqwest::Result<reqwest::blocking::Client> {
+    install_crypto();
     reqwest::blocking::Client::builder()
         .connect_timeout(Duration::from_secs(10))
         // The default would end every transfer after 30 s.

@@ -14,6 +14,7 @@ use crate::download::DownloadError;
 use crate::environment::{self, EnvironmentError, MakeError};
 use crate::lock::LockError;
 use crate::source::SourceError;
+use crate::tracking::TrackingError;
 
 /// Why the orchestrator did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +64,9 @@ pub(crate) enum Error {
         uri: String,
         source: DownloadError,
     },
+    /// The run cannot be recorded, or its records not be read.
+    #[error(transparent)]
+    Tracking(#[from] TrackingError),
     /// Our own output could not be written.
     #[error("cannot write to standard output")]
     Output(#[from] io::Error),
@@ -286,6 +290,8 @@ pub(crate) enum ProblemKind {
     NoEnvironmentFile { file: PathBuf },
     #[error(transparent)]
     Environment(EnvironmentError),
+    #[error("MLflow refuses the parameter name `{name}`: {reason}")]
+    RefusedName { name: String, reason: &'static str },
 }
 
 /// A position in a file, printed as `file:line`.
@@ -359,6 +365,7 @@ impl Error {
     fn hint(&self) -> Option<String> {
         match self {
             Error::Project(error) => error.hint(),
+            Error::Tracking(error) => error.hint(),
             Error::Failed(failure) => failure.hint(),
             Error::Environments(failures)
                 if failures
@@ -467,6 +474,9 @@ impl ProblemKind {
                 format!("step `{maker}` makes it and has to run before")
             }
             ProblemKind::Environment(error) => return error.hint(),
+            ProblemKind::RefusedName { .. } => {
+                "rename it, or record nothing: `--no-tracking`".into()
+            }
             _ => return None,
         })
     }

@@ -5,31 +5,23 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// MLflow's experiment `Default`.
-const EXPERIMENT: &str = "0";
-
 /// How much of a log's end is looked at for its last lines, in bytes.
 const END: u64 = 64 * 1024;
 
 /// How many characters of a line are shown.
 const WIDTH: usize = 400;
 
-/// Makes the log of one attempt at a step, below the pipeline's folder: a file named like the step in
-/// the artifacts of a run of its own.
-pub(crate) fn create(root: &Path, step: &str) -> io::Result<PathBuf> {
-    let folder = root.join("mlruns").join(EXPERIMENT);
-    let folder = folder.join(run_id()?).join("artifacts");
-    fs::create_dir_all(&folder)?;
-    let log = folder.join(step.replace('/', "_") + ".log");
+/// Makes the log of one attempt at a step, in the folder for the artifacts of its run.
+pub(crate) fn create(folder: &Path, step: &str) -> io::Result<PathBuf> {
+    fs::create_dir_all(folder)?;
+    let log = folder.join(name(step));
     File::create_new(&log)?;
     Ok(log)
 }
 
-/// A new name for a run: 32 random hexadecimal digits, as MLflow's.
-fn run_id() -> io::Result<String> {
-    let mut random = [0; 16];
-    File::open("/dev/urandom")?.read_exact(&mut random)?;
-    Ok(format!("{:032x}", u128::from_ne_bytes(random)))
+/// The name of a step's log: that of the step.
+pub(crate) fn name(step: &str) -> String {
+    step.replace('/', "_") + ".log"
 }
 
 /// The last lines of a log, `count` at most, made fit to be printed on a terminal.
@@ -87,17 +79,11 @@ mod tests {
     }
 
     #[test]
-    fn every_attempt_has_a_log_of_its_own() {
+    fn a_log_is_new_and_named_like_its_step() {
         let folder = tempfile::tempdir().unwrap();
-        let logs: Vec<PathBuf> = (0..3)
-            .map(|_| create(folder.path(), "a/b").unwrap())
-            .collect();
-        assert!(logs[0] != logs[1] && logs[1] != logs[2] && logs[0] != logs[2]);
-        for log in logs {
-            let below = log.strip_prefix(folder.path().join("mlruns/0")).unwrap();
-            let parts: Vec<_> = below.iter().map(|part| part.to_str().unwrap()).collect();
-            assert!(parts[0].len() == 32 && parts[0].bytes().all(|b| b.is_ascii_hexdigit()));
-            assert_eq!(parts[1..], ["artifacts", "a_b.log"]);
-        }
+        let below = folder.path().join("run/artifacts");
+        let log = create(&below, "a/b").unwrap();
+        assert_eq!(log, below.join("a_b.log"));
+        assert!(create(&below, "a/b").is_err());
     }
 }

@@ -20,6 +20,7 @@ mod redact;
 mod relay;
 mod source;
 mod supervisor;
+mod tracking;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

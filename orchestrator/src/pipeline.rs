@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::cli::{self, Action, Format, Request};
 use crate::definition::Pipeline;
 use crate::download;
-use crate::environment::{self, EnvironmentError, InUse, Making, Store, Wrapped};
+use crate::environment::{self, EnvironmentError, InUse, Making, Wrapped};
 use crate::error::{Cause, Error, Failure, Problem, ProblemKind, seconds, shown};
 use crate::list;
 use crate::lock::{Lock, LockError};
@@ -17,6 +17,7 @@ use crate::plan::{self, Plan, PlannedStep};
 use crate::process::{self, Interruption, Job};
 use crate::project::absolute;
 use crate::redact::redact;
+use crate::tracking::{self, StepRun, Tracker};
 
 /// How many lines of its output the message about a failed step shows.
 const LAST_LINES: usize = 20;
@@ -29,9 +30,10 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
     }
     let (pipeline, request) = load(arguments, &caller)?;
     let plan = || plan::make(&pipeline, &request, &caller).map_err(Error::Plan);
-    match request.action {
+    let place = (pipeline.name.as_str(), pipeline.root(), &*caller);
+    match &request.action {
         Action::Completions(shell) => print(&cli::completions(
-            shell,
+            *shell,
             &pipeline.options(),
             pipeline.step_names(),
         )),
@@ -47,6 +49,23 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
             let plan = plan()?;
             let lock = Lock::take(&plan.root, false)?;
             execute(&plan, &request, &caller, &lock)
+        }
+        Action::History(limit) => {
+            let as_json = request.format == Format::Json;
+            print(&tracking::history(
+                &request.tracking,
+                place,
+                *limit,
+                as_json,
+            )?)
+        }
+        Action::Logs(step) => {
+            let log = tracking::newest_log(&request.tracking, place, step.as_deref())?;
+            print_bytes(&log)
+        }
+        Action::Resend => {
+            let sent = tracking::resend(&request.tracking, pipeline.root(), &caller)?;
+            print(&sent)
         }
         Action::EnvList | Action::EnvPrune(_) => environments(&request, &caller),
     }
@@ -103,10 +122,12 @@ fn text(plan: &Plan, format: Format) -> Result<String, Error> {
 }
 
 fn print(text: &str) -> Result<(), Error> {
+    print_bytes(redact(text).as_bytes())
+}
+
+fn print_bytes(bytes: &[u8]) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
-    let written = stdout
-        .write_all(redact(text).as_bytes())
-        .and_then(|()| stdout.flush());
+    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
     match written {
         // A reader that has seen enough, as in `--list | head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -127,101 +148,108 @@ fn wait_for(root: &Path) -> Result<Lock, LockError> {
     }
 }
 
-/// Runs the steps in order, up to the first that fails and may not.
+/// Runs the plan and records the run.
 fn execute(plan: &Plan, request: &Request, caller: &Path, lock: &Lock) -> Result<(), Error> {
+    let tracker = Tracker::open(&request.tracking, &plan.root, caller)?;
     let interruption = Interruption::watch()?;
-    let store = plan::settings(request, caller).store;
-    let _in_use = make_environments(plan, request, store.as_ref(), &interruption)?;
-    let (name, locked) = lock.variable();
+    let for_signals = tracker.clone();
+    interruption.before_the_end(move |signal| for_signals.interrupted(signal));
+    tracker.begin(plan)?;
     let run = Run {
-        root: &plan.root,
-        grace: request.grace,
-        store,
-        variables: [(name.to_owned(), locked.to_string_lossy().into_owned())],
+        plan,
+        request,
+        lock,
+        tracker,
         interruption,
     };
-    let start = Instant::now();
-    let count = plan.steps.len();
-    let mut failed: Vec<&PlannedStep> = Vec::new();
-    for (position, step) in plan.steps.iter().enumerate() {
-        let label = format!("[{}/{count}] {}", position + 1, step.name);
-        if let Some(maker) = failed.iter().find(|earlier| step.needs(earlier)) {
-            let maker = &maker.name;
-            say(&format!(
-                "{label}: left out, as it needs what `{maker}` did not make"
-            ));
-            failed.push(step);
-            continue;
-        }
-        let step_start = Instant::now();
-        say(&format!("{label}: running"));
-        match run.step(&label, step) {
-            Ok(()) => say(&format!(
-                "{label}: finished in {}",
-                seconds(step_start.elapsed())
-            )),
-            Err(error) if request.keep_going && step.allow_failure && error.is_of_step() => {
-                say(error.report().trim_end());
-                failed.push(step);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    if !failed.is_empty() {
-        let failed = failed.iter().map(|step| step.name.clone()).collect();
-        return Err(Error::Incomplete { failed, count });
-    }
-    let noun = if count == 1 { "step" } else { "steps" };
-    let (name, time) = (&plan.pipeline, seconds(start.elapsed()));
-    say(&format!("{name}: {count} {noun} finished in {time}"));
-    Ok(())
-}
-
-/// Has every environment made that is not there, before the first step.
-fn make_environments(
-    plan: &Plan,
-    request: &Request,
-    store: Option<&Store>,
-    interruption: &Interruption,
-) -> Result<Option<InUse>, Error> {
-    let Some(store) = store else {
-        // Then the plan knows only local ones.
-        return Ok(None);
-    };
-    let making = Making {
-        store,
-        jobs: request.environments.jobs,
-        grace: request.grace,
-        interruption,
-    };
-    let steps = plan.steps.iter();
-    let steps = steps.map(|step| (step.name.as_str(), &step.environment));
-    let made = environment::make_all(steps, making);
-    match interruption.signal() {
-        Some(signal) => Err(Error::InterruptedMaking(signal)),
-        None => made.map(Some).map_err(Error::Environments),
-    }
+    let result = run.make_environments().and_then(|_in_use| run.steps());
+    run.tracker.end(&result);
+    result
 }
 
 /// What all steps of a run have in common.
 struct Run<'a> {
-    root: &'a Path,
-    grace: Duration,
-    /// Where environments are kept; none when all are local.
-    store: Option<Store>,
-    /// For the steps, besides the caller's.
-    variables: [(String, String); 1],
+    plan: &'a Plan,
+    request: &'a Request,
+    lock: &'a Lock,
+    tracker: Tracker,
     interruption: Interruption,
 }
 
 impl Run<'_> {
+    /// Has every environment made that is not there, before the first step.
+    fn make_environments(&self) -> Result<Option<InUse>, Error> {
+        let Some(store) = &self.plan.store else {
+            // Then the plan knows only local ones.
+            return Ok(None);
+        };
+        let making = Making {
+            store,
+            jobs: self.request.environments.jobs,
+            grace: self.request.grace,
+            interruption: &self.interruption,
+        };
+        let steps = self.plan.steps.iter();
+        let steps = steps.map(|step| (step.name.as_str(), &step.environment));
+        let made = environment::make_all(steps, making);
+        match self.interruption.signal() {
+            Some(signal) => Err(Error::InterruptedMaking(signal)),
+            None => made.map(Some).map_err(Error::Environments),
+        }
+    }
+
+    /// Runs the steps in order, up to the first that fails and may not.
+    fn steps(&self) -> Result<(), Error> {
+        let plan = self.plan;
+        let start = Instant::now();
+        let count = plan.steps.len();
+        let mut failed: Vec<&PlannedStep> = Vec::new();
+        for (position, step) in plan.steps.iter().enumerate() {
+            let label = format!("[{}/{count}] {}", position + 1, step.name);
+            if let Some(maker) = failed.iter().find(|earlier| step.needs(earlier)) {
+                let maker = &maker.name;
+                say(&format!(
+                    "{label}: left out, as it needs what `{maker}` did not make"
+                ));
+                failed.push(step);
+                continue;
+            }
+            let step_start = Instant::now();
+            say(&format!("{label}: running"));
+            match self.step(&label, step) {
+                Ok(()) => say(&format!(
+                    "{label}: finished in {}",
+                    seconds(step_start.elapsed())
+                )),
+                Err(error) if self.may_go_on(step, &error) => {
+                    say(error.report().trim_end());
+                    failed.push(step);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if !failed.is_empty() {
+            let failed = failed.iter().map(|step| step.name.clone()).collect();
+            return Err(Error::Incomplete { failed, count });
+        }
+        let noun = if count == 1 { "step" } else { "steps" };
+        let (name, time) = (&plan.pipeline, seconds(start.elapsed()));
+        say(&format!("{name}: {count} {noun} finished in {time}"));
+        Ok(())
+    }
+
+    /// Whether the failure of a step ends nothing but what needs it.
+    fn may_go_on(&self, step: &PlannedStep, error: &Error) -> bool {
+        self.request.keep_going && step.allow_failure && error.is_of_step()
+    }
+
     /// Runs one step, and again when it fails and may be tried again.
     fn step(&self, label: &str, step: &PlannedStep) -> Result<(), Error> {
         fetch(step)?;
         let retries = step.patience.retries;
         let mut delay = step.patience.retry_delay;
         for retry in 1..=retries {
-            match self.attempt(step) {
+            match self.attempt(step, retry) {
                 Err(Error::Failed(failure)) if !failure.is_interruption() => {
                     let pause = humantime::format_duration(delay);
                     let log = shown(&failure.log);
@@ -235,52 +263,69 @@ impl Run<'_> {
                 ended => return ended,
             }
         }
-        self.attempt(step)
+        self.attempt(step, retries + 1)
+    }
+
+    /// One try of a step, in a run of its own.
+    fn attempt(&self, step: &PlannedStep, number: u32) -> Result<(), Error> {
+        let run = self.tracker.start_step(step, number);
+        let log = log::create(&run.folder, &step.name).map_err(Error::Log);
+        let (result, log) = match log {
+            Ok(log) => (self.command(step, &run, &log), Some(log)),
+            Err(error) => (Err(error), None),
+        };
+        self.tracker.end_step(run, step, &result, log.as_deref());
+        result
     }
 
     /// The step's command in its environment.
-    fn wrap(&self, step: &PlannedStep) -> Wrapped {
+    fn wrap(&self, step: &PlannedStep, run: &StepRun) -> Wrapped {
+        let (locked, folders) = self.lock.variable();
+        let of_lock = (locked, Some(folders.to_owned()));
+        let variables: Vec<_> = run.environment.iter().cloned().chain([of_lock]).collect();
         let job = environment::Job {
             step: &step.name,
             command: &step.command,
-            root: self.root,
+            root: &self.plan.root,
             folder: &step.cwd,
             reads: &step.inputs,
             writes: &step.outputs,
-            variables: &self.variables,
+            variables: &variables,
         };
-        step.environment.wrap(&job, self.store.as_ref())
+        step.environment.wrap(&job, self.plan.store.as_ref())
     }
 
-    fn attempt(&self, step: &PlannedStep) -> Result<(), Error> {
-        let log = log::create(self.root, &step.name).map_err(Error::Log)?;
+    fn command(&self, step: &PlannedStep, run: &StepRun, log: &Path) -> Result<(), Error> {
         let job = Job {
-            wrapped: &self.wrap(step),
+            wrapped: &self.wrap(step, run),
             folder: &step.cwd,
-            log: &log,
+            log,
             timeout: step.patience.timeout,
-            grace: self.grace,
+            grace: self.request.grace,
         };
         let start = Instant::now();
-        let ended = process::run(&job, &self.interruption).map_err(|source| Error::Start {
-            step: step.name.clone(),
-            command: step.command.clone(),
-            cwd: step.cwd.clone(),
-            source,
-        })?;
-        let cause = match (self.interruption.signal(), step.patience.timeout) {
-            (Some(signal), _) => Cause::Interruption(signal),
-            (None, Some(timeout)) if ended.timed_out => Cause::Timeout(timeout),
-            _ if ended.status.success() => return Ok(()),
-            _ => Cause::Status(ended.status),
+        let ended = process::run(&job, &self.interruption);
+        let cause = match (self.interruption.signal(), step.patience.timeout, ended) {
+            (Some(signal), _, _) => Cause::Interruption(signal),
+            (None, _, Err(source)) => {
+                return Err(Error::Start {
+                    step: step.name.clone(),
+                    command: step.command.clone(),
+                    cwd: step.cwd.clone(),
+                    source,
+                });
+            }
+            (None, Some(timeout), Ok(ended)) if ended.timed_out => Cause::Timeout(timeout),
+            (None, _, Ok(ended)) if ended.status.success() => return Ok(()),
+            (None, _, Ok(ended)) => Cause::Status(ended.status),
         };
         Err(Error::Failed(Box::new(Failure {
             step: step.name.clone(),
             command: step.command.clone(),
             cause,
             duration: start.elapsed(),
-            last_lines: log::tail(&log, LAST_LINES).unwrap_or_default(),
-            log,
+            last_lines: log::tail(log, LAST_LINES).unwrap_or_default(),
+            log: log.to_owned(),
         })))
     }
 }

@@ -14,6 +14,7 @@ use crate::environment::{Environment, Manager, Settings, Store};
 use crate::error::{Place, Problem, ProblemKind, ProjectError};
 use crate::parameters::{self, Resolved, Sources};
 use crate::project::{EntryPoint, EnvironmentFile, Parameter, Project, absolute};
+use crate::tracking;
 
 /// What will run, in order. What `--dry-run` prints is the value that is executed.
 #[derive(Debug, Serialize)]
@@ -21,6 +22,12 @@ pub(crate) struct Plan {
     pub(crate) pipeline: String,
     pub(crate) root: PathBuf,
     pub(crate) steps: Vec<PlannedStep>,
+    /// The pipeline's own values, for its record: what was given, and the defaults of the rest.
+    #[serde(skip)]
+    pub(crate) parameters: Vec<(String, String)>,
+    /// Where environments are kept; none when all are local and there is no home.
+    #[serde(skip)]
+    pub(crate) store: Option<Store>,
 }
 
 #[derive(Debug, Serialize)]
@@ -35,14 +42,18 @@ pub(crate) struct PlannedStep {
     #[serde(serialize_with = "as_map")]
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) environment: Environment,
+    /// The parameters that name files to write, and the files.
     #[serde(skip)]
-    pub(crate) outputs: Vec<PathBuf>,
+    pub(crate) outputs: Vec<(String, PathBuf)>,
     /// The other files that the parameters name.
     #[serde(skip)]
     pub(crate) inputs: Vec<PathBuf>,
     /// Whether the run may go on when it fails.
     #[serde(skip)]
     pub(crate) allow_failure: bool,
+    /// Where the project comes from, if the pipeline says so.
+    #[serde(skip)]
+    pub(crate) source: Option<String>,
     #[serde(skip)]
     pub(crate) patience: Patience,
     /// Remote values of `path` parameters, and where they are downloaded to before the step starts.
@@ -54,7 +65,12 @@ impl PlannedStep {
     /// Whether its parameters name a file that an earlier step writes.
     pub(crate) fn needs(&self, earlier: &PlannedStep) -> bool {
         let mut inputs = self.inputs.iter();
-        inputs.any(|input| earlier.outputs.iter().any(|output| overlap(output, input)))
+        inputs.any(|input| {
+            earlier
+                .outputs
+                .iter()
+                .any(|(_, output)| overlap(output, input))
+        })
     }
 }
 
@@ -108,8 +124,30 @@ pub(crate) fn make(
     Ok(Plan {
         pipeline: pipeline.name.clone(),
         root: pipeline.root().to_owned(),
+        parameters: pipeline_values(pipeline, request, &steps),
+        store: context.settings.store,
         steps,
     })
+}
+
+/// The pipeline's own parameters: `steps` as it was understood, what was given, the defaults of the rest.
+fn pipeline_values(
+    pipeline: &Pipeline,
+    request: &Request,
+    steps: &[PlannedStep],
+) -> Vec<(String, String)> {
+    let names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
+    let mut values = vec![("steps".to_owned(), names.join(","))];
+    let defaults = pipeline
+        .parameters()
+        .iter()
+        .filter_map(|parameter| Some((parameter.name.clone(), parameter.default.clone()?)));
+    for (name, value) in request.parameters.iter().cloned().chain(defaults) {
+        if values.iter().all(|(known, _)| *known != name) {
+            values.push((name, value));
+        }
+    }
+    values
 }
 
 /// The folder for what this run downloads, not made yet; nobody else can tell its name beforehand.
@@ -220,7 +258,13 @@ impl Context<'_> {
             .into_iter()
             .map(|kind| (Some(project.place.clone()), kind));
         let of_files = self.file_problems(step, entry_point, &resolved, earlier);
-        let complaints = of_project.chain(of_files).chain(of_entry_point).collect();
+        let of_names = self.refused_names(&resolved).into_iter();
+        let of_names = of_names.map(|kind| (Some(entry_point.place.clone()), kind));
+        let complaints = of_project
+            .chain(of_files)
+            .chain(of_entry_point)
+            .chain(of_names)
+            .collect();
         let planned = PlannedStep {
             name: step.name.clone(),
             project: project.folder.clone(),
@@ -228,10 +272,11 @@ impl Context<'_> {
             cwd: project.folder.clone(),
             command: command.unwrap_or_default(),
             outputs: files(&entry_point.outputs, &resolved)
-                .map(Path::to_owned)
+                .map(|(name, path)| (name.to_owned(), path.to_owned()))
                 .collect(),
             allow_failure: step.entry.as_ref().is_some_and(|entry| entry.allow_failure),
             inputs: other_files(entry_point, &resolved),
+            source: step.entry.as_ref().and_then(|entry| entry.project.clone()),
             downloads: downloads(&resolved),
             patience: self.patience(step),
             parameters: resolved
@@ -288,6 +333,19 @@ impl Context<'_> {
             .collect()
     }
 
+    /// Names that cannot be recorded, told before anything runs.
+    fn refused_names(&self, resolved: &[Resolved]) -> Vec<ProblemKind> {
+        if self.request.tracking.off {
+            return Vec::new();
+        }
+        let refused = resolved.iter().filter_map(|value| {
+            let reason = tracking::refused_name(&value.name)?;
+            let name = value.name.clone();
+            Some(ProblemKind::RefusedName { name, reason })
+        });
+        refused.collect()
+    }
+
     fn patience(&self, step: &Step) -> Patience {
         let entry = step.entry.as_ref();
         Patience {
@@ -336,7 +394,7 @@ impl Context<'_> {
         if !is_input && entry_point.outputs.contains(&name) {
             let other = earlier
                 .iter()
-                .find(|other| other.outputs.iter().any(|output| output == path))?;
+                .find(|other| other.outputs.iter().any(|(_, output)| output == path))?;
             return Some(ProblemKind::SameOutput {
                 name,
                 path: path.to_owned(),
@@ -344,7 +402,7 @@ impl Context<'_> {
             });
         }
         let mut made = earlier.iter().flat_map(|step| &step.outputs);
-        if path.exists() || made.any(|output| overlap(output, path)) {
+        if path.exists() || made.any(|(_, output)| overlap(output, path)) {
             return None;
         }
         let value = path.to_string_lossy().into_owned();
@@ -372,7 +430,7 @@ impl Context<'_> {
                 return false;
             };
             let (resolved, _) = parameters::resolve(entry_point, &self.sources(step, project));
-            files(&entry_point.outputs, &resolved).any(|output| overlap(output, path))
+            files(&entry_point.outputs, &resolved).any(|(_, output)| overlap(output, path))
         };
         let mut others = self
             .pipeline
@@ -519,10 +577,13 @@ fn downloads(resolved: &[Resolved]) -> Vec<(String, PathBuf)> {
         .collect()
 }
 
-/// The files that some of the parameters name.
-fn files<'a>(names: &'a [String], resolved: &'a [Resolved]) -> impl Iterator<Item = &'a Path> {
-    let values = resolved.iter().filter(|value| names.contains(&value.name));
-    values.filter_map(|value| value.path.as_deref())
+/// The parameters that are named, and the files that they name.
+fn files<'a>(
+    names: &'a [String],
+    resolved: &'a [Resolved],
+) -> impl Iterator<Item = (&'a str, &'a Path)> {
+    let found = resolved.iter().filter(|value| names.contains(&value.name));
+    found.filter_map(|value| Some((value.name.as_str(), value.path.as_deref()?)))
 }
 
 /// Whether two paths are the same, or one is a folder that holds the other.

@@ -1,6 +1,7 @@
 //! Starts one command, watches it and waits for its end. The only file that names duct.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,12 +25,20 @@ pub(crate) struct Interruption {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     /// The first signal that came.
     signal: Option<i32>,
     /// Environments are made several at once.
     running: Vec<Arc<Handle>>,
+    /// What has to be done before a signal ends this process.
+    last_words: Option<Box<dyn FnOnce(i32) + Send>>,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("State").finish_non_exhaustive()
+    }
 }
 
 impl Interruption {
@@ -50,11 +59,17 @@ impl Interruption {
                 }
                 if state.running.is_empty() {
                     // Nothing runs that would have to be ended first.
-                    emulate_default_handler(signal).ok();
+                    end_by(signal, state.last_words.take());
                 }
             }
         })?;
         Ok(interruption)
+    }
+
+    /// Has something done before a signal ends this process between two commands. Another signal
+    /// does not wait for it.
+    pub(crate) fn before_the_end(&self, last_words: impl FnOnce(i32) + Send + 'static) {
+        self.state().last_words = Some(Box::new(last_words));
     }
 
     /// The signal that asked us to stop, if one came.
@@ -65,6 +80,10 @@ impl Interruption {
     /// Starts a command that is told of signals until it is [`Interruption::forget`]ten.
     fn start(&self, command: &Expression) -> io::Result<Arc<Handle>> {
         let mut state = self.state();
+        if state.signal.is_some() {
+            // This process is about to end; nothing may start any more.
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         let running = Arc::new(command.start()?);
         state.running.push(Arc::clone(&running));
         Ok(running)
@@ -79,6 +98,21 @@ impl Interruption {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing in the state can be half-done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends this process as the signal does by default.
+fn end_by(signal: i32, last_words: Option<Box<dyn FnOnce(i32) + Send>>) {
+    let Some(last_words) = last_words else {
+        return drop(emulate_default_handler(signal));
+    };
+    let end = move || {
+        last_words(signal);
+        drop(emulate_default_handler(signal));
+    };
+    // They may take long, and the next signal has to be heard.
+    if std::thread::Builder::new().spawn(end).is_err() {
+        drop(emulate_default_handler(signal));
     }
 }
 

@@ -25,4 +25,7 @@ mod reliability;
 mod running;
 mod sources;
 mod titanic;
+mod tracking;
+mod tracking_mlflow;
+mod tracking_server;
 mod venv;

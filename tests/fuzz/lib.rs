@@ -69,6 +69,18 @@ mod download {
     pub(crate) use super::Elsewhere as DownloadError;
 }
 
+mod tracking {
+    #[derive(Debug, thiserror::Error)]
+    #[error("an error of another module")]
+    pub(crate) struct TrackingError;
+
+    impl TrackingError {
+        pub(crate) fn hint(&self) -> Option<String> {
+            None
+        }
+    }
+}
+
 mod source {
     pub(crate) use super::Elsewhere as SourceError;
 }

@@ -4,6 +4,7 @@
 //! in the command. Here the project's and the pipeline's folder are in the container under the same
 //! paths, so that steps can hand files on, and the whole command runs inside.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -194,10 +195,12 @@ impl Docker {
 
     /// For `--env`: a name alone takes the value along without showing it.
     fn variables(&self, job: &Job) -> Vec<String> {
-        let ours = job.variables.iter().map(|(name, _)| name.as_str());
+        let changed = job.variables.iter();
+        let ours = changed.filter_map(|(name, value)| value.as_ref().and(Some(*name)));
+        let is_changed = |name: &str| job.variables.iter().any(|(changed, _)| *changed == name);
         let inherited = TRACKING
             .into_iter()
-            .filter(|name| std::env::var_os(name).is_some());
+            .filter(|name| !is_changed(name) && std::env::var_os(name).is_some());
         let mut names: Vec<&str> = ours.chain(inherited).collect();
         names.sort_unstable();
         names.dedup();
@@ -294,7 +297,7 @@ fn mounts(job: &Job) -> Vec<PathBuf> {
         }
     });
     // A file that is written is put into its folder, possibly by another name at first.
-    let written = job.writes.iter().filter_map(|path| {
+    let written = job.writes.iter().filter_map(|(_, path)| {
         if path.is_dir() {
             Some(path.clone())
         } else {
@@ -303,6 +306,7 @@ fn mounts(job: &Job) -> Vec<PathBuf> {
     });
     let mut found = vec![job.root.to_owned(), job.folder.to_owned()];
     found.extend(read.chain(written).chain(tracking_store(job)));
+    found.extend(variable(job, "PIPELINE_METRICS").map(PathBuf::from));
     // The container has a root of its own.
     found.retain(|path| path.parent().is_some());
     found.sort();
@@ -314,13 +318,18 @@ fn mounts(job: &Job) -> Vec<PathBuf> {
     found.iter().filter(outermost).cloned().collect()
 }
 
+/// What a variable is for the command.
+fn variable(job: &Job, name: &str) -> Option<OsString> {
+    let mut changed = job.variables.iter();
+    match changed.find(|(changed, _)| *changed == name) {
+        Some((_, value)) => value.clone(),
+        None => std::env::var_os(name),
+    }
+}
+
 /// The folder of the tracking store, if it is on this machine.
 fn tracking_store(job: &Job) -> Option<PathBuf> {
-    const NAME: &str = "MLFLOW_TRACKING_URI";
-    let ours = job.variables.iter().find(|(name, _)| name == NAME);
-    let uri = ours
-        .map(|(_, value)| value.clone())
-        .or_else(|| std::env::var(NAME).ok())?;
+    let uri = variable(job, "MLFLOW_TRACKING_URI")?.into_string().ok()?;
     let path = if let Some(path) = uri.strip_prefix("sqlite:///") {
         absolute(job.folder, path).parent()?.to_owned()
     } else if let Some(path) = uri.strip_prefix("file://") {

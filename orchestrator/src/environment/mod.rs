@@ -75,11 +75,11 @@ pub(crate) struct Job<'a> {
     pub(crate) root: &'a Path,
     /// The folder in which the command runs.
     pub(crate) folder: &'a Path,
-    /// The files that the parameters name, to read and to write.
+    /// The files that the parameters name, to read and to write; the latter with the parameters' names.
     pub(crate) reads: &'a [PathBuf],
-    pub(crate) writes: &'a [PathBuf],
-    /// Variables for the command besides the caller's.
-    pub(crate) variables: &'a [(String, String)],
+    pub(crate) writes: &'a [(String, PathBuf)],
+    /// Changes to the caller's variables; none stands for one to take out.
+    pub(crate) variables: &'a [(&'a str, Option<OsString>)],
 }
 
 /// How a command runs in its environment.
@@ -260,7 +260,7 @@ impl Environment {
             (Kind::Local | Kind::Conda(_), _) => Wrapped::plain(job.command),
         };
         let ours = job.variables.iter();
-        let ours = ours.map(|(name, value)| (name.into(), Some(value.into())));
+        let ours = ours.map(|(name, value)| ((*name).into(), value.clone()));
         wrapped.variables.extend(ours);
         wrapped
     }

@@ -1,0 +1,222 @@
+//! Where runs are recorded and under what: the options, and the variables that MLflow's client reads.
+
+use std::path::{Path, PathBuf};
+
+use super::TrackingError;
+use crate::project::absolute;
+use crate::redact::without_credentials;
+
+/// What the command line says of tracking.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) uri: Option<String>,
+    pub(crate) off: bool,
+    pub(crate) experiment_name: Option<String>,
+    pub(crate) experiment_id: Option<String>,
+    pub(crate) run_name: Option<String>,
+}
+
+/// A tracking store that we can write to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The address of a server, without a slash at the end; it may hold credentials.
+    Server(String),
+    /// A database file, absolute.
+    Database(PathBuf),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Experiment {
+    Name(String),
+    Id(String),
+}
+
+#[derive(Debug)]
+pub(super) struct Settings {
+    /// None with `--no-tracking`.
+    pub(super) place: Option<Place>,
+    /// By default that of MLflow, with id 0.
+    pub(super) experiment: Option<Experiment>,
+    pub(super) run_name: Option<String>,
+    /// The run in which we are started.
+    pub(super) run_id: Option<String>,
+}
+
+/// The value of a variable; an empty one counts as not set, as for MLflow.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A variable with a number, or the default.
+pub(super) fn number(name: &'static str, default: f64) -> Result<f64, TrackingError> {
+    let Some(value) = variable(name) else {
+        return Ok(default);
+    };
+    match value.parse() {
+        Ok(number) if f64::is_finite(number) && number >= 0.0 => Ok(number),
+        _ => Err(TrackingError::Variable {
+            name,
+            expected: "a number",
+        }),
+    }
+}
+
+/// A variable that is true or false, by MLflow's words.
+pub(super) fn switch(name: &'static str) -> Result<bool, TrackingError> {
+    match variable(name).map(|value| value.to_lowercase()).as_deref() {
+        None | Some("false" | "0") => Ok(false),
+        Some("true" | "1") => Ok(true),
+        Some(_) => Err(TrackingError::Variable {
+            name,
+            expected: "true or false",
+        }),
+    }
+}
+
+impl Settings {
+    /// Options first, then variables, then MLflow's own defaults. `root` is the pipeline's folder.
+    ///
+    /// Inside of a run (`MLFLOW_RUN_ID`) the experiment is that run's: `mlflow run` leaves an
+    /// exported `MLFLOW_EXPERIMENT_NAME` beside the id, so the variables do not count there.
+    pub(super) fn new(
+        options: &Options,
+        root: &Path,
+        caller: &Path,
+    ) -> Result<Settings, TrackingError> {
+        if options.off {
+            return Ok(Settings {
+                place: None,
+                experiment: None,
+                run_name: None,
+                run_id: None,
+            });
+        }
+        let place = match options
+            .uri
+            .clone()
+            .or_else(|| variable("MLFLOW_TRACKING_URI"))
+        {
+            Some(uri) => Place::parse(uri.trim(), caller)?,
+            None => Place::Database(root.join("mlflow.db")),
+        };
+        let run_id = variable("MLFLOW_RUN_ID");
+        let of_variable = |name| match run_id {
+            None => variable(name),
+            Some(_) => None,
+        };
+        let given = |option: &Option<String>, name| option.clone().or_else(|| of_variable(name));
+        let name = given(&options.experiment_name, "MLFLOW_EXPERIMENT_NAME");
+        let id = given(&options.experiment_id, "MLFLOW_EXPERIMENT_ID");
+        let experiment = name.map(Experiment::Name).or(id.map(Experiment::Id));
+        if let (Some(run), Some(_)) = (&run_id, &experiment) {
+            return Err(TrackingError::ExperimentOfRun(run.clone()));
+        }
+        Ok(Settings {
+            place: Some(place),
+            experiment,
+            run_name: given(&options.run_name, "MLFLOW_RUN_NAME"),
+            run_id,
+        })
+    }
+}
+
+/// The refusal of two experiments at once, from options or variables, as by `mlflow run`.
+pub(crate) fn two_experiments(options: &Options) -> bool {
+    let is_inside = variable("MLFLOW_RUN_ID").is_some();
+    let is_set = |option: &Option<String>, name| {
+        option.is_some() || (!is_inside && variable(name).is_some())
+    };
+    !options.off
+        && is_set(&options.experiment_name, "MLFLOW_EXPERIMENT_NAME")
+        && is_set(&options.experiment_id, "MLFLOW_EXPERIMENT_ID")
+}
+
+impl Place {
+    /// A tracking URI; relative database files start from the caller's folder, as for MLflow.
+    fn parse(uri: &str, caller: &Path) -> Result<Place, TrackingError> {
+        if uri.starts_with("http://") || uri.starts_with("https://") {
+            return Ok(Place::Server(uri.trim_end_matches('/').to_owned()));
+        }
+        let refused = || TrackingError::Store(without_credentials(uri));
+        let path = uri.strip_prefix("sqlite:///").ok_or_else(refused)?;
+        let path = path.split_once('?').map_or(path, |(path, _)| path);
+        if path.is_empty() || path == ":memory:" {
+            return Err(refused());
+        }
+        Ok(Place::Database(absolute(caller, unquoted(path))))
+    }
+
+    /// The URI for a step, which runs in another folder.
+    pub(super) fn uri(&self) -> String {
+        match self {
+            Place::Server(url) => url.clone(),
+            Place::Database(path) => {
+                let path = path.to_string_lossy();
+                format!("sqlite:///{}", path.replace('%', "%25").replace('?', "%3F"))
+            }
+        }
+    }
+
+    /// The URI for people and records.
+    pub(super) fn shown(&self) -> String {
+        without_credentials(&self.uri())
+    }
+}
+
+/// The text with its `%XX` replaced, as SQLAlchemy 2.1 reads the path of a database.
+pub(super) fn unquoted(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let code = match (first, after) {
+            (b'%', [high, low, ..]) => std::str::from_utf8(&[*high, *low])
+                .ok()
+                .and_then(|digits| u8::from_str_radix(digits, 16).ok()),
+            _ => None,
+        };
+        bytes.push(code.unwrap_or(*first));
+        rest = if code.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_a_server_or_a_database() {
+        let parse = |uri| Place::parse(uri, Path::new("/caller")).ok();
+        let database = |path: &str| Some(Place::Database(path.into()));
+        let server = |url: &str| Some(Place::Server(url.into()));
+        assert_eq!(parse("sqlite:///a.db"), database("/caller/a.db"));
+        assert_eq!(parse("sqlite:////x/a.db?timeout=3"), database("/x/a.db"));
+        assert_eq!(parse("sqlite:////x/50%25 é.db"), database("/x/50% é.db"));
+        assert_eq!(parse("http://h:1/p/"), server("http://h:1/p"));
+        for refused in [
+            "",
+            "mlruns",
+            "file:///x",
+            "sqlite://",
+            "sqlite:///",
+            "sqlite:///:memory:",
+            "sqlite+pysqlite:///a.db",
+            "postgresql://u:p@h/d",
+            "databricks",
+        ] {
+            assert_eq!(parse(refused), None, "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_step_gets_a_uri_that_means_the_same() {
+        let place = Place::Database("/x/50%?.db".into());
+        assert_eq!(place.uri(), "sqlite:////x/50%25%3F.db");
+        assert_eq!(Place::parse(&place.uri(), Path::new("/")).ok(), Some(place));
+        let place = Place::Server("https://u:p@h".into());
+        assert_eq!(
+            (place.uri().as_str(), place.shown().as_str()),
+            ("https://u:p@h", "https://h")
+        );
+    }
+}

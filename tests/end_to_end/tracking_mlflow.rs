@@ -1,0 +1,433 @@
+//! Runs recorded here, read back by MLflow itself. Needs MLflow on PATH: `bash .ci/run tracking`.
+
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::harness::{Folder, Run, repository, wait_until};
+
+/// What MLflow's client finds, as `read_back.py` prints it.
+fn read_back(folder: &Folder, uri: &str, filter: &str, with_artifacts: bool) -> Vec<Value> {
+    let script = repository().join("tests/end_to_end/read_back.py");
+    let script = script.to_str().unwrap();
+    let into = if with_artifacts { "downloaded" } else { "" };
+    let ended = with_login(folder.program_in_path("python3", &[script, uri, filter, into])).run();
+    ended.ends(0);
+    ended.json().as_array().unwrap().clone()
+}
+
+/// The user of the server with passwords; the other servers do not look.
+fn with_login(run: Run<'_>) -> Run<'_> {
+    run.env("MLFLOW_TRACKING_USERNAME", "admin")
+        .env("MLFLOW_TRACKING_PASSWORD", "a long password")
+}
+
+fn named<'a>(runs: &'a [Value], name: &str) -> &'a Value {
+    let found = runs.iter().find(|run| run["name"] == name);
+    found.unwrap_or_else(|| panic!("no run {name:?} in {runs:#?}"))
+}
+
+/// A pipeline with everything in it that a store may stumble over; the second step fails.
+fn pipeline() -> Folder {
+    let folder = Folder::new();
+    folder.file(
+        "MLproject",
+        "name: größe\nenv_manager: local\nsteps:\n  first:\n  many:\n  bad: {timeout: 100ms}\n",
+    );
+    folder.step(
+        "first",
+        "parameters: {text: {default: \"it's a 'ü'\"}, out: {default: out.txt}}\noutputs: [out]\n\
+         command: \"echo hello ü; printf %s {text} > {out}; printf 'loss 1\\nloss nan\\nloss 0.5\\nbig inf\\n' > $PIPELINE_METRICS\"",
+    );
+    let many: Vec<String> = (0..150)
+        .map(|number| format!("p{number}: {{default: {number}}}"))
+        .collect();
+    folder.step(
+        "many",
+        &format!("parameters: {{{}}}\ncommand: 'true'", many.join(", ")),
+    );
+    folder.step("bad", "command: sleep 1000");
+    folder
+}
+
+/// What MLflow has to find of a run of [`pipeline`].
+fn check(folder: &Folder, uri: &str) {
+    let runs = read_back(folder, uri, "", true);
+    let root = named(&runs, "größe");
+    let (first, many, bad) = (
+        named(&runs, "first"),
+        named(&runs, "many"),
+        named(&runs, "bad"),
+    );
+    assert_eq!(runs.len(), 4, "{runs:#?}");
+    assert_eq!(root["status"], "FAILED");
+    assert_eq!(
+        (&first["status"], &bad["status"]),
+        (&"FINISHED".into(), &"KILLED".into())
+    );
+    for step in [first, many, bad] {
+        assert_eq!(step["tags"]["mlflow.parentRunId"], root["id"]);
+        assert_eq!(step["tags"]["mlflow.source.type"], "PROJECT");
+        assert!(step["end"].as_u64() >= step["start"].as_u64());
+    }
+    assert_eq!(first["artifacts"]["first.log"], "hello ü\n");
+    assert_eq!(bad["artifacts"]["bad.log"], "");
+    assert_eq!(first["parameters"]["text"], "it's a 'ü'");
+    assert_eq!(first["metrics"]["out_bytes"], 11.0);
+    assert_eq!(first["metrics"]["loss"], 0.5);
+    assert_eq!(
+        first["series"]["loss"].as_array().unwrap().last().unwrap()[1],
+        0.5
+    );
+    assert!(
+        first["metrics"]["big"]
+            .as_f64()
+            .is_none_or(|big| big > 1e300)
+    );
+    assert_eq!(
+        many["parameters"].as_object().map(serde_json::Map::len),
+        Some(150)
+    );
+    let filter = format!(
+        "tags.mlflow.parentRunId = '{}' and status = 'FINISHED'",
+        root["id"].as_str().unwrap()
+    );
+    let children = read_back(folder, uri, &filter, false);
+    let names: Vec<&Value> = children.iter().map(|run| &run["name"]).collect();
+    assert_eq!(names, ["first", "many"]);
+}
+
+#[test]
+#[ignore = "needs MLflow"]
+fn mlflow_reads_a_database_made_here() {
+    let folder = pipeline();
+    folder.orchestrator(&["--grace", "100ms"]).run().ends(1);
+    let uri = format!("sqlite:///{}", folder.path().join("mlflow.db").display());
+    check(&folder, &uri);
+    // Now it has MLflow's newest form.
+    let history = folder
+        .orchestrator(&["--grace", "100ms", "--run-name", "again"])
+        .run();
+    history.ends(1);
+    let runs = read_back(&folder, &uri, "", false);
+    assert_eq!(runs.len(), 8);
+    let again = named(&runs, "again")["id"].clone();
+    let first = runs.iter().rfind(|run| run["name"] == "first").unwrap();
+    assert_eq!(first["tags"]["mlflow.parentRunId"], again);
+    let loss: Vec<&Value> = first["series"]["loss"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|point| &point[0])
+        .collect();
+    assert_eq!(loss, [0, 1, 2]);
+    assert_eq!(first["metrics"]["loss"], 0.5);
+}
+
+#[test]
+#[ignore = "needs MLflow"]
+fn a_step_with_mlflows_client_upgrades_the_database_meanwhile() {
+    let folder = Folder::new();
+    let steps = (0..40)
+        .map(|number| format!("  s{number}: {{project: quick}}\n"))
+        .collect::<Vec<_>>()
+        .concat();
+    folder.file(
+        "slow/MLproject",
+        "name: slow\nenv_manager: local\nsteps:\n  before:\n  python:\n  after:\n",
+    );
+    folder.file(
+        "quick/MLproject",
+        format!("name: quick\nenv_manager: local\nsteps:\n{steps}"),
+    );
+    for step in ["slow/before", "slow/after", "quick/quick"] {
+        folder.step(
+            step,
+            "parameters: {a: {default: 1}}\ncommand: echo m 1 > $PIPELINE_METRICS",
+        );
+    }
+    folder.step("slow/python", "command: python3 log.py");
+    folder.file(
+        "slow/python/log.py",
+        "import mlflow\n\
+         with mlflow.start_run():\n    \
+             for step in range(30):\n        mlflow.log_metric('loss', 1 / (1 + step), step=step)\n    \
+             mlflow.log_param('model', 'ü')\n",
+    );
+    let uri = format!("sqlite:///{}", folder.path().join("both.db").display());
+    let start = |side| {
+        folder
+            .orchestrator(&["-C", side, "--tracking-uri", &uri])
+            .start()
+    };
+    for ended in [start("slow"), start("quick")].map(crate::harness::Started::end) {
+        ended.ends(0);
+        let said = ended.stderr();
+        assert!(
+            !said.contains("warning") && !said.contains("locked"),
+            "{said}"
+        );
+    }
+    let runs = read_back(&folder, &uri, "", false);
+    assert_eq!(runs.len(), 4 + 41);
+    for run in &runs {
+        assert_eq!(run["status"], "FINISHED", "{run:#?}");
+        assert!(run["metrics"]["duration_seconds"].is_number(), "{run:#?}");
+    }
+    let python = named(&runs, "python");
+    assert_eq!(python["parameters"]["model"], "ü");
+    assert_eq!(python["series"]["loss"].as_array().map(Vec::len), Some(30));
+    assert_eq!(
+        python["tags"]["mlflow.parentRunId"],
+        named(&runs, "slow")["id"]
+    );
+    assert_eq!(named(&runs, "after")["metrics"]["m"], 1.0);
+}
+
+/// A real `mlflow server` on a free port of loopback, ended with all its workers when it is dropped.
+struct Server {
+    child: Option<Child>,
+    port: u16,
+    database: PathBuf,
+    arguments: Vec<String>,
+    config: Option<PathBuf>,
+}
+
+impl Server {
+    fn start(folder: &Folder, arguments: &[&str], config: Option<PathBuf>) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut server = Server {
+            child: None,
+            port: listener.local_addr().unwrap().port(),
+            database: folder.path().join("server.db"),
+            arguments: arguments
+                .iter()
+                .map(|argument| (*argument).to_owned())
+                .collect(),
+            config,
+        };
+        drop(listener);
+        server.restart(folder);
+        server
+    }
+
+    fn restart(&mut self, folder: &Folder) {
+        let log = std::fs::File::create(folder.path().join("server.log")).unwrap();
+        let mut command = Command::new("mlflow");
+        command
+            .args([
+                "server",
+                "--host",
+                "127.0.0.1",
+                "--workers",
+                "1",
+                "--port",
+                &self.port.to_string(),
+            ])
+            .args([
+                "--backend-store-uri",
+                &format!("sqlite:///{}", self.database.display()),
+            ])
+            .args(&self.arguments)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .process_group(0);
+        if let Some(config) = &self.config {
+            command.env("MLFLOW_AUTH_CONFIG_PATH", config);
+            command.env("MLFLOW_FLASK_SERVER_SECRET_KEY", "any text");
+        }
+        self.child = Some(command.spawn().unwrap());
+        let deadline = Instant::now() + Duration::from_mins(4);
+        while !self.is_up() {
+            assert!(Instant::now() < deadline, "{}", folder.read("server.log"));
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn is_up(&self) -> bool {
+        let url = format!("{}/health", self.url());
+        let answer = Command::new("python3")
+            .args([
+                "-c",
+                "import sys, urllib.request; urllib.request.urlopen(sys.argv[1])",
+                &url,
+            ])
+            .stderr(Stdio::null())
+            .status();
+        answer.unwrap().success()
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let group = format!("-{}", child.id());
+            Command::new("kill")
+                .args(["-s", "KILL", "--", &group])
+                .status()
+                .unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+#[test]
+#[ignore = "needs MLflow"]
+fn mlflow_server_has_the_runs_and_shows_them() {
+    let folder = pipeline();
+    let mut server = Server::start(&folder, &[], None);
+    let uri = server.url();
+    folder
+        .orchestrator(&["--grace", "100ms", "--tracking-uri", &uri])
+        .run()
+        .ends(1);
+    check(&folder, &uri);
+    let history = folder
+        .orchestrator(&["--history", "--tracking-uri", &uri])
+        .run();
+    assert!(
+        history.stdout().contains("first [TIME]") && history.stdout().contains("bad KILLED [TIME]"),
+        "{history:?}"
+    );
+    let root = named(&read_back(&folder, &uri, "", false), "größe")["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    screenshot(
+        &folder,
+        "run",
+        &format!("{uri}/#/experiments/0/runs/{root}"),
+    );
+    screenshot(&folder, "runs", &format!("{uri}/#/experiments/0/runs"));
+
+    // Killed between two steps, back before the last, and gone again at the end.
+    let outage = Folder::new();
+    outage.file(
+        "MLproject",
+        "name: outage\nenv_manager: local\nsteps:\n  a:\n  b:\n  c:\n  d:\n",
+    );
+    for step in ["a", "b", "c", "d"] {
+        outage.step(
+            step,
+            &format!("command: touch ../{step}_up; until [ -e ../{step}_on ]; do sleep 0.05; done"),
+        );
+    }
+    let started = outage
+        .orchestrator(&["--tracking-uri", &uri])
+        .env("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+        .start();
+    let reached = |step: &str| {
+        wait_until(&format!("step {step} runs"), || {
+            outage.exists(&format!("{step}_up"))
+        });
+    };
+    reached("a");
+    server.kill();
+    outage.file("a_on", "");
+    reached("b");
+    outage.file("b_on", "");
+    reached("c");
+    server.restart(&folder);
+    outage.file("c_on", "");
+    reached("d");
+    server.kill();
+    outage.file("d_on", "");
+    let ended = started.end();
+    ended.ends(0);
+    let said = ended.stderr();
+    assert_eq!(said.matches("does not take records").count(), 2, "{said}");
+    assert_eq!(
+        said.matches("is back: what waited was sent").count(),
+        1,
+        "{said}"
+    );
+    assert!(said.contains("records of this run were not sent"), "{said}");
+    server.restart(&folder);
+    outage
+        .orchestrator(&["--resend", "--tracking-uri", &uri])
+        .run()
+        .ends(0);
+    let runs = read_back(&outage, &uri, "tags.`pipeline.step` != 'x'", false);
+    let names: Vec<&str> = runs.iter().filter_map(|run| run["name"].as_str()).collect();
+    let of_outage = &runs[runs.len() - 4..];
+    assert_eq!(names[names.len() - 4..], ["a", "b", "c", "d"]);
+    assert!(
+        of_outage.iter().all(|run| run["status"] == "FINISHED"),
+        "{of_outage:#?}"
+    );
+    assert!(!outage.exists("mlruns/unsent"));
+}
+
+/// A picture of a page of MLflow's own pages, once its script has had time to fill it.
+fn screenshot(folder: &Folder, name: &str, url: &str) {
+    let place = std::env::var("SCREENSHOTS").expect("SCREENSHOTS names a folder for the pictures");
+    std::fs::create_dir_all(&place).unwrap();
+    let picture = PathBuf::from(place).join(format!("{name}.png"));
+    let profile = folder.path().join(format!("profile-{name}"));
+    let arguments = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--hide-scrollbars",
+        "--window-size=1600,1200",
+        "--virtual-time-budget=60000",
+        &format!("--user-data-dir={}", profile.display()),
+        &format!("--screenshot={}", picture.display()),
+        url,
+    ];
+    folder.program_in_path("chromium", &arguments).run().ends(0);
+    // A blank page of this size has a few kilobytes.
+    assert!(
+        picture.metadata().unwrap().len() > 20_000,
+        "{}",
+        picture.display()
+    );
+}
+
+#[test]
+#[ignore = "needs MLflow"]
+fn a_server_may_ask_for_a_password() {
+    let folder = pipeline();
+    // In ASCII: MLflow 3.17's server refuses the uploads of its own client with another one.
+    let config = "[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///auth.db\nadmin_username = admin\nadmin_password = a long password\n";
+    folder.file(
+        "auth.ini",
+        format!(
+            "{config}authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+        ),
+    );
+    let server = Server::start(
+        &folder,
+        &["--app-name", "basic-auth"],
+        Some(folder.path().join("auth.ini")),
+    );
+    let uri = server.url();
+    let arguments = ["--grace", "100ms", "--tracking-uri", &uri];
+    folder
+        .orchestrator(&arguments)
+        .run()
+        .says("cannot be used")
+        .ends(1);
+    assert!(!folder.exists("first/out.txt"));
+    with_login(folder.orchestrator(&arguments)).run().ends(1);
+    check(&folder, &uri);
+}
