@@ -25,10 +25,6 @@ use crate::tracking;
 /// The pipeline is the folder with the root MLproject. Everything is checked before the first step
 /// starts; a failing step stops the pipeline.
 #[derive(Debug, Parser)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of the command line"
-)]
 #[command(
     version,
     override_usage = "orchestrator [OPTIONS]",
@@ -151,10 +147,6 @@ struct EnvironmentArguments {
 
 /// Where the run is recorded.
 #[derive(Debug, Args)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "the names are those of the options"
-)]
 #[command(next_help_heading = "Tracking")]
 struct TrackingArguments {
     /// Tracking server (http://HOST) or database (sqlite:///FILE); by default MLFLOW_TRACKING_URI,

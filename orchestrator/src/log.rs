@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// How much of a log's end is looked at for its last lines, in bytes.
 const END: u64 = 64 * 1024;
 
+/// How many last lines of a log a message shows, at most.
+const LAST_LINES: usize = 20;
+
 /// How many characters of a line are shown.
 const WIDTH: usize = 400;
 
@@ -24,8 +27,8 @@ pub(crate) fn name(step: &str) -> String {
     step.replace('/', "_") + ".log"
 }
 
-/// The last lines of a log, `count` at most, made fit to be printed on a terminal.
-pub(crate) fn tail(log: &Path, count: usize) -> io::Result<Vec<String>> {
+/// The last lines of a log, made fit to be printed on a terminal.
+pub(crate) fn tail(log: &Path) -> io::Result<Vec<String>> {
     let mut file = File::open(log)?;
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(END)))?;
@@ -33,7 +36,7 @@ pub(crate) fn tail(log: &Path, count: usize) -> io::Result<Vec<String>> {
     file.take(END).read_to_end(&mut end)?;
     let text = String::from_utf8_lossy(&end);
     let lines: Vec<&str> = text.trim_end().lines().collect();
-    let last = &lines[lines.len().saturating_sub(count)..];
+    let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
     Ok(last.iter().map(|line| printable(line)).collect())
 }
 
@@ -54,27 +57,28 @@ fn printable(line: &str) -> String {
 mod tests {
     use super::*;
 
-    fn tail_of(text: &[u8], count: usize) -> Vec<String> {
+    fn tail_of(text: &[u8]) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         fs::write(&log, text).unwrap();
-        tail(&log, count).unwrap()
+        tail(&log).unwrap()
     }
 
     #[test]
     fn a_tail_is_the_last_lines() {
-        assert_eq!(tail_of(b"", 3), [""; 0]);
-        assert_eq!(tail_of(b"a\nb\n\n", 3), ["a", "b"]);
-        assert_eq!(tail_of(b"a\n\nc\nd", 3), ["", "c", "d"]);
+        assert_eq!(tail_of(b""), [""; 0]);
+        assert_eq!(tail_of(b"a\n\nb\n\n"), ["a", "", "b"]);
+        let lines: Vec<String> = (0..30).map(|line| line.to_string()).collect();
+        assert_eq!(tail_of(lines.join("\n").as_bytes()), lines[10..]);
         assert_eq!(
-            tail_of(b"\x00\xff\x1b[1m\t.", 3),
+            tail_of(b"\x00\xff\x1b[1m\t."),
             ["\u{fffd}\u{fffd}\u{fffd}[1m\t."]
         );
     }
 
     #[test]
     fn a_long_line_is_cut() {
-        let lines = tail_of(&vec![b'x'; 1_000_000], 3);
+        let lines = tail_of(&vec![b'x'; 1_000_000]);
         assert_eq!(lines, ["x".repeat(WIDTH) + "…"]);
     }
 

@@ -11,6 +11,7 @@ mod fold;
 mod list;
 mod lock;
 mod log;
+mod notice;
 mod parameters;
 mod pipeline;
 mod plan;
@@ -20,6 +21,7 @@ mod redact;
 mod relay;
 mod source;
 mod supervisor;
+mod system;
 mod tracking;
 
 use std::ffi::OsString;

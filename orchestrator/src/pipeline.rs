@@ -13,14 +13,12 @@ use crate::error::{Cause, Error, Failure, Problem, ProblemKind, seconds, shown};
 use crate::list;
 use crate::lock::{Lock, LockError};
 use crate::log;
+use crate::notice::say;
 use crate::plan::{self, Plan, PlannedStep};
 use crate::process::{self, Interruption, Job};
 use crate::project::absolute;
 use crate::redact::redact;
 use crate::tracking::{self, StepRun, Tracker};
-
-/// How many lines of its output the message about a failed step shows.
-const LAST_LINES: usize = 20;
 
 /// Does what the command line asks for.
 pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
@@ -324,15 +322,10 @@ impl Run<'_> {
             command: step.command.clone(),
             cause,
             duration: start.elapsed(),
-            last_lines: log::tail(log, LAST_LINES).unwrap_or_default(),
+            last_lines: log::tail(log).unwrap_or_default(),
             log: log.to_owned(),
         })))
     }
-}
-
-/// Tells on stderr how far the run is. That nobody listens any more is no reason to stop it.
-fn say(line: &str) {
-    writeln!(io::stderr(), "{}", redact(line)).ok();
 }
 
 /// Downloads the remote values of a step's `path` parameters.

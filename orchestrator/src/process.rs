@@ -17,6 +17,7 @@ use signal_hook::low_level::emulate_default_handler;
 
 use crate::environment::Wrapped;
 use crate::supervisor::ROLE;
+use crate::system;
 
 /// The signals that ask us to stop. They are passed on to the running command; when none is
 /// running, they end this process as they always do.
@@ -230,14 +231,8 @@ fn our_program() -> io::Result<PathBuf> {
 
 /// The supervisor could not tell a shell that is missing from one that fails.
 fn find_bash() -> io::Result<()> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    if std::env::split_paths(&path).any(|folder| folder.join("bash").is_file()) {
-        return Ok(());
-    }
-    Err(io::Error::new(
-        io::ErrorKind::NotFound,
-        "there is no `bash` on PATH",
-    ))
+    let missing = || io::Error::new(io::ErrorKind::NotFound, "there is no `bash` on PATH");
+    system::find("bash").map(drop).ok_or_else(missing)
 }
 
 /// Runs a program to its end, without input, and keeps what it prints. It may not ask for a password.

@@ -13,6 +13,7 @@ use sha1::{Digest, Sha1};
 use crate::process;
 use crate::project::absolute;
 use crate::redact::{without_credentials, without_user_of};
+use crate::system;
 
 /// Why a project could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -355,15 +356,8 @@ impl Fresh {
     }
 }
 
-/// `$XDG_CACHE_HOME/orchestrator`, by default `~/.cache/orchestrator`.
 fn cache() -> Result<PathBuf, SourceError> {
-    let variable = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    let base = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
-    Ok(base.ok_or(SourceError::NoCache)?.join("orchestrator"))
+    system::cache().ok_or(SourceError::NoCache)
 }
 
 /// A file name for a URL, without its credentials; different URLs have different names.

@@ -12,7 +12,7 @@
 //! of their own. On other systems the step's process group is all that is reached.
 
 use std::fs::File;
-use std::io::{self, PipeWriter, Write};
+use std::io::{self, PipeWriter};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -24,6 +24,7 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use crate::elsewhere::Elsewhere;
+use crate::notice::warn;
 use crate::relay::Relay;
 
 /// The first argument of a process in this role; the pid of its parent, the grace period in
@@ -100,7 +101,7 @@ fn start(
     let (over, is_over) = io::pipe().map(|(reader, writer)| (writer, reader))?;
     std::thread::Builder::new().spawn(move || {
         if let Err(error) = relay.run(&is_over) {
-            writeln!(io::stderr(), "warning: cannot pass the output on: {error}").ok();
+            warn(&format!("cannot pass the output on: {error}"));
         }
         sender.send(Event::Relayed).ok();
     })?;

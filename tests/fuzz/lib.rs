@@ -16,14 +16,18 @@
 
 #[path = "../../orchestrator/src/command.rs"]
 mod command;
-#[path = "../../orchestrator/src/environment/manager.rs"]
-mod manager;
+#[path = "../../orchestrator/src/environment/error.rs"]
+mod environment_error;
 #[path = "../../orchestrator/src/error.rs"]
 mod error;
+#[path = "../../orchestrator/src/environment/manager.rs"]
+mod manager;
 #[path = "../../orchestrator/src/project/mod.rs"]
 mod project;
 
 use std::path::Path;
+
+use manager::Manager;
 
 /// Stands for the errors of modules that are not compiled in, as far as `error.rs` names them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,34 +39,8 @@ mod cli {
 }
 
 mod environment {
+    pub(crate) use super::environment_error::{EnvironmentError, Failure, MakeError};
     pub(crate) use super::manager::Manager;
-
-    impl super::Elsewhere {
-        pub(crate) fn hint(&self) -> Option<String> {
-            None
-        }
-    }
-
-    pub(crate) use super::Elsewhere as EnvironmentError;
-
-    /// What `error.rs` tells of an environment that could not be made.
-    #[derive(Debug)]
-    pub(crate) struct Failure {
-        pub(crate) steps: Vec<String>,
-        pub(crate) name: String,
-        pub(crate) error: MakeError,
-    }
-
-    #[derive(Debug, thiserror::Error)]
-    pub(crate) enum MakeError {
-        #[error("{last_lines}")]
-        Tool {
-            last_lines: String,
-            log: std::path::PathBuf,
-        },
-        #[error("")]
-        Write {},
-    }
 }
 
 mod download {

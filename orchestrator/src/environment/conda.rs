@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::make::Workshop;
 use super::store::{Record, Store};
-use super::{EnvironmentError, MakeError, Manager, Wrapped, hash, tool};
+use super::{EnvironmentError, MakeError, Manager, Wrapped, hash};
 use crate::command::quote;
 use crate::process;
+use crate::system;
 
 #[derive(Debug)]
 pub(crate) struct Conda {
@@ -35,7 +36,7 @@ impl Conda {
             .unwrap_or_default();
         let lock = file
             .and_then(|file| Some(file.parent()?.join("conda-lock.yml")))
-            .filter(|lock| lock.is_file() && tool::find("conda-lock").is_some());
+            .filter(|lock| lock.is_file() && system::find("conda-lock").is_some());
         let mut name = format!("mlflow-{}", hash(&as_python_reads(&text)));
         if let Some(text) = lock
             .as_ref()
@@ -73,7 +74,7 @@ impl Conda {
         };
         let absent = [&programs.conda, &programs.create]
             .into_iter()
-            .find(|program| tool::find(program).is_none());
+            .find(|program| system::find(program).is_none());
         absent.map(|program| missing(&[program.as_str()]))
     }
 
@@ -189,7 +190,7 @@ impl Conda {
     }
 
     fn variables(&self, prefix: &Path) -> Vec<(OsString, Option<OsString>)> {
-        let outer = tool::variable("CONDA_PREFIX").map(PathBuf::from);
+        let outer = system::variable("CONDA_PREFIX").map(PathBuf::from);
         let level: u32 = std::env::var("CONDA_SHLVL")
             .ok()
             .and_then(|level| level.parse().ok())
@@ -232,10 +233,11 @@ impl Programs {
     /// As MLflow looks for them: in the folder that a variable names, even if they are not there; else
     /// on PATH, where ours may also be mamba or micromamba.
     fn find() -> Option<Programs> {
-        let home = tool::variable("MLFLOW_CONDA_HOME").map(|home| PathBuf::from(home).join("bin"));
+        let home =
+            system::variable("MLFLOW_CONDA_HOME").map(|home| PathBuf::from(home).join("bin"));
         let folder = home.or_else(|| {
             Some(
-                PathBuf::from(tool::variable("CONDA_EXE")?)
+                PathBuf::from(system::variable("CONDA_EXE")?)
                     .parent()?
                     .to_owned(),
             )
@@ -248,7 +250,7 @@ impl Programs {
             Some(_) => in_folder("conda"),
             None => ["conda", "mamba", "micromamba"]
                 .into_iter()
-                .find(|program| tool::find(program).is_some())?
+                .find(|program| system::find(program).is_some())?
                 .to_owned(),
         };
         let create = std::env::var("MLFLOW_CONDA_CREATE_ENV_CMD").ok();

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::make::Workshop;
-use super::{EnvironmentError, Job, MakeError, Manager, Wrapped, hash, tool};
+use super::{EnvironmentError, Job, MakeError, Manager, Wrapped, hash};
 use crate::command::quote;
 use crate::elsewhere::Elsewhere;
 use crate::process;
 use crate::project::{DockerEnvironment, absolute};
+use crate::system;
 
 /// Where `--build-image` puts the project's files, as MLflow does.
 const CODE: &str = "/mlflow/projects/code/";
@@ -77,7 +78,7 @@ impl Docker {
         }
         let engine = ["docker", "podman"]
             .into_iter()
-            .find(|engine| tool::find(engine).is_some());
+            .find(|engine| system::find(engine).is_some());
         let engine = engine.ok_or_else(|| EnvironmentError::NoTool {
             manager: Manager::Docker,
             tools: vec!["docker".to_owned(), "podman".to_owned()],
@@ -441,7 +442,8 @@ mod tests {
 
     #[test]
     fn a_mount_in_another_is_left_out() {
-        let (reads, writes) = (["/r/x".into(), "/usr/bin".into()], ["/usr/lib/new".into()]);
+        let reads = ["/r/x".into(), "/usr/bin".into()];
+        let writes = [("model".to_owned(), "/usr/lib/new".into())];
         let job = Job {
             step: "s",
             command: "true",
@@ -450,8 +452,8 @@ mod tests {
             reads: &reads,
             writes: &writes,
             variables: &[(
-                "MLFLOW_TRACKING_URI".into(),
-                "sqlite:////etc/mlflow.db".into(),
+                "MLFLOW_TRACKING_URI",
+                Some("sqlite:////etc/mlflow.db".into()),
             )],
         };
         let expected: Vec<PathBuf> = ["/etc", "/r", "/usr/bin", "/usr/lib"]

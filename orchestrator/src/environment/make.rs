@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::store::{Lock, Store};
 use super::{Environment, Failure, MakeError};
+use crate::log;
+use crate::notice::say;
 use crate::process::{self, Interruption};
 
 /// How often one who waits for another run looks whether it is done.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-
-/// How many of a tool's last lines a message repeats.
-const LAST_LINES: usize = 20;
 
 /// How environments are made in a run.
 #[derive(Debug, Clone, Copy)]
@@ -272,16 +271,9 @@ impl<'a> Workshop<'a> {
     }
 }
 
+/// What a tool said at last, without the commands.
 fn last_lines(log: &Path) -> String {
-    let text = std::fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().collect();
-    let start = lines.len().saturating_sub(LAST_LINES);
-    let said = lines[start..].iter().filter(|line| !line.starts_with("$ "));
-    said.copied().collect::<Vec<_>>().join("\n")
-}
-
-/// Tells on stderr; that nobody listens any more is no reason to stop.
-fn say(line: &str) {
-    writeln!(io::stderr(), "{line}").ok();
+    let mut lines = log::tail(log).unwrap_or_default();
+    lines.retain(|line| !line.starts_with("$ "));
+    lines.join("\n")
 }

@@ -12,7 +12,6 @@ mod prune;
 mod python;
 mod requirements;
 mod store;
-mod tool;
 mod venv;
 
 use std::ffi::OsString;

@@ -12,6 +12,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
+use crate::system;
+
 /// The shared folder; it need not exist yet.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
@@ -43,17 +45,8 @@ impl Store {
     /// Names of ours never begin as those that MLflow gives to virtual environments. None when
     /// there is no home either.
     pub(crate) fn new(explicit: Option<&Path>) -> Option<Store> {
-        let variable = |name| {
-            std::env::var_os(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
-        let of_mlflow = || variable("MLFLOW_ENV_ROOT");
-        let of_cache = || {
-            let cache =
-                variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
-            Some(cache?.join("orchestrator").join("environments"))
-        };
+        let of_mlflow = || system::variable("MLFLOW_ENV_ROOT").map(PathBuf::from);
+        let of_cache = || Some(system::cache()?.join("environments"));
         Some(Store {
             is_explicit: explicit.is_some(),
             root: explicit

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use super::make::Workshop;
 use super::requirements::Requirements;
 use super::store::{Record, Store};
-use super::{EnvironmentError, MakeError, Manager, Wrapped, hash, python, tool};
+use super::{EnvironmentError, MakeError, Manager, Wrapped, hash, python};
 use crate::command::quote;
 use crate::project::PythonEnvironment;
+use crate::system;
 
 #[derive(Debug)]
 pub(crate) struct Venv {
@@ -85,7 +86,7 @@ impl Venv {
             name,
             manager,
             file: file.map(Path::to_owned),
-            tool: if tool::find("uv").is_some() {
+            tool: if system::find("uv").is_some() {
                 Tool::Uv
             } else {
                 Tool::Pip

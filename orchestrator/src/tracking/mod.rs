@@ -19,13 +19,14 @@ mod store;
 
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use crate::error::{Cause, Error};
 use crate::log;
+use crate::notice::warn;
 use crate::plan::{Plan, PlannedStep};
 use crate::redact::redact;
 use record::{Metric, Pairs, Record};
@@ -427,16 +428,6 @@ pub(crate) fn new_key() -> String {
     // Each of these states has random keys of its own.
     let half = || RandomState::new().hash_one((SystemTime::now(), std::process::id()));
     format!("{:016x}{:016x}", half(), half())
-}
-
-/// Tells on stderr what was done besides.
-fn say(text: &str) {
-    writeln!(std::io::stderr(), "{}", redact(text)).ok();
-}
-
-/// Tells on stderr what was not recorded; never a reason to stop.
-fn warn(text: &str) {
-    writeln!(std::io::stderr(), "warning: {}", redact(text)).ok();
 }
 
 #[cfg(test)]

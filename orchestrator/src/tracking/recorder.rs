@@ -9,7 +9,8 @@ use super::rest::Patience;
 use super::settings::Settings;
 use super::spool::{Leftover, Spool, leftovers};
 use super::store::{Store, StoreError};
-use super::{TrackingError, new_key, warn};
+use super::{TrackingError, new_key};
+use crate::notice::{say, warn};
 use crate::plan::{Plan, PlannedStep};
 
 #[derive(Debug)]
@@ -43,7 +44,7 @@ impl Recorder {
         };
         let mut opened = Store::open(place, settings, root)?;
         if let Some(name) = &opened.new_experiment {
-            super::say(&format!("experiment `{name}` did not exist and was made"));
+            say(&format!("experiment `{name}` did not exist and was made"));
         }
         for leftover in leftovers(root) {
             if leftover.uri == place.shown() {
@@ -248,7 +249,7 @@ impl Recorder {
         self.keep(&waiting, old, taken);
         let store = self.store.place.shown();
         if is_back {
-            super::say(&format!("{store} is back: what waited was sent"));
+            say(&format!("{store} is back: what waited was sent"));
         }
         if let (true, Some(reason)) = (is_lost, reason) {
             let kept = match &self.spool {
@@ -390,7 +391,7 @@ fn mend_quietly(store: &mut Store, leftover: Leftover) {
     let experiment = store.experiment.clone();
     let file = leftover.spool.path().to_owned();
     match mend(store, leftover, Patience::Once) {
-        Ok(count) => super::say(&format!("{count} records of an earlier run were sent")),
+        Ok(count) => say(&format!("{count} records of an earlier run were sent")),
         Err(error) => warn(&format!(
             "{} still waits: {error}",
             crate::error::shown(&file)
