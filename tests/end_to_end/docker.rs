@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use rusqlite::Connection;
+
 use crate::harness::{Folder, Run, wait_until};
 
 /// A busybox, without bash.
@@ -147,22 +149,24 @@ fn the_command_runs_inside_with_its_variables_and_streams() {
     let more = ", environment: [[PAIR, 'a b$'], COPIED], volumes: ['/VOLUME:/mounted']";
     let more = more.replace("/VOLUME", &folder.path().join("volume").to_string_lossy());
     folder.file("volume/x", "from the volume\n");
-    let command = "parameters: {text: str}\ncommand: >-\n  echo \"$PAIR|$COPIED|$MLFLOW_RUN_ID\" {text} && cat /mounted/x && echo err >&2 | cat && [ ! -e /etc/os-release ] && test -e ${{MLFLOW_TRACKING_URI#sqlite:///}}";
+    let command = "parameters: {text: str}\ncommand: >-\n  echo \"$PAIR|$COPIED|$MLFLOW_RUN_ID\" {text} && echo rows 3 >> $PIPELINE_METRICS && cat /mounted/x && echo err >&2 | cat && [ ! -e /etc/os-release ] && test -e ${{MLFLOW_TRACKING_URI#sqlite:///}}";
     step(&folder, "s", &more, command);
     // A tracking store elsewhere on this machine is there under its path.
     let elsewhere = Folder::new();
-    elsewhere.file("mlflow.db", "");
     let tracking = elsewhere.path().join("mlflow.db");
     let ended = run(&folder, &["--steps", "s", "--text", "it's"])
         .env("COPIED", "c d")
-        .env("MLFLOW_RUN_ID", "r1")
+        .env("MLFLOW_EXPERIMENT_NAME", "none of the container's")
         .env(
             "MLFLOW_TRACKING_URI",
             format!("sqlite:///{}", tracking.display()),
         )
         .run();
+    let recorded = Connection::open(&tracking).unwrap();
+    let sql = "SELECT run_uuid FROM metrics WHERE key = 'rows' AND value = 3";
+    let id: String = recorded.query_row(sql, [], |row| row.get(0)).unwrap();
     ended
-        .succeeds("a b$|c d|r1 it's\nfrom the volume\n")
+        .succeeds(&format!("a b$|c d|{id} it's\nfrom the volume\n"))
         .says("\nerr\n");
     // An image that is there needs no folder for environments.
     step(&folder, "v", "", "command: echo up");

@@ -552,6 +552,34 @@ fn a_deleted_experiment_is_refused_and_unknown_columns_are_none_of_ours() {
 }
 
 #[test]
+fn a_log_for_a_cloud_stays_here_and_everything_else_is_recorded() {
+    let folder = pipeline(&[("a", "command: echo told")]);
+    let arguments = ["--experiment-name", "x"];
+    folder.orchestrator(&arguments).run().ends(0);
+    let database = Connection::open(folder.path().join("mlflow.db")).unwrap();
+    database
+        .execute_batch(
+            "UPDATE experiments SET artifact_location = 's3://bucket/1' WHERE name = 'x'",
+        )
+        .unwrap();
+    let ended = folder.orchestrator(&arguments).run();
+    let step = &recorded(&folder)[3];
+    let log = format!("mlruns/1/{}/artifacts/a.log", step.id);
+    let stays = format!(
+        "warning: not recorded: logs cannot be sent to artifacts at `s3:`; this one stays at [DIR]/{}\n",
+        log.replace(&step.id, "[RUN]")
+    );
+    ended.succeeds("told\n").says(&stays);
+    assert_eq!(folder.read(&log), "told\n");
+    assert_eq!(
+        step.artifacts,
+        format!("s3://bucket/1/{}/artifacts", step.id)
+    );
+    assert_eq!(step.status, "FINISHED");
+    assert!(step.metrics.contains_key("duration_seconds"));
+}
+
+#[test]
 fn nothing_is_recorded_when_nobody_wants_it() {
     let folder = pipeline(&[("a", "command: echo \"<$MLFLOW_RUN_ID>\"")]);
     folder

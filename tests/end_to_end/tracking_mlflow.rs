@@ -188,6 +188,9 @@ fn a_step_with_mlflows_client_upgrades_the_database_meanwhile() {
     assert_eq!(named(&runs, "after")["metrics"]["m"], 1.0);
 }
 
+/// The server's certificate, which no authority has signed.
+const CERTIFICATE: &str = "certificate.pem";
+
 /// A real `mlflow server` on a free port of loopback, ended with all its workers when it is dropped.
 struct Server {
     child: Option<Child>,
@@ -255,7 +258,7 @@ impl Server {
         let answer = Command::new("python3")
             .args([
                 "-c",
-                "import sys, urllib.request; urllib.request.urlopen(sys.argv[1])",
+                "import ssl, sys, urllib.request; urllib.request.urlopen(sys.argv[1], context=ssl._create_unverified_context())",
                 &url,
             ])
             .stderr(Stdio::null())
@@ -275,7 +278,12 @@ impl Server {
     }
 
     fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        let has_certificate = self
+            .arguments
+            .iter()
+            .any(|argument| argument.contains(CERTIFICATE));
+        let scheme = if has_certificate { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 }
 
@@ -430,4 +438,67 @@ fn a_server_may_ask_for_a_password() {
     assert!(!folder.exists("first/out.txt"));
     with_login(folder.orchestrator(&arguments)).run().ends(1);
     check(&folder, &uri);
+}
+
+#[test]
+#[ignore = "needs MLflow"]
+fn a_server_may_have_a_certificate_of_its_own() {
+    let folder = pipeline();
+    let openssl = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 \
+                   -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out";
+    let arguments: Vec<&str> = openssl.split_whitespace().chain([CERTIFICATE]).collect();
+    folder.program_in_path("openssl", &arguments).run().ends(0);
+    let [key, certificate] = ["key.pem", CERTIFICATE].map(|name| folder.path().join(name));
+    let (key, certificate) = (key.display(), certificate.display());
+    // MLflow 2 has another server below.
+    let version = folder.program_in_path("mlflow", &["--version"]).run();
+    let options = if version.stdout().contains("version 2.") {
+        [
+            "--gunicorn-opts".into(),
+            format!("--certfile {certificate} --keyfile {key}"),
+        ]
+    } else {
+        [
+            "--uvicorn-opts".into(),
+            format!("--ssl-certfile {certificate} --ssl-keyfile {key}"),
+        ]
+    };
+    let server = Server::start(&folder, &options.each_ref().map(String::as_str), None);
+    let uri = server.url();
+    let run = || folder.orchestrator(&["--steps", "first", "--tracking-uri", &uri]);
+    run().run().says("certificate").ends(1);
+    assert!(!folder.exists("first/out.txt"));
+    let certificate = certificate.to_string();
+    // It is trusted for its own name only.
+    let other_name = uri.replace("127.0.0.1", "localhost");
+    folder
+        .orchestrator(&["--steps", "first", "--tracking-uri", &other_name])
+        .env("MLFLOW_TRACKING_SERVER_CERT_PATH", &certificate)
+        .run()
+        .says("certificate not valid for name")
+        .ends(1);
+    assert!(!folder.exists("first/out.txt"));
+    run()
+        .env("MLFLOW_TRACKING_SERVER_CERT_PATH", &certificate)
+        .run()
+        .ends(0);
+    run()
+        .env("MLFLOW_TRACKING_INSECURE_TLS", "true")
+        .run()
+        .ends(0);
+    let script = repository().join("tests/end_to_end/read_back.py");
+    let arguments = [script.to_str().unwrap(), &uri, "", "downloaded"];
+    let read = folder.program_in_path("python3", &arguments);
+    let read = read
+        .env("MLFLOW_TRACKING_SERVER_CERT_PATH", &certificate)
+        .run();
+    read.ends(0);
+    let runs = read.json();
+    let ends: Vec<_> = runs
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| &run["status"])
+        .collect();
+    assert_eq!(ends, ["FINISHED"; 4]);
 }

@@ -33,6 +33,7 @@ impl Request {
 /// An answer other than the usual one; `Drop` takes the request and closes the connection.
 enum Answer {
     Usual,
+    Give(Value),
     Error(u16, &'static str),
     Drop,
 }
@@ -62,6 +63,7 @@ impl StandIn {
                     .count();
                 let answer = match answer(&request.call, before) {
                     Answer::Usual => usual(&request, &seen),
+                    Answer::Give(answer) => (200, answer),
                     Answer::Error(status, code) => {
                         (status, json!({ "error_code": code, "message": "no" }))
                     }
@@ -464,6 +466,31 @@ fn a_log_that_is_refused_keeps_nothing_else_back() {
         .succeeds("")
         .says("warning: not recorded: PERMISSION_DENIED: no; the log stays at [DIR]/mlruns/0/r2/artifacts/a.log\n");
     assert_eq!(server.bodies("runs/update").len(), 3);
+    assert!(!folder.exists("mlruns/unsent"));
+}
+
+#[test]
+fn a_log_for_a_cloud_stays_here() {
+    let server = StandIn::new(|call, before| {
+        if call.ends_with("runs/create") {
+            let id = format!("r{before}");
+            let info = json!({ "run_id": id, "experiment_id": "0",
+                               "artifact_uri": format!("s3://bucket/0/{id}/artifacts") });
+            Answer::Give(json!({ "run": { "info": info } }))
+        } else {
+            Answer::Usual
+        }
+    });
+    let folder = pipeline();
+    with_server(&folder, &server.url(), &[])
+        .run()
+        .succeeds("")
+        .says("warning: not recorded: logs cannot be sent to artifacts at `s3:`; this one stays at [DIR]/mlruns/0/r1/artifacts/a.log\n");
+    assert!(folder.exists("mlruns/0/r1/artifacts/a.log"));
+    let ends = server.bodies("runs/update");
+    assert!(ends.iter().all(|end| end["status"] == "FINISHED"));
+    assert_eq!(ends.len(), 3);
+    assert_eq!(server.bodies("runs/log-batch").len(), 6);
     assert!(!folder.exists("mlruns/unsent"));
 }
 

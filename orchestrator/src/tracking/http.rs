@@ -9,12 +9,13 @@ use reqwest::blocking::{Body, Client, RequestBuilder, Response};
 use reqwest::header::{
     AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
-use reqwest::{Certificate, Identity, Method, Url};
+use reqwest::{Identity, Method, Url};
 use serde_json::Value;
 
 use super::TrackingError;
 use super::settings::{number, switch, variable};
 use super::store::StoreError;
+use super::tls;
 
 /// How long a request may be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,21 +234,24 @@ fn client(timeout: Duration) -> Result<Client, TrackingError> {
         .connect_timeout(Duration::from_secs(10).min(timeout))
         .timeout(timeout);
     let is_insecure = switch("MLFLOW_TRACKING_INSECURE_TLS")?;
-    let authorities = variable("MLFLOW_TRACKING_SERVER_CERT_PATH");
-    if is_insecure && authorities.is_some() {
+    if is_insecure && variable("MLFLOW_TRACKING_SERVER_CERT_PATH").is_some() {
         return Err(TrackingError::InsecureAndCertificate);
     }
     if is_insecure {
         builder = builder.tls_danger_accept_invalid_certs(true);
     }
-    if let Some(path) = authorities {
-        let name = "MLFLOW_TRACKING_SERVER_CERT_PATH";
-        let pem = read(name, &path)?;
-        let certificates = Certificate::from_pem_bundle(&pem).map_err(failed)?;
-        builder = builder.tls_certs_only(certificates);
-    }
-    if let Some(path) = variable("MLFLOW_TRACKING_CLIENT_CERT_PATH") {
-        let pem = read("MLFLOW_TRACKING_CLIENT_CERT_PATH", &path)?;
+    let read_named = |name: &'static str| {
+        variable(name)
+            .map(|path| Ok((path.clone(), read(name, &path)?)))
+            .transpose()
+    };
+    let identity = read_named("MLFLOW_TRACKING_CLIENT_CERT_PATH")?;
+    if let Some((path, trusted)) = read_named("MLFLOW_TRACKING_SERVER_CERT_PATH")? {
+        let identity = identity.as_ref().map(|(_, pem)| &pem[..]);
+        let config = tls::config(&trusted, identity);
+        let config = config.map_err(|error| TrackingError::Client(format!("{path}: {error}")))?;
+        builder = builder.tls_backend_preconfigured(config);
+    } else if let Some((_, pem)) = identity {
         builder = builder.identity(Identity::from_pem(&pem).map_err(failed)?);
     }
     builder.build().map_err(failed)

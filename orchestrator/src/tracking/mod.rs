@@ -16,6 +16,7 @@ mod settings;
 mod spool;
 mod sqlite;
 mod store;
+mod tls;
 
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};

@@ -212,10 +212,10 @@ impl Rest {
                     self.http.put(place.authority.as_deref(), &path, file)
                 })
             }
-            Location::Elsewhere(scheme) => Err(StoreError::Refused(format!(
-                "logs cannot be sent to artifacts at `{scheme}:`; this one stays at {}",
-                file.display()
-            ))),
+            Location::Elsewhere(scheme) => {
+                let file = file.to_owned();
+                Err(StoreError::LogStays { scheme, file })
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::TrackingError;
 use crate::project::absolute;
 use crate::redact::without_credentials;
+use crate::system;
 
 /// What the command line says of tracking.
 #[derive(Debug, Default)]
@@ -44,7 +45,7 @@ pub(super) struct Settings {
 
 /// The value of a variable; an empty one counts as not set, as for MLflow.
 pub(crate) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    system::variable(name)?.into_string().ok()
 }
 
 /// A variable with a number, or the default.

@@ -229,8 +229,12 @@ impl Sqlite {
     pub(super) fn send(&mut self, experiment: &str, records: &[Record]) -> Result<(), StoreError> {
         let mut artifacts = HashMap::new();
         for record in records {
-            if let Record::Start(run) = record {
-                artifacts.insert(run.key.clone(), self.artifacts(experiment, &run.key)?);
+            match record {
+                Record::Start(run) => {
+                    artifacts.insert(run.key.clone(), self.artifacts(experiment, &run.key)?);
+                }
+                Record::Log { run, file } => self.check_log(run, file)?,
+                _ => {}
             }
         }
         self.transact(|transaction, schema| {
@@ -247,7 +251,7 @@ impl Sqlite {
                         insert_pairs(transaction, SET_TAG, run, tags)?;
                         insert_metrics(transaction, schema, run, metrics)?;
                     }
-                    // The file has been written where it belongs.
+                    // Written where it belongs, or as near as we can.
                     Record::Log { .. } => {}
                     Record::End { run, status, end } => {
                         // A step may have ended its own run; MLflow leaves that as it is.
@@ -258,6 +262,17 @@ impl Sqlite {
             }
             Ok(())
         })
+    }
+
+    fn check_log(&mut self, run: &str, file: &Path) -> Result<(), StoreError> {
+        let (known, _) = self.find(run)?;
+        match Location::parse(&known.artifacts, &self.root) {
+            Location::Elsewhere(scheme) => {
+                let file = file.to_owned();
+                Err(StoreError::LogStays { scheme, file })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The last runs of a pipeline, newest first.

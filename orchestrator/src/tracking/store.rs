@@ -22,6 +22,9 @@ pub(crate) enum StoreError {
     /// It will never take it.
     #[error("{0}")]
     Refused(String),
+    /// The artifacts are in a cloud, which needs a client that we do not have.
+    #[error("logs cannot be sent to artifacts at `{scheme}:`; this one stays at {}", file.display())]
+    LogStays { scheme: String, file: PathBuf },
     #[error("there is no experiment with id `{0}`")]
     NoExperiment(String),
     #[error("experiment `{name}` (id {id}) is deleted")]
