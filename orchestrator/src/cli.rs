@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
@@ -151,7 +151,7 @@ struct EnvironmentArguments {
 struct TrackingArguments {
     /// Tracking server (http://HOST) or database (sqlite:///FILE); by default MLFLOW_TRACKING_URI,
     /// else mlflow.db in the pipeline's folder
-    #[arg(long, value_name = "URI")]
+    #[arg(long, value_name = "URI", value_parser = NonEmptyStringValueParser::new())]
     tracking_uri: Option<String>,
 
     /// Record nothing
@@ -159,15 +159,15 @@ struct TrackingArguments {
     no_tracking: bool,
 
     /// Experiment, made if there is none of that name; by default MLFLOW_EXPERIMENT_NAME
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     experiment_name: Option<String>,
 
     /// Experiment by its id; by default MLFLOW_EXPERIMENT_ID, else 0
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     experiment_id: Option<String>,
 
     /// Name of the run; by default that of the pipeline
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     run_name: Option<String>,
 }
 

@@ -522,6 +522,15 @@ fn what_cannot_be_recorded_is_refused_before_anything_runs() {
         .run()
         .says("give one of --experiment-name")
         .ends(2);
+    for option in [
+        "--tracking-uri",
+        "--experiment-name",
+        "--experiment-id",
+        "--run-name",
+    ] {
+        let ended = folder.orchestrator(&[option, ""]).run();
+        ended.says("a value is required for").ends(2);
+    }
     let both = folder.orchestrator(&["--experiment-name", "x"]);
     both.env("MLFLOW_EXPERIMENT_ID", "0").run().ends(2);
     assert!(!folder.exists("ran"));
