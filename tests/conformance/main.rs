@@ -213,7 +213,15 @@ fn plan(binary: &Path, case: &Case, folder: &Path) -> Outcome {
         command.output().unwrap()
     };
     let planned = run(
-        &["--dry-run", "--steps", "s", "--env-manager", "local"],
+        &[
+            "--dry-run",
+            // What the tracking store refuses is no matter of the command.
+            "--no-tracking",
+            "--steps",
+            "s",
+            "--env-manager",
+            "local",
+        ],
         &mut values.into_iter(),
     );
     if !planned.status.success() {
