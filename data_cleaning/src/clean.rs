@@ -1,57 +1,91 @@
 //! The way from the input file to the output file.
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::Path;
-
 use anyhow::{Context, Result, ensure};
 
-use crate::engine;
+use crate::cli::{Arguments, OnRagged};
+use crate::counts::Counts;
+use crate::csv::Failure;
+use crate::csv::filter::{PIECE, Reader};
+use crate::csv::scan::Judge;
+use crate::format::{Format, check_output};
+use crate::input::Input;
 use crate::null_values::NullValues;
-use crate::summary::Summary;
-use crate::survey::{Survey, column_names};
 use crate::target::Target;
 
-/// Copies `input` to `output` without the rows that hold a null.
+/// What was done.
+pub(crate) struct Cleaned {
+    /// The names of the columns.
+    pub(crate) names: Vec<String>,
+    pub(crate) counts: Counts,
+    /// The values that meant null.
+    pub(crate) nulls: NullValues,
+    pub(crate) bytes_read: u64,
+    pub(crate) bytes_written: u64,
+}
+
+/// Copies the input to the output without the rows that do not stay.
 ///
-/// The input is read twice: once to see that it is well-formed, because polars pads short rows
-/// without a word and cannot name a line, and once to filter it. The output is put in place only
-/// when it is complete, so it may be the same file as the input.
-pub(crate) fn clean(input: &Path, output: &Path, nulls: &NullValues) -> Result<Summary> {
-    let reading = || format!("cannot read `{}`", input.display());
-    let writing = || format!("cannot write `{}`", output.display());
+/// The output is put in place only when it is complete, so it may be the same file as the input.
+pub(crate) fn clean(arguments: &Arguments) -> Result<Cleaned> {
+    let reading = || format!("cannot read `{}`", arguments.input.display());
+    let writing = || format!("cannot write `{}`", arguments.output.display());
 
-    let file = open(input).with_context(reading)?;
-    let mut target = Target::create(output).with_context(writing)?;
-    let survey = Survey::of(&file).with_context(reading)?;
-    let header = survey.header(&file).with_context(reading)?;
-
-    // The header leaves as it came: polars would rename duplicates and double quotes in it.
-    write!(target, "{}{header}{}", survey.bom, survey.line_end).with_context(writing)?;
-    let filtered = engine::filter(file, &survey, nulls, |rows| {
-        target.write_all(rows).with_context(writing)
-    })
-    .with_context(|| format!("cannot clean `{}`", input.display()))?;
-    target.finish().with_context(writing)?;
-
-    Ok(Summary {
-        output: output.to_owned(),
-        rows: survey.rows,
-        kept: filtered.kept,
-        nulls: column_names(&header)
-            .into_iter()
-            .zip(filtered.nulls)
-            .collect(),
+    let (from, to) = formats(arguments);
+    ensure!(
+        (from, to) == (Format::Csv, Format::Csv),
+        "only CSV can be read and written as of now"
+    );
+    let input = Input::open(&arguments.input).with_context(reading)?;
+    check_output(&arguments.output).with_context(writing)?;
+    let mut target = Target::create(&arguments.output).with_context(writing)?;
+    let (names, counts, nulls) = clean_csv(arguments, &input, &mut target)?;
+    let bytes_read = input.finish().with_context(reading)?;
+    let bytes_written = target.finish().with_context(writing)?;
+    Ok(Cleaned {
+        names,
+        counts,
+        nulls,
+        bytes_read,
+        bytes_written,
     })
 }
 
-fn open(path: &Path) -> Result<File> {
-    let metadata = fs::metadata(path)?;
-    ensure!(!metadata.is_dir(), "it is a folder, expected a CSV file");
-    // Opening a pipe would wait for its writer.
-    ensure!(
-        metadata.is_file(),
-        "it is not a regular file, which is needed because it is read twice"
-    );
-    Ok(File::open(path)?)
+/// The formats of input and output.
+fn formats(arguments: &Arguments) -> (Format, Format) {
+    let from = arguments.input_format;
+    let to = arguments.output_format;
+    (
+        from.unwrap_or_else(|| Format::of(&arguments.input)),
+        to.unwrap_or_else(|| Format::of(&arguments.output)),
+    )
+}
+
+/// CSV to CSV: what stays is copied as it is.
+fn clean_csv(
+    arguments: &Arguments,
+    input: &Input,
+    target: &mut Target,
+) -> Result<(Vec<String>, Counts, NullValues)> {
+    let reading = || format!("cannot read `{}`", arguments.input.display());
+    let writing = || format!("cannot write `{}`", arguments.output.display());
+
+    let nulls = arguments.null_values().unwrap_or_else(NullValues::pandas);
+    let text = input.text().with_context(reading)?;
+    let reader = Reader::open(text, arguments.delimiter, PIECE).with_context(reading)?;
+    let names = reader.header.labels();
+    let verdict = arguments.rules().resolve(&names).with_context(reading)?;
+    let judge = Judge {
+        delimiter: arguments.delimiter,
+        nulls: &nulls,
+        verdict: &verdict,
+        drop_ragged: arguments.on_ragged == OnRagged::Drop,
+    };
+    reader.header.write(target).with_context(writing)?;
+    let counts = reader
+        .filter(judge, target)
+        .map_err(|failure| match failure {
+            Failure::Input(error) => error.context(reading()),
+            Failure::Output(error) => error.context(writing()),
+        })?;
+    Ok((names, counts, nulls))
 }

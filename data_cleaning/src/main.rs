@@ -1,57 +1,94 @@
-//! Deletes the rows of a CSV file that hold a null.
+//! Deletes the rows of a table that hold a null.
 //!
 //! `clean` tells the whole way from file to file; start reading there.
 
 mod clean;
-mod engine;
+mod cli;
+mod counts;
+mod csv;
+#[cfg(test)]
+mod differential;
+mod format;
+mod input;
 mod null_values;
+mod progress;
+mod report;
+mod rules;
 mod summary;
-mod survey;
 mod target;
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::env;
+use std::io::{IsTerminal, Write, stderr};
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 
+use anyhow::{Context, Result};
 use clap::Parser;
 
-use crate::clean::clean;
-use crate::null_values::NullValues;
+use crate::clean::{Cleaned, clean};
+use crate::cli::Arguments;
+use crate::report::Report;
+use crate::summary::Summary;
+use crate::target::Target;
 
-/// Delete the rows of a CSV file that hold a null and leave all others as they were
-#[derive(Parser)]
-#[command(version)]
-struct Arguments {
-    /// CSV file to read
-    #[arg(long, value_name = "FILE", default_value = "raw_data.csv")]
-    input: PathBuf,
-
-    /// CSV file to write
-    #[arg(long, value_name = "FILE", default_value = "clean_data.csv")]
-    output: PathBuf,
-
-    /// Values that mean null, besides the empty field [default: those of pandas]
-    #[arg(
-        long = "null_values",
-        alias = "null-values",
-        value_name = "A,B,..",
-        value_delimiter = ',',
-        // Markers such as -999 are common.
-        allow_hyphen_values = true
-    )]
-    null_values: Option<Vec<String>>,
-}
+/// The variable that names the file to add the figures of a run to.
+const METRICS: &str = "PIPELINE_METRICS";
 
 fn main() -> ExitCode {
+    let started = Instant::now();
     let arguments = Arguments::parse();
-    let nulls = arguments
-        .null_values
-        .map_or_else(NullValues::pandas, NullValues::new);
-    let (text, code) = match clean(&arguments.input, &arguments.output, &nulls) {
-        Ok(summary) => (summary.to_string(), ExitCode::SUCCESS),
-        Err(error) => (format!("error: {error:#}"), ExitCode::FAILURE),
+    let result = clean(&arguments).and_then(|cleaned| tell(&arguments, &cleaned, started));
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
     };
-    // A closed stderr must not change how the run ended, as the panic of `eprintln!` would.
-    writeln!(std::io::stderr(), "{text}").ok();
-    code
+    say(&format!("error: {error:#}"));
+    ExitCode::FAILURE
+}
+
+/// Gives the figures to whoever wants them.
+fn tell(arguments: &Arguments, cleaned: &Cleaned, started: Instant) -> Result<()> {
+    let report = Report {
+        input: &arguments.input,
+        output: &arguments.output,
+        names: &cleaned.names,
+        nulls: &cleaned.nulls,
+        counts: &cleaned.counts,
+        bytes_read: cleaned.bytes_read,
+        bytes_written: cleaned.bytes_written,
+        seconds: started.elapsed().as_secs_f64(),
+    };
+    let summary = Summary {
+        output: &arguments.output,
+        names: &cleaned.names,
+        counts: &cleaned.counts,
+        table: stderr().is_terminal(),
+    };
+    say(&summary.to_string());
+    // The output is complete: that its figures are not recorded is no failure.
+    if let Some(path) = env::var_os(METRICS)
+        && let Err(error) = report.append_metrics(Path::new(&path))
+    {
+        let path = path.display();
+        say(&format!(
+            "warning: cannot write the metrics to `{path}`: {error}"
+        ));
+    }
+    let Some(path) = &arguments.report else {
+        return Ok(());
+    };
+    write_report(&report, path).with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+fn write_report(report: &Report, path: &Path) -> Result<()> {
+    let mut target = Target::create(path)?;
+    writeln!(target, "{:#}", report.json())?;
+    target.finish()?;
+    Ok(())
+}
+
+/// Tells the user; a closed stderr must not change how the run ends, as the panic of `eprintln!`
+/// would.
+fn say(text: &str) {
+    writeln!(stderr(), "{text}").ok();
 }

@@ -2,48 +2,63 @@
 
 use std::cmp::Reverse;
 use std::fmt::{self, Display, Formatter};
-use std::path::PathBuf;
+use std::path::Path;
+
+use crate::counts::{ColumnNulls, Counts};
 
 /// How many columns are named at most; a file may have thousands.
 const NAMED: usize = 10;
 
+/// The cells of the longest bar in the table, and of the longest name.
+const BAR: u64 = 24;
+const NAME: usize = 32;
+
 /// The figures of a finished run. Its text is what the user sees.
-pub(crate) struct Summary {
-    pub(crate) output: PathBuf,
-    pub(crate) rows: u64,
-    pub(crate) kept: u64,
-    /// Name and number of nulls of each column, in the order of the file.
-    pub(crate) nulls: Vec<(String, u64)>,
+pub(crate) struct Summary<'a> {
+    pub(crate) output: &'a Path,
+    /// The names of the columns, in the order of the file.
+    pub(crate) names: &'a [String],
+    pub(crate) counts: &'a Counts,
+    /// Whether the nulls are shown as a table, for a terminal, instead of on one line.
+    pub(crate) table: bool,
 }
 
-impl Display for Summary {
+impl Display for Summary<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let counts = self.counts;
         write!(
             f,
-            "data_cleaning: {} {} read, {} dropped, {} kept -> {}",
-            self.rows,
-            if self.rows == 1 { "row" } else { "rows" },
-            self.rows - self.kept,
-            self.kept,
-            self.output.display()
+            "data_cleaning: {} {} read, {} dropped",
+            counts.rows,
+            if counts.rows == 1 { "row" } else { "rows" },
+            counts.dropped(),
         )?;
-        let (named, unnamed) = self.columns_with_nulls();
-        for (i, (column, nulls)) in named.iter().enumerate() {
-            f.write_str(if i == 0 { "\n  nulls: " } else { ", " })?;
-            write!(f, "{} {nulls}", self.label(*column))?;
+        if counts.ragged > 0 {
+            write!(f, " ({} ragged)", counts.ragged)?;
         }
+        write!(f, ", {} kept -> {}", counts.kept, self.output.display())?;
+        let (named, unnamed) = self.columns_with_nulls();
+        if self.table {
+            self.write_table(f, &named)?;
+        } else {
+            for (i, (column, nulls)) in named.iter().enumerate() {
+                f.write_str(if i == 0 { "\n  nulls: " } else { ", " })?;
+                write!(f, "{} {nulls}", self.label(*column))?;
+            }
+        }
+        let before = if self.table { "\n  and" } else { " and" };
         match unnamed {
             0 => Ok(()),
-            1 => f.write_str(" and 1 more column"),
-            _ => write!(f, " and {unnamed} more columns"),
+            1 => write!(f, "{before} 1 more column"),
+            _ => write!(f, "{before} {unnamed} more columns"),
         }
     }
 }
 
-impl Summary {
+impl Summary<'_> {
     /// The columns with the most nulls in the order of the file, and how many others have some.
     fn columns_with_nulls(&self) -> (Vec<(usize, u64)>, usize) {
-        let nulls = self.nulls.iter().map(|(_, nulls)| *nulls);
+        let nulls = self.counts.columns.iter().map(ColumnNulls::total);
         let mut columns: Vec<(usize, u64)> =
             nulls.enumerate().filter(|(_, nulls)| *nulls > 0).collect();
         columns.sort_by_key(|(_, nulls)| Reverse(*nulls));
@@ -53,9 +68,37 @@ impl Summary {
         (columns, unnamed)
     }
 
+    fn write_table(&self, f: &mut Formatter<'_>, columns: &[(usize, u64)]) -> fmt::Result {
+        let labels: Vec<String> = columns
+            .iter()
+            .map(|(c, _)| shorten(&self.label(*c)))
+            .collect();
+        let name = labels
+            .iter()
+            .map(|label| label.chars().count())
+            .max()
+            .unwrap_or(0);
+        let number = columns
+            .iter()
+            .map(|(_, nulls)| nulls.to_string().len())
+            .max();
+        let (name, number) = (
+            name.max("column".len()),
+            number.unwrap_or(0).max("nulls".len()),
+        );
+        if !columns.is_empty() {
+            write!(f, "\n  {:name$}  {:>number$}   share", "column", "nulls")?;
+        }
+        for (label, (_, nulls)) in labels.iter().zip(columns) {
+            let share = share(*nulls, self.counts.rows);
+            write!(f, "\n  {label:name$}  {nulls:>number$}  {share}")?;
+        }
+        Ok(())
+    }
+
     /// A name as it may stand on one line of a terminal.
     fn label(&self, column: usize) -> String {
-        let name = &self.nulls[column].0;
+        let name = &self.names[column];
         if name.is_empty() {
             return format!("(column {})", column + 1);
         }
@@ -71,23 +114,71 @@ impl Summary {
     }
 }
 
+fn shorten(label: &str) -> String {
+    if label.chars().count() <= NAME {
+        return label.to_owned();
+    }
+    label.chars().take(NAME - 1).chain(['…']).collect()
+}
+
+/// The part of the rows, in percent and as a bar; whatever is not nothing has a bar.
+fn share(nulls: u64, rows: u64) -> String {
+    let tenths = (1000 * u128::from(nulls)).div_ceil(u128::from(rows.max(1)));
+    let cells = (u128::from(BAR) * u128::from(nulls)).div_ceil(u128::from(rows.max(1)));
+    let bar: String = (0..cells).map(|_| '█').collect();
+    format!("{:>3}.{}%  {bar}", tenths / 10, tenths % 10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn text(rows: u64, kept: u64, nulls: &[(&str, u64)]) -> String {
-        let nulls = nulls
-            .iter()
-            .map(|(name, nulls)| ((*name).to_owned(), *nulls))
-            .collect();
-        let output = "out.csv".into();
-        Summary {
-            output,
-            rows,
-            kept,
-            nulls,
+        summary(rows, kept, nulls, false)
+    }
+
+    fn summary(rows: u64, kept: u64, nulls: &[(&str, u64)], table: bool) -> String {
+        let names: Vec<String> = nulls.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let mut counts = Counts::new(nulls.len());
+        (counts.rows, counts.kept) = (rows, kept);
+        for (column, (_, nulls)) in counts.columns.iter_mut().zip(nulls) {
+            column.empty = *nulls;
         }
-        .to_string()
+        let summary = Summary {
+            output: Path::new("out.csv"),
+            names: &names,
+            counts: &counts,
+            table,
+        };
+        summary.to_string()
+    }
+
+    #[test]
+    fn a_terminal_shows_a_table() {
+        let long = "x".repeat(40);
+        assert_eq!(
+            summary(
+                891,
+                183,
+                &[("Sex", 0), ("Age", 177), ("Cabin", 891), (&long, 1)],
+                true
+            ),
+            format!(
+                "data_cleaning: 891 rows read, 708 dropped, 183 kept -> out.csv\n  \
+                 {:32}  nulls   share\n  \
+                 {:32}    177   19.9%  █████\n  \
+                 {:32}    891  100.0%  ████████████████████████\n  \
+                 {:31}…      1    0.2%  █",
+                "column",
+                "Age",
+                "Cabin",
+                "x".repeat(31)
+            )
+        );
+        assert_eq!(
+            summary(1, 1, &[("a", 0)], true),
+            "data_cleaning: 1 row read, 0 dropped, 1 kept -> out.csv"
+        );
     }
 
     #[test]

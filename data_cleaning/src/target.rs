@@ -1,7 +1,7 @@
 //! A file that appears whole or not at all.
 
-use std::fs::{self, Permissions};
-use std::io::{self, Write};
+use std::fs::{self, File, Permissions};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -9,52 +9,197 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use tempfile::{Builder, NamedTempFile};
 
-/// A file under a temporary name in the folder of the one it is going to be.
+use crate::csv::filter::Sink;
+
+/// The bytes that are collected before they are written. Longer pieces are written at once.
+const BUFFER: usize = 256 << 10;
+const LONG: usize = 64 << 10;
+
+/// A file without its name in the folder of the one it is going to be.
 ///
 /// It takes its place with [`finish`](Self::finish); dropped before, it vanishes and what stood
 /// in its place still stands.
 pub(crate) struct Target {
     path: PathBuf,
-    file: NamedTempFile,
+    file: Temporary,
+    buffer: Vec<u8>,
+    /// The bytes that have been written, before those in the buffer.
+    written: u64,
+}
+
+/// Where the bytes are before the file has its name.
+enum Temporary {
+    /// In a file without a name: if the program is killed nothing is left of it.
+    Unnamed(File),
+    /// Where the system or the disk does not know files without a name.
+    Named(NamedTempFile),
 }
 
 impl Target {
     /// Starts the file that is going to be `path`.
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let path = resolve(path)?;
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
+        let folder = folder(&path);
         ensure!(folder.is_dir(), "there is no folder `{}`", folder.display());
-        let file = Builder::new()
-            .prefix(".data_cleaning-")
-            .suffix(".tmp")
-            // Less the umask: what any newly created file has, where a temporary one has 0600.
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)?;
-        Ok(Self { path, file })
+        let file = match unnamed(folder) {
+            Some(file) => Temporary::Unnamed(file),
+            None => Temporary::Named(builder().tempfile_in(folder)?),
+        };
+        Ok(Self {
+            path,
+            file,
+            buffer: Vec::with_capacity(BUFFER),
+            written: 0,
+        })
     }
 
     /// Puts the file in its place, after all of it is on the disk.
-    pub(crate) fn finish(self) -> Result<()> {
-        self.file.as_file().sync_all()?;
-        self.file
-            .persist(&self.path)
-            .map_err(|failed| failed.error)?;
+    pub(crate) fn finish(mut self) -> Result<u64> {
+        self.flush()?;
+        let size = self.written;
+        // Bytes that were rewound may still be there.
+        if self.file().metadata()?.len() > size {
+            self.file().set_len(size)?;
+        }
+        self.file().sync_all()?;
+        match self.file {
+            Temporary::Unnamed(file) => name(&file, &self.path)?,
+            Temporary::Named(file) => {
+                file.persist(&self.path).map_err(|failed| failed.error)?;
+            }
+        }
+        Ok(size)
+    }
+
+    fn file(&mut self) -> &mut File {
+        match &mut self.file {
+            Temporary::Unnamed(file) => file,
+            // Past the wrapper, which would name the temporary file in every error.
+            Temporary::Named(file) => file.as_file_mut(),
+        }
+    }
+}
+
+impl Sink for Target {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(self.write_all(bytes)?)
+    }
+
+    fn position(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+
+    fn rewind(&mut self, position: u64) -> Result<()> {
+        if let Some(kept) = position.checked_sub(self.written) {
+            self.buffer.truncate(usize::try_from(kept)?);
+        } else {
+            self.buffer.clear();
+            self.file().seek(SeekFrom::Start(position))?;
+            self.written = position;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, _: u64) -> Result<()> {
         Ok(())
     }
 }
 
 impl Write for Target {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Past the wrapper, which would name the temporary file in every error.
-        self.file.as_file_mut().write(bytes)
+        let long = bytes.len() >= LONG;
+        if long || self.buffer.len() + bytes.len() > BUFFER {
+            self.flush()?;
+        }
+        if long {
+            self.file().write_all(bytes)?;
+            self.written += bytes.len() as u64;
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.as_file_mut().flush()
+        let buffer = std::mem::take(&mut self.buffer);
+        self.file().write_all(&buffer)?;
+        self.written += buffer.len() as u64;
+        self.buffer = buffer;
+        self.buffer.clear();
+        Ok(())
     }
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn builder() -> Builder<'static, 'static> {
+    let mut builder = Builder::new();
+    builder
+        .prefix(".data_cleaning-")
+        .suffix(".tmp")
+        // Less the umask: what any newly created file has, where a temporary one has 0600.
+        .permissions(Permissions::from_mode(0o666));
+    builder
+}
+
+/// A new file in the folder that has no name, if there can be one that is given a name later.
+#[cfg(target_os = "linux")]
+fn unnamed(folder: &Path) -> Option<File> {
+    use rustix::fs::{Mode, OFlags, open};
+
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = open(folder, flags, Mode::from_raw_mode(0o666)).ok()?;
+    // It is given its name by way of this folder, which a container may lack.
+    let file = File::from(file);
+    fs::metadata(descriptor(&file)).is_ok().then_some(file)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unnamed(_: &Path) -> Option<File> {
+    None
+}
+
+#[cfg(target_os = "linux")]
+fn descriptor(file: &File) -> String {
+    use std::os::fd::AsRawFd;
+
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+/// Gives the file its name, replacing the file that has it.
+#[cfg(target_os = "linux")]
+fn name(file: &File, path: &Path) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, linkat};
+
+    let link = |path: &Path| {
+        Ok(linkat(
+            CWD,
+            descriptor(file),
+            CWD,
+            path,
+            AtFlags::SYMLINK_FOLLOW,
+        )?)
+    };
+    match link(path) {
+        // A link never replaces a file, a rename does.
+        Err(error) if io::Error::kind(&error) == io::ErrorKind::AlreadyExists => {
+            let named = builder().make_in(folder(path), |temporary| link(temporary))?;
+            let temporary = named.into_temp_path();
+            temporary.persist(path).map_err(|failed| failed.error)
+        }
+        result => result,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn name(_: &File, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Follows a symbolic link, so that the file behind it is replaced and not the link, and refuses
@@ -73,4 +218,39 @@ fn resolve(path: &Path) -> Result<PathBuf> {
     );
     ensure!(metadata.is_file(), "it is not a regular file");
     Ok(fs::canonicalize(path)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_rewound_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let long = vec![b'x'; LONG + 1];
+        for older in [false, true] {
+            let mut target = Target::create(&path).unwrap();
+            target.write_all(b"start").unwrap();
+            target.write_all(&long).unwrap();
+            target.write_all(b"more").unwrap();
+            assert_eq!(target.position(), 9 + long.len() as u64);
+            target.rewind(7 + long.len() as u64).unwrap();
+            target.rewind(6).unwrap();
+            target.write_all(b"end").unwrap();
+            assert_eq!(path.exists(), older);
+            assert_eq!(target.finish().unwrap(), 9);
+            assert_eq!(fs::read(&path).unwrap(), b"startxend");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_not_finished_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut target = Target::create(&folder.path().join("file")).unwrap();
+        target.write_all(&vec![b'x'; 2 * BUFFER]).unwrap();
+        drop(target);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
 }

@@ -1,59 +1,270 @@
-//! Streams an http(s) URL into the partial file.
+//! A file behind an http(s) URL.
 //!
-//! One request, no retries. A body that ends early is an error: hyper knows the announced length
-//! and the end mark of a chunked body. The bytes are kept as they were sent, never decompressed.
+//! A body that ends early is an error: hyper knows the announced length and the end mark of a
+//! chunked body. The bytes are kept as they were sent, never decompressed.
 
-use std::time::Duration;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Error, Result, anyhow, ensure};
-use reqwest::header::ACCEPT_ENCODING;
+use anyhow::{Context, Error, Result, anyhow};
+use bytes::Bytes;
+use reqwest::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, RETRY_AFTER,
+};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Certificate, Client, Response, StatusCode, Url};
 
-use crate::partial::Partial;
-use crate::progress;
+use crate::headers::Logins;
+use crate::remote::{self, Answer, Ask, Failure, Incoming};
+use crate::retry::retry_after;
 use crate::source::redacted;
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The longest silence that is waited for. The whole transfer may take any time.
-const READ_TIMEOUT: Duration = Duration::from_mins(1);
+use crate::version::{Version, content_range, text};
 
 const MAX_REDIRECTS: usize = 10;
 
-/// Downloads `url` and returns the number of bytes.
-pub(crate) fn download(url: &Url, partial: &mut Partial) -> Result<u64> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the network runtime")?;
-    runtime
-        .block_on(async { receive(request(url).await?, partial).await })
-        .with_context(|| format!("cannot download `{}`", redacted(url)))
+/// A file behind an http(s) URL.
+pub(crate) struct Http {
+    url: Url,
+    client: Client,
+    headers: HeaderMap,
+    logins: Logins,
+    limits: Limits,
 }
 
-async fn request(url: &Url) -> Result<Response> {
-    let client = client(url)
-        .map_err(explained)
-        .context("cannot set up the http client")?;
-    let response = client
-        .get(url.clone())
-        // A compressed body has no announced length to check, and is not the file asked for.
-        .header(ACCEPT_ENCODING, "identity")
-        .send()
-        .await
-        .map_err(explained)?;
-    let status = response.status();
-    // 204 has no body, and 206 is a part although none was asked for.
-    ensure!(
-        status == StatusCode::OK,
-        "`{}` answered {status}, expected 200 OK",
-        redacted(response.url())
+/// The longest that is waited.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// For a connection.
+    pub(crate) connect: Duration,
+    /// For the next bytes. The whole transfer may take any time.
+    pub(crate) idle: Duration,
+}
+
+/// The body of an answer.
+pub(crate) struct Body {
+    response: Response,
+    limits: Limits,
+}
+
+impl Http {
+    /// Prepares requests for `url` with the user's `headers`, which trust the certificates of
+    /// `ca_file` besides those of the system.
+    pub(crate) fn new(
+        url: Url,
+        headers: HeaderMap,
+        ca_file: Option<&PathBuf>,
+        limits: Limits,
+    ) -> Result<Http> {
+        let extra = match ca_file {
+            Some(file) => certificates(file)?,
+            None => Vec::new(),
+        };
+        let client = client(&url, extra, limits)
+            .map_err(|error| explained(error, limits))
+            .context("cannot set up the http client")?;
+        Ok(Http {
+            url,
+            client,
+            headers,
+            logins: Logins::load(),
+            limits,
+        })
+    }
+
+    pub(crate) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Failure> {
+        let response = self.follow(&conditions(ask)).await?;
+        let now = SystemTime::now();
+        let status = response.status();
+        match status {
+            StatusCode::OK => {
+                let version = Version::of(response.headers(), response.content_length(), now);
+                Ok(self.incoming(0, version, response))
+            }
+            StatusCode::PARTIAL_CONTENT if ask.resume.is_some() => self.rest(ask, response, now),
+            StatusCode::RANGE_NOT_SATISFIABLE if ask.resume.is_some() => Err(Failure::StartOver),
+            StatusCode::NOT_MODIFIED if ask.unless.is_some() => Ok(Answer::Unchanged),
+            // 204 has no body, and 206 is a part although none was asked for.
+            _ => {
+                let error = anyhow!(
+                    "`{}` answered {status}, expected 200 OK",
+                    redacted(response.url())
+                );
+                let passing = status.is_server_error()
+                    || status == StatusCode::REQUEST_TIMEOUT
+                    || status == StatusCode::TOO_MANY_REQUESTS;
+                if !passing {
+                    return Err(Failure::Final(error));
+                }
+                let after = text(response.headers(), &RETRY_AFTER);
+                let after = after.and_then(|value| retry_after(&value, now));
+                Err(Failure::Retry { error, after })
+            }
+        }
+    }
+
+    /// Takes a 206 answer, if it is exactly the part that is missing.
+    fn rest(&self, ask: &Ask<'_>, response: Response, now: SystemTime) -> Result<Answer, Failure> {
+        let resume = ask.resume.as_ref().ok_or(Failure::StartOver)?;
+        let (first, count, total) = content_range(response.headers()).ok_or(Failure::StartOver)?;
+        let fits = first == resume.offset
+            && response
+                .content_length()
+                .is_none_or(|length| length == count)
+            && Version::of(response.headers(), total, now).agrees_with(resume.version);
+        if !fits {
+            return Err(Failure::StartOver);
+        }
+        let version = Version {
+            length: total.or(resume.version.length),
+            ..resume.version.clone()
+        };
+        Ok(self.incoming(first, version, response))
+    }
+
+    fn incoming(&self, start: u64, version: Version, response: Response) -> Answer {
+        Answer::Bytes(Box::new(Incoming {
+            start,
+            version,
+            content_type: text(response.headers(), &CONTENT_TYPE),
+            body: remote::Body::Http(Body {
+                response,
+                limits: self.limits,
+            }),
+        }))
+    }
+
+    /// Sends the request, and sends it on to where it is redirected.
+    ///
+    /// Not left to reqwest, which would hand headers such as `X-Api-Key` to any host.
+    async fn follow(&self, conditions: &HeaderMap) -> Result<Response, Failure> {
+        let mut url = self.url.clone();
+        // Whether the user's headers and login are meant for the host.
+        let mut trusted = true;
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.send(&url, trusted, conditions).await?;
+            let Some(mut next) = redirected(&response)? else {
+                return Ok(response);
+            };
+            trusted = trusted && is_same_place(&url, &next);
+            if trusted && next.username().is_empty() && next.password().is_none() {
+                // Both URLs have a host, so this cannot be refused.
+                next.set_username(url.username()).ok();
+                next.set_password(url.password()).ok();
+            }
+            url = next;
+        }
+        let error = anyhow!("more than {MAX_REDIRECTS} redirects, probably a loop");
+        Err(Failure::Final(error))
+    }
+
+    async fn send(
+        &self,
+        url: &Url,
+        trusted: bool,
+        conditions: &HeaderMap,
+    ) -> Result<Response, Failure> {
+        let mut request = self.client.get(url.clone()).headers(conditions.clone());
+        if trusted {
+            request = request.headers(self.headers.clone());
+        }
+        let logged_in = url.password().is_some()
+            || !url.username().is_empty()
+            || (trusted && self.headers.contains_key(AUTHORIZATION));
+        if !logged_in
+            && let Some(host) = url.host_str()
+            && let Some((user, password)) = self.logins.find(host, trusted)
+        {
+            request = request.basic_auth(user, Some(password));
+        }
+        request.send().await.map_err(|error| {
+            let hopeless = error.is_builder() || is_refused_certificate(&error);
+            let error = explained(error, self.limits);
+            if hopeless {
+                Failure::Final(error)
+            } else {
+                Failure::passing(error)
+            }
+        })
+    }
+}
+
+impl Body {
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        let chunk = self.response.chunk().await;
+        chunk.map_err(|error| explained(error, self.limits))
+    }
+}
+
+fn conditions(ask: &Ask<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    // A compressed body has no announced length to check, and is not the file asked for.
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let mut add = |name, value: &str| {
+        // They came as headers, or are made of digits.
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    if let Some(resume) = &ask.resume
+        && let Some(validator) = &resume.version.validator
+    {
+        add(RANGE, &format!("bytes={}-", resume.offset));
+        add(IF_RANGE, validator);
+    }
+    if let Some(version) = ask.unless {
+        match (&version.etag, &version.last_modified) {
+            (Some(etag), _) => add(IF_NONE_MATCH, etag),
+            (None, Some(date)) => add(IF_MODIFIED_SINCE, date),
+            (None, None) => {}
+        }
+    }
+    headers
+}
+
+/// Where to, if the answer is a redirect.
+fn redirected(response: &Response) -> Result<Option<Url>, Failure> {
+    let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+    let Some(location) = response.headers().get(LOCATION).filter(|_| is_redirect) else {
+        return Ok(None);
+    };
+    let here = redacted(response.url());
+    let next = location.to_str().ok();
+    let next = next.and_then(|location| response.url().join(location).ok());
+    let next = next
+        .with_context(|| format!("`{here}` redirects to what is not a URL"))
+        .map_err(Failure::Final)?;
+    if !matches!(next.scheme(), "http" | "https") {
+        let next = redacted(&next);
+        let error = anyhow!("`{here}` redirects to `{next}`, expected an http or https URL");
+        return Err(Failure::Final(error));
+    }
+    Ok(Some(next))
+}
+
+/// Whether what was meant for the host of `from` may also be sent to that of `to`: the same one,
+/// or the same one by TLS.
+fn is_same_place(from: &Url, to: &Url) -> bool {
+    let made_safe = (from.scheme(), to.scheme()) == ("http", "https")
+        && from.host_str() == to.host_str()
+        && from.port().is_none()
+        && to.port().is_none();
+    made_safe || from.origin() == to.origin()
+}
+
+fn certificates(file: &PathBuf) -> Result<Vec<Certificate>> {
+    let shown = file.display();
+    let text = fs::read(file).with_context(|| format!("cannot read CA file `{shown}`"))?;
+    let certificates = Certificate::from_pem_bundle(&text).unwrap_or_default();
+    anyhow::ensure!(
+        !certificates.is_empty(),
+        "CA file `{shown}` holds no certificate, expected PEM"
     );
-    Ok(response)
+    Ok(certificates)
 }
 
-fn client(url: &Url) -> reqwest::Result<Client> {
+fn client(url: &Url, extra: Vec<Certificate>, limits: Limits) -> reqwest::Result<Client> {
     // Fails only if there is a provider already, which is as good.
     rustls::crypto::ring::default_provider()
         .install_default()
@@ -61,50 +272,28 @@ fn client(url: &Url) -> reqwest::Result<Client> {
     let settings = || {
         Client::builder()
             .user_agent(concat!("data_download/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .redirect(Policy::limited(MAX_REDIRECTS))
+            .connect_timeout(limits.connect)
+            .read_timeout(limits.idle)
+            .redirect(Policy::none())
+            .http1_only()
             // It would tell the next host the whole query of this one, tokens included.
             .referer(false)
     };
-    let client = settings().build();
-    if client.is_err() && url.scheme() == "http" {
-        // A machine without CA certificates, such as a small container. Plain http needs none.
-        return settings().tls_certs_only([]).build();
+    let client = settings().tls_certs_merge(extra.clone()).build();
+    if client.is_err() && (url.scheme() == "http" || !extra.is_empty()) {
+        // A machine without CA certificates, such as a small container. Plain http needs none,
+        // and the user's own may be enough.
+        return settings().tls_certs_only(extra).build();
     }
     client
 }
 
-async fn receive(mut response: Response, partial: &mut Partial) -> Result<u64> {
-    let announced = response.content_length();
-    let progress = progress::bar(announced);
-    let mut received = 0;
-    loop {
-        let chunk = response.chunk().await;
-        let chunk = chunk.map_err(|error| explained(error).context(cut(received, announced)))?;
-        let Some(chunk) = chunk else { break };
-        partial.write(&chunk)?;
-        received += chunk.len() as u64;
-        progress.set_position(received);
-    }
-    Ok(received)
-}
-
-fn cut(received: u64, announced: Option<u64>) -> String {
-    match announced {
-        Some(length) => format!("connection closed after {received} of {length} bytes"),
-        None => format!("connection closed after {received} bytes, before the end of the body"),
-    }
-}
-
 /// Puts an error of reqwest into words.
-fn explained(error: reqwest::Error) -> Error {
-    if error.is_redirect() {
-        return anyhow!("more than {MAX_REDIRECTS} redirects, probably a loop");
-    }
+fn explained(error: reqwest::Error, limits: Limits) -> Error {
+    let seconds = |limit: Duration| limit.as_secs_f64();
     match (error.is_timeout(), error.is_connect()) {
-        (true, true) => anyhow!("no connection after {} s", CONNECT_TIMEOUT.as_secs()),
-        (true, false) => anyhow!("no data for {} s", READ_TIMEOUT.as_secs()),
+        (true, true) => anyhow!("no connection after {} s", seconds(limits.connect)),
+        (true, false) => anyhow!("no data for {} s", seconds(limits.idle)),
         (false, true) => innermost(error).context("cannot connect"),
         (false, false) => innermost(error),
     }
@@ -115,4 +304,45 @@ fn explained(error: reqwest::Error) -> Error {
 fn innermost(error: reqwest::Error) -> Error {
     let error = Error::from(error.without_url());
     anyhow!(error.root_cause().to_string())
+}
+
+/// Whether the other side could not prove who it is, which another attempt does not change.
+fn is_refused_certificate(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+            return true;
+        }
+        // An io::Error does not name what it wraps as its source, but the source of that.
+        let wrapped = error.downcast_ref::<std::io::Error>();
+        let wrapped = wrapped.and_then(std::io::Error::get_ref);
+        cause = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_where_the_users_headers_may_go() {
+        let cases = [
+            ("http://h/a", "http://h/b", true),
+            ("http://h/a", "http://h:80/b", true),
+            ("http://h/a", "https://h/b", true),
+            ("https://h/a", "http://h/b", false),
+            ("http://h:8080/a", "https://h/b", false),
+            ("http://h/a", "http://h:8080/b", false),
+            ("http://h/a", "http://i/b", false),
+            ("http://h/a", "http://h.i/b", false),
+        ];
+        for (from, to, expected) in cases {
+            let url = |text| Url::parse(text).unwrap();
+            assert_eq!(is_same_place(&url(from), &url(to)), expected, "{from} {to}");
+        }
+    }
 }

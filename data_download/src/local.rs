@@ -1,39 +1,80 @@
 //! Copies a local file into the partial file.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::fs::{File, Metadata};
+use std::io::{BufRead, BufReader, IoSlice};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::download::too_large;
+use crate::output::Output;
 use crate::partial::Partial;
 use crate::progress;
+use crate::version::Version;
 
 const BUFFER: usize = 256 * 1024;
 
-/// Copies `source` and returns the number of bytes. The source may be the output itself: it is
-/// read to its end before anything replaces it.
-pub(crate) fn copy(source: &Path, partial: &mut Partial) -> Result<u64> {
+/// Opens `source` for reading and tells its version.
+pub(crate) fn open(source: &Path) -> Result<(File, Version)> {
     let shown = source.display();
     let file = File::open(source).with_context(|| {
         format!("cannot open `{shown}`, expected an http, https or file URL or the path of a file")
     })?;
-    let cannot_read = || format!("cannot read `{shown}`");
-    let metadata = file.metadata().with_context(cannot_read)?;
+    let metadata = file.metadata().with_context(|| cannot_read(source))?;
     ensure!(!metadata.is_dir(), "`{shown}` is a folder, expected a file");
+    let version = version(&metadata);
+    Ok((file, version))
+}
 
-    let progress = progress::bar(metadata.is_file().then_some(metadata.len()));
+/// A file has no tag; its length and the time of its last change stand for one.
+fn version(metadata: &Metadata) -> Version {
+    let is_file = metadata.is_file();
+    let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
+    let tag = format!("{} {seconds}.{nanoseconds:09}", metadata.len());
+    Version {
+        etag: is_file.then_some(tag),
+        length: is_file.then_some(metadata.len()),
+        ..Version::default()
+    }
+}
+
+/// Copies all of `file`, which was opened from `source`. It may be the output itself: it is read
+/// to its end before anything replaces it.
+pub(crate) fn copy(
+    (source, file): (&Path, File),
+    output: &Output,
+    partial: &mut Partial,
+    max_bytes: Option<u64>,
+) -> Result<()> {
+    let metadata = file.metadata().with_context(|| cannot_read(source))?;
+    ensure!(
+        !partial.is(&metadata),
+        "`{}` is where the download itself is kept, expected another file",
+        source.display()
+    );
+    let version = version(&metadata);
+    let progress = progress::bar(version.length, 0);
+    partial.start(output, version)?;
     let mut reader = BufReader::with_capacity(BUFFER, file);
-    let mut copied = 0;
     loop {
-        let bytes = reader.fill_buf().with_context(cannot_read)?;
+        let bytes = reader.fill_buf().with_context(|| cannot_read(source))?;
         if bytes.is_empty() {
-            return Ok(copied);
+            return Ok(());
         }
-        partial.write(bytes)?;
+        let written = partial.write(&mut [IoSlice::new(bytes)]);
+        written.with_context(|| output.cannot_write())?;
         let length = bytes.len();
         reader.consume(length);
-        copied += length as u64;
-        progress.set_position(copied);
+        progress.inc(length as u64);
+        if let Some(most) = max_bytes
+            && partial.length() > most
+        {
+            return Err(too_large(most));
+        }
     }
+}
+
+fn cannot_read(source: &Path) -> String {
+    format!("cannot read `{}`", source.display())
 }

@@ -1,76 +1,64 @@
 //! Downloads one file, whole or not at all.
 //!
-//! The main path is [`run`]: where from, where to, transfer, put into place.
+//! The main path is [`fetch::fetch`].
 
+mod cli;
+#[cfg(feature = "cloud")]
+mod cloud;
+mod decompress;
+mod download;
+mod fetch;
+mod headers;
+mod html;
 mod http;
+mod leftovers;
 mod local;
+mod metrics;
+mod output;
 mod partial;
 mod progress;
-mod signals;
+mod record;
+mod remote;
+mod retry;
 mod source;
+mod version;
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Result;
 use clap::Parser;
-use clap::builder::NonEmptyStringValueParser;
 
-use crate::partial::Partial;
-use crate::source::Source;
-
-/// Download one file, whole or not at all
-#[derive(Parser)]
-#[command(version)]
-struct Arguments {
-    /// What to download: an http, https or file URL, or the path of a local file
-    #[arg(
-        long = "data_url",
-        alias = "data-url",
-        value_name = "URL",
-        value_parser = NonEmptyStringValueParser::new()
-    )]
-    data_url: String,
-
-    /// File to write; an existing one is replaced only by a complete download
-    #[arg(long, value_name = "FILE", default_value = "raw_data.csv")]
-    output: PathBuf,
-}
+use crate::cli::Arguments;
+use crate::leftovers::Leftovers;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(&arguments) {
-        Ok(summary) => {
-            say(&format!("data_download: {summary}"));
+    let started = Instant::now();
+    let leftovers = Leftovers::default();
+    let fetched = leftovers
+        .watch_signals()
+        .and_then(|()| fetch::fetch(&arguments, &leftovers));
+    match fetched {
+        Ok(fetched) => {
+            let time = started.elapsed();
+            metrics::append(fetched.bytes(), time);
+            say(&format!(
+                "data_download: {}",
+                fetched.summary(&arguments, time)
+            ));
             ExitCode::SUCCESS
         }
         Err(error) => {
+            let note = leftovers.settle();
             say(&with_causes(&error));
+            if let Some(note) = note {
+                say(&format!("data_download: {note}"));
+            }
             ExitCode::FAILURE
         }
     }
-}
-
-/// Transfers the file and returns the summary.
-fn run(arguments: &Arguments) -> Result<String> {
-    let started = Instant::now();
-    let source = Source::parse(&arguments.data_url)?;
-    // Before any request: an output that cannot be written should not cost a transfer.
-    let mut partial = Partial::create(&arguments.output)?;
-    signals::remove_when_terminated(partial.path())?;
-
-    let bytes = match source {
-        Source::Http(url) => http::download(&url, &mut partial)?,
-        Source::Local(path) => local::copy(&path, &mut partial)?,
-    };
-    partial.put_into_place()?;
-
-    let seconds = started.elapsed().as_secs_f64();
-    let output = arguments.output.display();
-    Ok(format!("{bytes} bytes in {seconds:.2} s -> {output}"))
 }
 
 fn with_causes(error: &anyhow::Error) -> String {

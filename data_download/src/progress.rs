@@ -2,9 +2,9 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Makes a bar that counts bytes; it is drawn only if stderr is a terminal, and clears itself when
-/// dropped.
-pub(crate) fn bar(length: Option<u64>) -> ProgressBar {
+/// Makes a bar that counts bytes from `start`; it is drawn only if stderr is a terminal, and
+/// clears itself when dropped.
+pub(crate) fn bar(length: Option<u64>, start: u64) -> ProgressBar {
     let (bar, template) = match length {
         Some(length) => (
             ProgressBar::new(length),
@@ -13,5 +13,8 @@ pub(crate) fn bar(length: Option<u64>) -> ProgressBar {
         None => (ProgressBar::no_length(), "{bytes} {bytes_per_sec}"),
     };
     let style = ProgressStyle::with_template(template).expect("the templates are well-formed");
-    bar.with_style(style)
+    let bar = bar.with_style(style).with_position(start);
+    // The rate is that of the bytes that come now.
+    bar.reset_eta();
+    bar
 }

@@ -2,7 +2,8 @@
 //!
 //! Pure: nothing here opens a file or a connection.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{self, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::Url;
@@ -27,6 +28,8 @@ const SECRET_NAMES: [&str; 8] = [
 #[derive(Debug, PartialEq)]
 pub(crate) enum Source {
     Http(Url),
+    #[cfg(feature = "cloud")]
+    Cloud(Url),
     Local(PathBuf),
 }
 
@@ -36,6 +39,12 @@ impl Source {
     pub(crate) fn parse(text: &str) -> Result<Source> {
         match scheme(text).as_deref() {
             Some("http" | "https") => Ok(Source::Http(parse_url(text)?)),
+            #[cfg(feature = "cloud")]
+            Some("s3" | "gs" | "az") => Ok(Source::Cloud(parse_url(text)?)),
+            #[cfg(not(feature = "cloud"))]
+            Some(scheme @ ("s3" | "gs" | "az")) => {
+                bail!("`{scheme}` URLs need a data_download that was built with `--features cloud`")
+            }
             Some("file") => file_path(&parse_url(text)?).map(Source::Local),
             // Only the scheme is shown: `user:secret@host/file` also has one.
             Some(scheme) => bail!(
@@ -43,6 +52,36 @@ impl Source {
             ),
             None if text.contains("://") => bail!(not_a_url(text)),
             None => Ok(Source::Local(PathBuf::from(text))),
+        }
+    }
+
+    /// What stays the same when only the login changes.
+    pub(crate) fn identity(&self) -> String {
+        let mut url = match self {
+            Source::Local(file) => {
+                let absolute = path::absolute(file).unwrap_or_else(|_| file.clone());
+                return absolute.to_string_lossy().into_owned();
+            }
+            Source::Http(url) => url.clone(),
+            #[cfg(feature = "cloud")]
+            Source::Cloud(url) => url.clone(),
+        };
+        url.set_fragment(None);
+        // Refused only by URLs that cannot have a login.
+        url.set_username("").ok();
+        url.set_password(None).ok();
+        url.to_string()
+    }
+}
+
+impl fmt::Display for Source {
+    /// Without credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Local(path) => path.display().fmt(f),
+            Source::Http(url) => redacted(url).fmt(f),
+            #[cfg(feature = "cloud")]
+            Source::Cloud(url) => redacted(url).fmt(f),
         }
     }
 }
@@ -70,7 +109,8 @@ fn redacted_query(query: &str) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
-fn is_secret(name: &str) -> bool {
+/// Whether a value of this name may be a secret.
+pub(crate) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     // A name that hides behind percent-encoding is not worth decoding: it is hidden.
     name.contains('%') || SECRET_NAMES.iter().any(|secret| name.contains(secret))
@@ -157,6 +197,13 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(Source::parse(text).unwrap_err().to_string(), expected);
         }
+    }
+
+    #[test]
+    fn identifies_a_source_without_its_login() {
+        let identity = |text: &str| Source::parse(text).unwrap().identity();
+        assert_eq!(identity("http://u:p@h/a?key=1#x"), "http://h/a?key=1");
+        assert_eq!(identity("file:///a/b"), "/a/b");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Runs the real binary on real files and looks at all that it leaves behind.
 //!
 //! `values`: what is kept is kept as it was. `nulls`: what is dropped. `malformed`: input that is
-//! refused. `files`: where input and output may lie. `command_line`: options, help, exit codes.
+//! refused. `files`: where input and output may lie. `options`: what they change.
+//! `command_line`: help, usage, exit codes.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,4 +14,5 @@ mod files;
 mod harness;
 mod malformed;
 mod nulls;
+mod options;
 mod values;

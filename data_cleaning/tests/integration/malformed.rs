@@ -78,18 +78,15 @@ fn text_after_a_closing_quote() {
 }
 
 #[test]
-fn not_utf8() {
+fn what_is_no_csv_file_at_all() {
     assert_refused(
-        b"a,b\n1,2\n3,caf\xe9\n",
-        "line 3: expected UTF-8, found other bytes",
-    );
-    assert_refused(
-        b"\x1f\x8b\x08\x00\x00",
-        "line 1: expected UTF-8, found other bytes",
+        b"PAR1\x15\x04",
+        "it begins like a Parquet file; `--input_format parquet` reads it as one",
     );
     assert_refused(
         b"\xff\xfea\x00\n\x00",
-        "line 1: expected UTF-8, found other bytes",
+        "it begins like text in UTF-16, expected UTF-8 or another encoding with the characters \
+         of ASCII",
     );
 }
 
@@ -100,8 +97,6 @@ fn a_malformed_end_of_a_long_file() {
         format!("a,b\n{rows}1\n"),
         "line 300002: expected 2 fields as in the header, found 1",
     );
-    let bytes = [b"a,b\n", rows.as_bytes(), b"1,\xff\n"].concat();
-    assert_refused(bytes, "line 300002: expected UTF-8, found other bytes");
 }
 
 #[test]
@@ -113,23 +108,5 @@ fn carriage_returns_alone() {
         )
     };
     assert_refused("a,b\r1,2\r", &error(1));
-    // Polars would take it off the value.
     assert_refused("a,b\n1\r,2\n", &error(2));
-}
-
-#[test]
-fn what_polars_takes_for_a_compressed_file() {
-    for start in ["x^2", "x\u{1}", "x\u{6af}"] {
-        let folder = Folder::with(format!("{start},y\n1,2\n"));
-        folder.run(&[]).assert_failure(
-            "cannot clean `raw_data.csv`: it begins like a zlib stream, which polars would \
-             decompress; put the first column name in quotes",
-        );
-        assert_eq!(folder.names(), ["raw_data.csv"]);
-
-        folder.write("raw_data.csv", format!("\"{start}\",y\n1,2\n"));
-        folder
-            .run(&[])
-            .assert_success("data_cleaning: 1 row read, 0 dropped, 1 kept -> clean_data.csv");
-    }
 }

@@ -5,10 +5,22 @@
     reason = "a failure here is the failure of a test"
 )]
 
+#[cfg(feature = "cloud")]
+mod cloud;
+mod concurrent;
+mod content;
+mod disk;
+mod faults;
+mod headers;
 mod http;
+mod if_changed;
+mod killed;
 mod local;
+mod metrics;
 mod output;
 mod program;
+mod resume;
 mod server;
 mod source;
 mod terminal;
+mod tls;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_data_download");
@@ -57,10 +58,27 @@ impl Folder {
     pub(crate) fn assert_refused(&self, url: &str, stderr: &str) {
         self.write("raw_data.csv", "old");
         let before = self.names();
-        self.download(&["--data_url", url]).failed(stderr);
+        self.download(&["--data_url", url, "--retries", "0"])
+            .failed(stderr);
         assert_eq!(self.read("raw_data.csv"), b"old");
         assert_eq!(self.names(), before);
     }
+}
+
+/// Bytes of which no part looks like another.
+pub(crate) fn bytes(count: usize) -> Vec<u8> {
+    let mut state = 1u32;
+    let next = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    (0..count).map(next).collect()
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    let digits: Vec<_> = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 /// A program that has ended.
@@ -95,6 +113,29 @@ impl Ended {
         let seconds = seconds.unwrap_or_else(|| panic!("unexpected stderr: {}", self.stderr));
         seconds.parse::<f64>().unwrap();
         assert_eq!((self.stdout.as_str(), self.code), ("", Some(0)));
+    }
+
+    /// Expects success and this summary, but for the seconds; also the lines before it.
+    #[track_caller]
+    pub(crate) fn said(&self, expected: &str) {
+        let words = self.stderr.split(' ').collect::<Vec<_>>();
+        let mut shown = Vec::new();
+        for pair in words.windows(2) {
+            let is_time = matches!(pair[1].trim_end_matches(','), "s" | "s\n");
+            let is_time = is_time && pair[0].parse::<f64>().is_ok();
+            shown.push(if is_time { "X" } else { pair[0] });
+        }
+        shown.extend(words.last());
+        assert_eq!(shown.join(" ").trim_end(), expected, "{}", self.stderr);
+        assert_eq!((self.stdout.as_str(), self.code), ("", Some(0)));
+    }
+
+    pub(crate) fn stderr(&self) -> &str {
+        &self.stderr
+    }
+
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.code
     }
 
     /// Expects exit code 1 and exactly this on stderr.

@@ -2,10 +2,21 @@ use crate::program::Folder;
 
 #[test]
 fn refuses_other_schemes() {
-    for scheme in ["s3", "ftp", "mailto"] {
+    for scheme in ["ftp", "mailto"] {
         let expected = format!(
             "error: unsupported URL scheme `{scheme}`, \
              expected http, https, file or the path of a file"
+        );
+        Folder::new().assert_refused(&format!("{scheme}://user:s3cret@host/x"), &expected);
+    }
+}
+
+#[test]
+#[cfg(not(feature = "cloud"))]
+fn tells_what_object_stores_need() {
+    for scheme in ["s3", "gs", "az"] {
+        let expected = format!(
+            "error: `{scheme}` URLs need a data_download that was built with `--features cloud`"
         );
         Folder::new().assert_refused(&format!("{scheme}://user:s3cret@host/x"), &expected);
     }

@@ -1,0 +1,355 @@
+//! The byte route against two others that know nothing of it: polars, and the parser of the `csv`
+//! crate.
+//!
+//! Texts are drawn at random from pieces that make trouble, with a fixed seed, and read in pieces
+//! of several sizes, so that every place in them comes to lie at a boundary.
+
+use std::fs;
+
+use anyhow::Result;
+
+use crate::counts::Counts;
+use crate::csv::Failure;
+use crate::csv::filter::{PIECE, Reader, Sink};
+use crate::csv::scan::Judge;
+use crate::null_values::NullValues;
+use crate::rules::Rules;
+
+/// The sizes of the pieces that are read at once.
+const PIECES: [usize; 5] = [1, 7, 64, 97, PIECE];
+
+/// What came out: the header and the rows that stay, or the message.
+type Outcome = Result<(Vec<u8>, Counts), String>;
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn position(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn rewind(&mut self, position: u64) -> Result<()> {
+        self.truncate(usize::try_from(position)?);
+        Ok(())
+    }
+
+    fn settle(&mut self, _: u64) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn filter(text: &[u8], piece: usize, drop_ragged: bool) -> Outcome {
+    let nulls = NullValues::pandas();
+    let reader = Reader::open(text, b',', piece).map_err(|error| error.to_string())?;
+    let mut kept = Vec::new();
+    reader.header.write(&mut kept).expect("memory takes it");
+    let verdict = Rules::any().resolve(&reader.header.labels());
+    let judge = Judge {
+        delimiter: b',',
+        nulls: &nulls,
+        verdict: &verdict.expect("no column is named"),
+        drop_ragged,
+    };
+    match reader.filter(judge, &mut kept) {
+        Ok(counts) => Ok((kept, counts)),
+        Err(Failure::Input(error) | Failure::Output(error)) => Err(error.to_string()),
+    }
+}
+
+/// What the byte route says, which must not depend on how the bytes arrive.
+#[track_caller]
+fn outcome(text: &[u8], drop_ragged: bool) -> Outcome {
+    let expected = filter(text, PIECE, drop_ragged);
+    for piece in PIECES {
+        let found = filter(text, piece, drop_ragged);
+        let text = String::from_utf8_lossy(text);
+        assert_eq!(found, expected, "{piece} bytes at a time: {text:?}");
+    }
+    expected
+}
+
+/// The records of a text, with all their fields, as the `csv` crate's parser reads them.
+fn records(text: &[u8]) -> Vec<Vec<Vec<u8>>> {
+    let mut parser = csv_core::Reader::new();
+    let (mut records, mut input) = (Vec::new(), text);
+    let (mut fields, mut ends) = (vec![0; text.len() + 1], vec![0; text.len() + 2]);
+    let (mut written, mut ended) = (0, 0);
+    loop {
+        let (result, read, wrote, more) =
+            parser.read_record(input, &mut fields[written..], &mut ends[ended..]);
+        input = &input[read..];
+        written += wrote;
+        ended += more;
+        match result {
+            csv_core::ReadRecordResult::InputEmpty => (),
+            csv_core::ReadRecordResult::Record => {
+                let mut start = 0;
+                let record = ends[..ended].iter().map(|end| {
+                    let field = fields[start..*end].to_vec();
+                    start = *end;
+                    field
+                });
+                records.push(record.collect());
+                (written, ended) = (0, 0);
+            }
+            csv_core::ReadRecordResult::End => return records,
+            full => panic!("{full:?}: there is room for all of the text"),
+        }
+    }
+}
+
+fn is_null(value: &[u8]) -> bool {
+    NullValues::pandas().find(value).is_some()
+}
+
+/// Numbers that look random and are the same every time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).expect("31 bits") % limit
+    }
+
+    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        from[self.below(from.len())]
+    }
+}
+
+/// A well-formed text; some rows have a field too many or too few.
+fn well_formed(random: &mut Random, ragged: bool) -> String {
+    const FIELDS: [&str; 24] = [
+        "",
+        "",
+        "a",
+        "1",
+        "12",
+        "NA",
+        "NaN",
+        "nan",
+        "N",
+        "NAN",
+        "-1.#IND",
+        "1.5",
+        " ",
+        "\"\"",
+        "\"NA\"",
+        "\"x,y\"",
+        "\"a\r\nb\"",
+        "\"\n\"",
+        "\"\"\"\"",
+        "\"say \"\"NA\"\"\"",
+        "ünï",
+        "\"null\"",
+        "\0",
+        "some longer text that goes over the end of a block of 64 bytes",
+    ];
+    let columns = 1 + random.below(6);
+    let rows = random.below(12);
+    let mut text = String::from(random.pick(&["", "", "\u{feff}"]));
+    for row in 0..=rows {
+        if random.below(8) == 0 {
+            text += random.pick(&["\n", "\r\n"]);
+        }
+        let mut fields = columns;
+        if ragged && row > 0 && random.below(5) == 0 {
+            fields = 1 + random.below(columns + 2);
+        }
+        for field in 0..fields {
+            text += if field == 0 { "" } else { "," };
+            // A lone empty field would be a blank line.
+            let lone = fields == 1;
+            let field = random.pick(&FIELDS);
+            text += if lone && field.is_empty() {
+                "NULL"
+            } else {
+                field
+            };
+        }
+        text += random.pick(&["\n", "\r\n"]);
+    }
+    if random.below(4) == 0 {
+        let trimmed = text.trim_end_matches(['\r', '\n']).len();
+        // What is trimmed must not have been the text within quotes, or a blank line.
+        if text[trimmed..].len() <= 2 {
+            text.truncate(trimmed);
+        }
+    }
+    text
+}
+
+/// What has to stay of a well-formed text, told by the other parser.
+fn expected(text: &str) -> (Vec<Vec<Vec<u8>>>, u64, u64) {
+    let mut records = records(text.as_bytes());
+    let columns = records[0].len();
+    let rows = records.len() as u64 - 1;
+    let mut ragged = 0;
+    let mut first = true;
+    records.retain(|record| {
+        if std::mem::take(&mut first) {
+            return true;
+        }
+        ragged += u64::from(record.len() != columns);
+        record.len() == columns && !record.iter().any(|value| is_null(value))
+    });
+    (records, rows, ragged)
+}
+
+#[test]
+fn the_parser_of_the_csv_crate_agrees() {
+    let mut random = Random(7);
+    let mut dropped = 0;
+    for _ in 0..20_000 {
+        let text = well_formed(&mut random, true);
+        let (records_expected, rows, ragged) = expected(&text);
+        let (kept, counts) = outcome(text.as_bytes(), true).expect(&text);
+        assert_eq!(records(&kept), records_expected, "{text:?}");
+        assert_eq!((counts.rows, counts.ragged), (rows, ragged), "{text:?}");
+        assert_eq!(counts.kept, records_expected.len() as u64 - 1, "{text:?}");
+        let refused = outcome(text.as_bytes(), false).is_err();
+        assert_eq!(refused, ragged > 0, "{text:?}");
+        dropped += counts.dropped();
+    }
+    assert!(dropped > 1_000, "{dropped}");
+}
+
+#[test]
+fn what_stays_is_bytes_of_the_input_in_order() {
+    let mut random = Random(8);
+    for _ in 0..5_000 {
+        let text = well_formed(&mut random, true);
+        let (kept, counts) = outcome(text.as_bytes(), true).expect(&text);
+        // Without a null and a ragged row only the blank lines go.
+        if counts.kept == counts.rows {
+            let blank = text.contains("\n\n")
+                || text.contains("\n\r\n")
+                || text.starts_with(['\n', '\r', '\u{feff}']);
+            assert!(blank || kept == text.as_bytes(), "{text:?}");
+        }
+        let mut rest = text.as_bytes();
+        let lines = kept.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&kept);
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let place = rest.windows(line.len()).position(|window| window == line);
+            rest = &rest[place.expect(&text) + line.len()..];
+        }
+        // What was cleaned once is clean.
+        let again = outcome(&kept, false).expect(&text);
+        assert_eq!((again.0, again.1.dropped()), (kept, 0), "{text:?}");
+    }
+}
+
+#[test]
+fn whatever_comes_is_refused_or_read_as_others_do() {
+    const PIECES: [&str; 12] = [
+        ",",
+        "\n",
+        "\r\n",
+        "\r",
+        "\"",
+        "\"\"",
+        "a",
+        "NA",
+        "\"x\"",
+        ",\"",
+        "\",",
+        "0123456789",
+    ];
+    let mut random = Random(9);
+    let mut accepted = 0;
+    for _ in 0..50_000 {
+        let pieces = random.below(24);
+        let text: String = (0..pieces).map(|_| random.pick(&PIECES)).collect();
+        if let Ok((kept, counts)) = outcome(text.as_bytes(), true) {
+            let (records_expected, rows, _) = expected(&text);
+            assert_eq!(records(&kept), records_expected, "{text:?}");
+            assert_eq!(counts.rows, rows, "{text:?}");
+            accepted += 1;
+        }
+    }
+    assert!(accepted > 1_000, "{accepted}");
+}
+
+#[test]
+fn a_long_record_is_taken_back_when_it_goes() {
+    let long = "x".repeat(300_000);
+    for (end, stays) in [("1\n", true), ("\n", false), ("NA\n", false), ("NA", false)] {
+        let text = format!("a,b\n1,2\n\"{long}\n\",{end}");
+        let (kept, counts) = filter(text.as_bytes(), 4096, false).expect(&text[..20]);
+        assert_eq!(counts.kept, 1 + u64::from(stays));
+        let expected = if stays { text.as_str() } else { "a,b\n1,2\n" };
+        assert!(kept == expected.as_bytes(), "{end:?}");
+    }
+}
+
+#[test]
+fn the_line_of_an_error_does_not_depend_on_the_place_in_the_block() {
+    for blank in 0..200 {
+        let head = format!("a,b\n{}\"1\n\",2\n", "1,2\n".repeat(blank));
+        let line = blank + 4;
+        for (end, message) in [
+            ("x", "expected 2 fields as in the header, found 1"),
+            ("1,2,3\n", "expected 2 fields as in the header, found 3"),
+            ("1,2\"\n", "a quote in a field"),
+            ("1,\"2\"x\n", "text after a closing quote"),
+            ("1,\"2\n", "the quote is never closed"),
+            ("1\r,2\n", "a carriage return without"),
+            ("1,2\r", "a carriage return without"),
+        ] {
+            let text = format!("{head}{end}");
+            let error = outcome(text.as_bytes(), false).expect_err(&text);
+            assert!(
+                error.starts_with(&format!("line {line}: {message}")),
+                "{error}: {text:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn polars_agrees() {
+    use polars::prelude::{
+        DataType, Engine, Field, LazyCsvReader, LazyFileListReader, PlRefPath, Schema,
+    };
+    use std::sync::Arc;
+
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = folder.path().join("text.csv");
+    let mut random = Random(10);
+    for _ in 0..500 {
+        let text = well_formed(&mut random, false);
+        let (kept, _) = outcome(text.as_bytes(), false).expect(&text);
+        let kept = records(&kept);
+        // To polars blank lines are rows of nulls, unless they are the first ones.
+        let start = text.trim_start_matches(['\u{feff}', '\r', '\n']);
+        fs::write(&path, start).expect("there is room");
+        let schema: Schema = (0..kept[0].len())
+            .map(|column| Field::new(column.to_string().into(), DataType::String))
+            .collect();
+        let frame = LazyCsvReader::new(PlRefPath::try_from_path(&path).expect("it is UTF-8"))
+            .with_has_header(true)
+            .with_schema(Some(Arc::new(schema)))
+            .with_glob(false)
+            .finish()
+            .and_then(|frame| frame.collect_with_engine(Engine::Streaming))
+            .unwrap_or_else(|error| panic!("{error}: {text:?}"))
+            .unwrap_single();
+        let columns = frame.columns().iter();
+        let mut columns: Vec<_> = columns
+            .map(|values| values.str().expect("all are text").iter())
+            .collect();
+        let rows = (0..frame.height()).map(|_| {
+            let row = columns.iter_mut().map(|values| values.next().flatten());
+            row.map(|value| value.unwrap_or_default().as_bytes().to_vec())
+                .collect::<Vec<_>>()
+        });
+        let rows: Vec<_> = rows
+            .filter(|row| !row.iter().any(|value| is_null(value)))
+            .collect();
+        assert_eq!(rows, kept[1..], "{text:?}");
+    }
+}

@@ -1,0 +1,147 @@
+//! The input as a stream of bytes, unpacked, and watched while it is read.
+
+use std::cell::RefCell;
+use std::fs::{File, Metadata};
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::rc::Rc;
+
+use anyhow::{Result, ensure};
+use flate2::read::MultiGzDecoder;
+
+use crate::format::check_csv;
+use crate::progress::Progress;
+
+/// The bytes that are read of a compressed file at once.
+const COMPRESSED: usize = 128 << 10;
+
+/// An open file, and what it was like when it was opened.
+pub(crate) struct Input {
+    file: File,
+    before: Metadata,
+    progress: Rc<RefCell<Progress>>,
+}
+
+impl Input {
+    /// Opens a file or a pipe.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path)?;
+        let before = file.metadata()?;
+        ensure!(!before.is_dir(), "it is a folder, expected a file");
+        let size = before.is_file().then_some(before.len());
+        let progress = Rc::new(RefCell::new(Progress::new(size)));
+        Ok(Self {
+            file,
+            before,
+            progress,
+        })
+    }
+
+    /// Whether the file can be read again from its start.
+    pub(crate) fn is_regular(&self) -> bool {
+        self.before.is_file()
+    }
+
+    /// The text of a CSV file, from where the file was read to.
+    pub(crate) fn text(&self) -> Result<Box<dyn Read>> {
+        let mut raw = Counted {
+            file: self.file.try_clone()?,
+            progress: Rc::clone(&self.progress),
+        };
+        let mut start = Vec::new();
+        raw.by_ref().take(6).read_to_end(&mut start)?;
+        let packed = match start.as_slice() {
+            [0x1f, 0x8b, ..] => Packed::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Packed::Zstd,
+            _ => Packed::No,
+        };
+        let raw = io::Cursor::new(start).chain(raw);
+        let buffered = |raw| BufReader::with_capacity(COMPRESSED, raw);
+        let mut text: Box<dyn Read> = match packed {
+            Packed::No => Box::new(raw),
+            Packed::Gzip => Box::new(MultiGzDecoder::new(buffered(raw))),
+            Packed::Zstd => Box::new(zstd::Decoder::with_buffer(buffered(raw))?),
+        };
+        let mut start = Vec::new();
+        text.by_ref().take(6).read_to_end(&mut start)?;
+        check_csv(&start)?;
+        Ok(Box::new(io::Cursor::new(start).chain(text)))
+    }
+
+    /// The bytes read of the file, after making sure that it is still what it was.
+    pub(crate) fn finish(&self) -> Result<u64> {
+        let mut progress = self.progress.borrow_mut();
+        progress.finish();
+        let after = self.file.metadata()?;
+        let state = |of: &Metadata| (of.len(), of.mtime(), of.mtime_nsec());
+        ensure!(
+            !self.is_regular()
+                || (state(&after) == state(&self.before) && progress.bytes() >= after.len()),
+            "it changed while it was read"
+        );
+        Ok(progress.bytes())
+    }
+}
+
+enum Packed {
+    No,
+    Gzip,
+    Zstd,
+}
+
+/// A file that tells how far it has been read.
+struct Counted {
+    file: File,
+    progress: Rc<RefCell<Progress>>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.progress.borrow_mut().advance(read as u64);
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, OpenOptions};
+    use std::io::Write;
+
+    use super::*;
+
+    /// Reads a file whose content is changed after its start was read.
+    fn read_while(change: impl FnOnce(&Path)) -> Result<u64, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "a,b\n1,2\n".repeat(100)).unwrap();
+        // Time enough to tell the change from the writing.
+        let earlier = std::time::SystemTime::now() - std::time::Duration::from_mins(1);
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_modified(earlier).unwrap();
+
+        let input = Input::open(&path).unwrap();
+        let mut text = input.text().unwrap();
+        text.read_exact(&mut [0; 50]).unwrap();
+        change(&path);
+        io::copy(&mut text, &mut io::sink()).unwrap();
+        input.finish().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_change_is_noticed() {
+        let changed = Err("it changed while it was read".to_owned());
+        assert_eq!(read_while(|_| ()), Ok(800));
+        let append = |path: &Path| {
+            let mut file = OpenOptions::new().append(true).open(path).unwrap();
+            file.write_all(b"3,4\n").unwrap();
+        };
+        assert_eq!(read_while(append), changed);
+        assert_eq!(read_while(|path| fs::write(path, "x").unwrap()), changed);
+        let same_size = |path: &Path| fs::write(path, "3,4\n".repeat(200)).unwrap();
+        assert_eq!(read_while(same_size), changed);
+        // The open file is still the old one.
+        assert_eq!(read_while(|path| fs::remove_file(path).unwrap()), Ok(800));
+    }
+}

@@ -1,0 +1,141 @@
+//! A file in an object store: s3, gs and az URLs.
+//!
+//! Where the store is and who asks is said by the environment variables that the stores' own
+//! tools use: `AWS_*`, `GOOGLE_*` and `AZURE_*`.
+
+use std::sync::Arc;
+
+use anyhow::{Error, Result, anyhow, bail};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::path::Path;
+use object_store::{ClientOptions, GetOptions, GetRange, ObjectStore, RetryConfig};
+use reqwest::Url;
+
+use crate::http::Limits;
+use crate::remote::{self, Answer, Ask, Failure, Incoming};
+use crate::version::Version;
+
+/// A file in an object store.
+pub(crate) struct Cloud {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+}
+
+/// The body of an answer.
+pub(crate) struct Body(BoxStream<'static, object_store::Result<Bytes>>);
+
+impl Cloud {
+    /// Prepares requests for `url`.
+    pub(crate) fn new(url: &Url, limits: Limits) -> Result<Cloud> {
+        // Fails only if there is a provider already, which is as good.
+        rustls::crypto::ring::default_provider()
+            .install_default()
+            .ok();
+        Ok(Cloud {
+            store: store(url, limits)?,
+            path: Path::from_url_path(url.path())?,
+        })
+    }
+
+    pub(crate) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Failure> {
+        let etag = |version: &Version| version.etag.clone();
+        let options = GetOptions {
+            range: ask
+                .resume
+                .as_ref()
+                .map(|resume| GetRange::Offset(resume.offset)),
+            if_match: ask.resume.as_ref().and_then(|resume| etag(resume.version)),
+            if_none_match: ask.unless.and_then(etag),
+            ..GetOptions::default()
+        };
+        let found = match self.store.get_opts(&self.path, options).await {
+            Ok(found) => found,
+            Err(object_store::Error::NotModified { .. }) => return Ok(Answer::Unchanged),
+            Err(object_store::Error::Precondition { .. }) => return Err(Failure::StartOver),
+            Err(error) if is_passing(&error) => return Err(Failure::passing(explained(error))),
+            Err(error) => return Err(Failure::Final(explained(error))),
+        };
+        let version = Version {
+            validator: found.meta.e_tag.clone(),
+            etag: found.meta.e_tag.clone(),
+            last_modified: None,
+            length: Some(found.meta.size),
+        };
+        let start = found.range.start;
+        if let Some(resume) = &ask.resume
+            && (start != resume.offset || !version.agrees_with(resume.version))
+        {
+            return Err(Failure::StartOver);
+        }
+        Ok(Answer::Bytes(Box::new(Incoming {
+            start,
+            version,
+            content_type: None,
+            body: remote::Body::Cloud(Body(found.into_stream())),
+        })))
+    }
+}
+
+impl Body {
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        self.0.next().await.transpose().map_err(explained)
+    }
+}
+
+fn store(url: &Url, limits: Limits) -> Result<Arc<dyn ObjectStore>> {
+    // The attempts are counted by the caller.
+    let retry = RetryConfig {
+        max_retries: 0,
+        ..RetryConfig::default()
+    };
+    // Without TLS only where the user allows it, such as for a store on this machine.
+    let options = |variable| {
+        let plain = std::env::var(variable);
+        ClientOptions::default()
+            .with_connect_timeout(limits.connect)
+            .with_read_timeout(limits.idle)
+            .with_timeout_disabled()
+            .with_allow_http(plain.is_ok_and(|value| value.eq_ignore_ascii_case("true")))
+    };
+    Ok(match url.scheme() {
+        "s3" => Arc::new(
+            AmazonS3Builder::from_env()
+                .with_url(url.as_str())
+                .with_client_options(options("AWS_ALLOW_HTTP"))
+                .with_retry(retry)
+                .build()?,
+        ),
+        "gs" => Arc::new(
+            GoogleCloudStorageBuilder::from_env()
+                .with_url(url.as_str())
+                .with_client_options(options("GOOGLE_ALLOW_HTTP"))
+                .with_retry(retry)
+                .build()?,
+        ),
+        "az" => Arc::new(
+            MicrosoftAzureBuilder::from_env()
+                .with_url(url.as_str())
+                .with_client_options(options("AZURE_ALLOW_HTTP"))
+                .with_retry(retry)
+                .build()?,
+        ),
+        scheme => bail!("no object store has URLs of scheme `{scheme}`"),
+    })
+}
+
+fn is_passing(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::Generic { .. })
+}
+
+/// Only the last reason of the chain: the outer ones name hosts and repeat themselves.
+fn explained(error: object_store::Error) -> Error {
+    if let object_store::Error::NotFound { path, .. } = &error {
+        return anyhow!("there is no `{path}` in the store");
+    }
+    anyhow!(Error::from(error).root_cause().to_string())
+}

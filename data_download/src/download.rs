@@ -1,0 +1,225 @@
+//! Brings a file from a server into the partial file, however often the connection breaks.
+
+use std::io::IoSlice;
+use std::panic::resume_unwind;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Error, Result, anyhow};
+use bytes::Bytes;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::{self, Receiver, Sender};
+
+use crate::html;
+use crate::output::Output;
+use crate::partial::Partial;
+use crate::progress;
+use crate::remote::{Answer, Ask, Failure, Incoming, Remote};
+use crate::retry::{Attempts, MOST_PATIENCE};
+use crate::say;
+use crate::version::Version;
+
+/// Number of chunks between the network and the disk. hyper's chunks have up to 408 KiB.
+const QUEUE: usize = 8;
+
+/// What the user wants.
+pub(crate) struct Wishes<'a> {
+    /// The URL as people may see it.
+    pub(crate) shown: &'a str,
+    /// The version that need not be fetched again.
+    pub(crate) known: Option<&'a Version>,
+    pub(crate) max_bytes: Option<u64>,
+    pub(crate) allow_html: bool,
+    pub(crate) retries: u32,
+    pub(crate) retry_delay: Duration,
+}
+
+/// How a download ended well.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Outcome {
+    Unchanged,
+    /// All bytes are in the partial file.
+    Complete,
+}
+
+/// A download that is going on.
+pub(crate) struct Download<'a> {
+    pub(crate) remote: &'a Remote,
+    pub(crate) runtime: &'a Runtime,
+    pub(crate) output: &'a Output,
+    pub(crate) wishes: Wishes<'a>,
+}
+
+impl Download<'_> {
+    /// Fills the partial file.
+    pub(crate) fn run(&self, partial: &mut Partial) -> Result<Outcome> {
+        let mut attempts = Attempts::new(self.wishes.retries, self.wishes.retry_delay);
+        loop {
+            match self.attempt(partial) {
+                Ok(outcome) => return Ok(outcome),
+                Err(Failure::StartOver) => partial.start(self.output, Version::default())?,
+                Err(Failure::Final(error)) => return Err(self.failed(error, attempts.made)),
+                Err(Failure::Retry { error, after }) => {
+                    let Some(wait) = attempts.failed(partial.length(), after) else {
+                        return Err(self.failed(impatient(error, after), attempts.made));
+                    };
+                    let (error, wait_shown) = (one_line(&error), wait.as_secs_f64());
+                    say(&format!(
+                        "data_download: {error}; trying again in {wait_shown:.1} s"
+                    ));
+                    thread::sleep(wait);
+                }
+            }
+        }
+    }
+
+    fn failed(&self, error: Error, attempts: u32) -> Error {
+        let shown = self.wishes.shown;
+        error.context(match attempts {
+            0 | 1 => format!("cannot download `{shown}`"),
+            _ => format!("cannot download `{shown}` in {attempts} attempts"),
+        })
+    }
+
+    /// One request, and as much of its body as comes.
+    fn attempt(&self, partial: &mut Partial) -> Result<Outcome, Failure> {
+        let ask = Ask {
+            resume: partial.resume(),
+            unless: self.wishes.known,
+        };
+        let Answer::Bytes(incoming) = self.runtime.block_on(self.remote.ask(&ask))? else {
+            return Ok(Outcome::Unchanged);
+        };
+        if incoming.start == 0 {
+            let started = partial.start(self.output, incoming.version.clone());
+            started.map_err(Failure::Final)?;
+        }
+        let announced = incoming.version.length;
+        self.check_size(announced.unwrap_or(0), partial)?;
+
+        let received = self.transfer(*incoming, partial);
+        let here = partial.length();
+        match received {
+            // A server may answer with less than it was asked for.
+            Ok(()) if announced.is_none_or(|length| length == here) => Ok(Outcome::Complete),
+            Ok(()) => Err(Failure::passing(anyhow!("{}", cut(here, announced)))),
+            Err(Failure::Retry { error, after }) => {
+                let error = error.context(cut(here, announced));
+                Err(Failure::Retry { error, after })
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn check_size(&self, bytes: u64, partial: &mut Partial) -> Result<(), Failure> {
+        match self.wishes.max_bytes {
+            Some(most) if bytes > most => {
+                partial.discard();
+                Err(Failure::Final(too_large(most)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads from the network while another thread writes to the disk.
+    fn transfer(&self, mut incoming: Incoming, partial: &mut Partial) -> Result<(), Failure> {
+        let (queue, queued) = mpsc::channel(QUEUE);
+        let content_type = incoming.content_type.take();
+        thread::scope(|scope| {
+            let writer = scope.spawn(|| self.store(queued, partial, content_type.as_deref()));
+            let received = self.runtime.block_on(self.receive(incoming, queue));
+            let stored = writer.join().unwrap_or_else(|panic| resume_unwind(panic));
+            // It may also be why nothing was received any more.
+            stored.map_err(Failure::Final)?;
+            received
+        })
+    }
+
+    async fn receive(&self, incoming: Incoming, queue: Sender<Bytes>) -> Result<(), Failure> {
+        let Incoming {
+            start,
+            version,
+            mut body,
+            ..
+        } = incoming;
+        let progress = progress::bar(version.length, start);
+        while let Some(chunk) = body.chunk().await.map_err(Failure::passing)? {
+            progress.inc(chunk.len() as u64);
+            if queue.send(chunk).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn store(
+        &self,
+        mut queued: Receiver<Bytes>,
+        partial: &mut Partial,
+        content_type: Option<&str>,
+    ) -> Result<()> {
+        let mut chunks = Vec::with_capacity(QUEUE);
+        let mut unseen = !self.wishes.allow_html;
+        let mut open = true;
+        while open {
+            open = queued.blocking_recv_many(&mut chunks, QUEUE) > 0;
+            let mut slices: Vec<_> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
+            let written = partial.write(&mut slices);
+            written.with_context(|| self.output.cannot_write())?;
+            chunks.clear();
+            if let Some(most) = self.wishes.max_bytes
+                && partial.length() > most
+            {
+                partial.discard();
+                return Err(too_large(most));
+            }
+            if unseen && (!open || partial.length() >= html::HEAD as u64) {
+                unseen = false;
+                self.check_content(partial, content_type)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_content(&self, partial: &mut Partial, content_type: Option<&str>) -> Result<()> {
+        let mut buffer = [0; html::HEAD];
+        let head = partial.head(&mut buffer);
+        let head = head.with_context(|| self.output.cannot_write())?;
+        if html::is_page(content_type, head) {
+            partial.discard();
+            return Err(anyhow!(
+                "the answer is an HTML page, expected data; --allow_html keeps it"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The file is larger than the user allows.
+pub(crate) fn too_large(most: u64) -> Error {
+    anyhow!("the file has more than {most} bytes, the limit of --max_bytes")
+}
+
+fn cut(received: u64, announced: Option<u64>) -> String {
+    match announced {
+        Some(length) => format!("connection closed after {received} of {length} bytes"),
+        None => format!("connection closed after {received} bytes, before the end of the body"),
+    }
+}
+
+fn impatient(error: Error, after: Option<Duration>) -> Error {
+    match after {
+        Some(after) if after > MOST_PATIENCE => {
+            let (asked, most) = (after.as_secs(), MOST_PATIENCE.as_secs());
+            error.context(format!(
+                "the server asks to wait {asked} s, and more than {most} s is too long"
+            ))
+        }
+        _ => error,
+    }
+}
+
+fn one_line(error: &Error) -> String {
+    let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
+    causes.join(": ")
+}

@@ -1,0 +1,247 @@
+//! The main path: where from, where to, transfer, check, put into place.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use reqwest::header::HeaderMap;
+
+use crate::cli::{Arguments, value};
+use crate::decompress::{Packing, unpack};
+use crate::download::{Download, Outcome, Wishes};
+use crate::headers;
+use crate::html::is_page_name;
+use crate::http::{Http, Limits};
+use crate::leftovers::Leftovers;
+use crate::local;
+use crate::output::Output;
+use crate::partial::{Partial, hash_of};
+use crate::record::{Record, request};
+use crate::remote::Remote;
+use crate::say;
+use crate::source::Source;
+use crate::version::Version;
+
+/// How it ended well.
+pub(crate) enum Fetched {
+    /// The file is still that of the last time.
+    Unchanged,
+    New {
+        bytes: u64,
+        /// The length of the file, if it was unpacked.
+        unpacked: Option<u64>,
+        /// Number of bytes that came from an earlier run.
+        resumed_at: u64,
+    },
+}
+
+/// Brings the file to the output.
+pub(crate) fn fetch(arguments: &Arguments, leftovers: &Leftovers) -> Result<Fetched> {
+    let headers = headers::given(&arguments.header, &arguments.header_from)?;
+    let source = Source::parse(&arguments.data_url)?;
+    let output = Output::new(&arguments.output)?;
+    let expected = value(arguments.sha256.as_ref());
+    if arguments.if_changed && !arguments.decompress && has_hash(&output, expected) {
+        return Ok(Fetched::Unchanged);
+    }
+
+    let how = format!("{} {expected:?}", arguments.decompress);
+    let request = request(&source.identity(), &headers, &how);
+    // Before any request: an output that cannot be written should not cost a transfer.
+    let mut partial = Partial::open(&output, &request, expected.is_some(), leftovers.clone())?;
+    let known = output.known(&request).filter(|_| arguments.if_changed);
+    let known = known.map(|record| record.version);
+    let fetched = Fetching {
+        arguments,
+        output: &output,
+        known: known.as_ref(),
+    };
+    match fetched.transfer(source, headers, &mut partial)? {
+        Outcome::Complete => fetched.place(partial, request),
+        Outcome::Unchanged => {
+            partial.discard_own();
+            leftovers.settle();
+            Ok(Fetched::Unchanged)
+        }
+    }
+}
+
+fn has_hash(output: &Output, expected: Option<&String>) -> bool {
+    expected.is_some() && hash_of(output.target()).ok().as_ref() == expected
+}
+
+struct Fetching<'a> {
+    arguments: &'a Arguments,
+    output: &'a Output,
+    known: Option<&'a Version>,
+}
+
+impl Fetching<'_> {
+    /// Fills the partial file with bytes whose hash is the expected one.
+    fn transfer(
+        &self,
+        source: Source,
+        headers: HeaderMap,
+        partial: &mut Partial,
+    ) -> Result<Outcome> {
+        let shown = source.to_string();
+        let remote = match source {
+            Source::Local(path) => return self.copy(&path, partial),
+            Source::Http(url) => {
+                let ca_file = value(self.arguments.ca_file.as_ref());
+                let http = Http::new(url, headers, ca_file, self.limits());
+                let http = http.with_context(|| format!("cannot download `{shown}`"))?;
+                Remote::Http(Box::new(http))
+            }
+            #[cfg(feature = "cloud")]
+            Source::Cloud(url) => {
+                let cloud = crate::cloud::Cloud::new(&url, self.limits());
+                let cloud = cloud.with_context(|| format!("cannot download `{shown}`"))?;
+                Remote::Cloud(Box::new(cloud))
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the network runtime")?;
+        let download = Download {
+            remote: &remote,
+            runtime: &runtime,
+            output: self.output,
+            wishes: self.wishes(&shown),
+        };
+        loop {
+            let outcome = download.run(partial)?;
+            if outcome == Outcome::Unchanged {
+                return Ok(outcome);
+            }
+            let Some(difference) = self.difference(partial) else {
+                return Ok(outcome);
+            };
+            if partial.continued() == 0 {
+                partial.discard();
+                bail!("`{shown}` {difference}");
+            }
+            // Somebody may have changed the partial file between the runs.
+            say(&format!(
+                "data_download: the file {difference}; starting over"
+            ));
+            partial.start(self.output, Version::default())?;
+        }
+    }
+
+    fn copy(&self, path: &Path, partial: &mut Partial) -> Result<Outcome> {
+        let (file, version) = local::open(path)?;
+        if version.etag.is_some() && self.known == Some(&version) {
+            return Ok(Outcome::Unchanged);
+        }
+        let max_bytes = value(self.arguments.max_bytes.as_ref()).copied();
+        local::copy((path, file), self.output, partial, max_bytes)?;
+        match self.difference(partial) {
+            Some(difference) => bail!("`{}` {difference}", path.display()),
+            None => Ok(Outcome::Complete),
+        }
+    }
+
+    /// How the hash differs from the expected one.
+    fn difference(&self, partial: &Partial) -> Option<String> {
+        let expected = value(self.arguments.sha256.as_ref())?;
+        let actual = partial.sha256()?;
+        let differs = actual != *expected;
+        differs.then(|| format!("has the SHA-256 {actual}, expected {expected}"))
+    }
+
+    fn place(&self, mut partial: Partial, request: String) -> Result<Fetched> {
+        let bytes = partial.length();
+        let resumed_at = partial.continued();
+        let version = partial.version().clone();
+        let unpacked = if self.arguments.decompress {
+            self.unpack(&mut partial)?
+        } else {
+            None
+        };
+        partial.put_into_place(self.output, unpacked.as_ref().map(|(file, _)| file))?;
+        if self.arguments.if_changed {
+            self.output.remember(Record {
+                request,
+                version,
+                ..Record::default()
+            })?;
+        }
+        Ok(Fetched::New {
+            bytes,
+            unpacked: unpacked.map(|(_, length)| length),
+            resumed_at,
+        })
+    }
+
+    fn unpack(&self, partial: &mut Partial) -> Result<Option<(std::fs::File, u64)>> {
+        let mut buffer = [0; 4];
+        let head = partial.head(&mut buffer);
+        let head = head.with_context(|| self.output.cannot_write())?;
+        let Some(packing) = Packing::of(head) else {
+            return Ok(None);
+        };
+        let max_bytes = value(self.arguments.max_bytes.as_ref()).copied();
+        let unpacked = unpack(&packing, self.output, max_bytes);
+        if unpacked.is_err() {
+            // What cannot be unpacked now cannot be the next time.
+            partial.discard();
+        }
+        unpacked.map(Some)
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            connect: self.arguments.connect_timeout,
+            idle: self.arguments.idle_timeout,
+        }
+    }
+
+    fn wishes<'a>(&'a self, shown: &'a str) -> Wishes<'a> {
+        let path = shown.split(['?', '#']).next().unwrap_or_default();
+        let is_page = is_page_name(path) || is_page_name(&self.output.shown().to_string());
+        Wishes {
+            shown,
+            known: self.known,
+            max_bytes: value(self.arguments.max_bytes.as_ref()).copied(),
+            allow_html: self.arguments.allow_html || is_page,
+            retries: self.arguments.retries,
+            retry_delay: self.arguments.retry_delay,
+        }
+    }
+}
+
+impl Fetched {
+    /// Number of bytes downloaded.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Fetched::Unchanged => 0,
+            Fetched::New { bytes, .. } => *bytes,
+        }
+    }
+
+    /// Tells it in one line.
+    pub(crate) fn summary(&self, arguments: &Arguments, time: Duration) -> String {
+        let output = arguments.output.display();
+        match self {
+            Fetched::Unchanged => format!("unchanged -> {output}"),
+            Fetched::New {
+                bytes,
+                unpacked,
+                resumed_at,
+            } => {
+                let unpacked = match unpacked {
+                    Some(length) => format!(", {length} unpacked,"),
+                    None => String::new(),
+                };
+                let resumed = match resumed_at {
+                    0 => String::new(),
+                    there => format!(", {there} of them from an earlier run"),
+                };
+                let seconds = time.as_secs_f64();
+                format!("{bytes} bytes{unpacked} in {seconds:.2} s{resumed} -> {output}")
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What the user wants to be sent: headers, and the logins of a netrc file.
+//!
+//! No message shows a value, nor text that could be one.
+
+use std::env;
+
+use anyhow::{Context, Result, ensure};
+use netrc::Netrc;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::say;
+
+/// Headers of our own, which decide about what comes back and how it is cut.
+const RESERVED: [&str; 9] = [
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "host",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "range",
+    "transfer-encoding",
+];
+
+/// Reads the headers given on the command line and those in environment variables.
+pub(crate) fn given(lines: &[String], variables: &[String]) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for (number, line) in (1..).zip(lines) {
+        add(&mut headers, line, &format!("--header number {number}"))?;
+    }
+    for variable in variables.iter().filter(|variable| !variable.is_empty()) {
+        let value = env::var(variable).ok();
+        let value = value.with_context(|| {
+            format!("environment variable `{variable}` of --header_from is not set to a text")
+        })?;
+        for line in value.lines() {
+            add(
+                &mut headers,
+                line,
+                &format!("environment variable `{variable}`"),
+            )?;
+        }
+    }
+    Ok(headers)
+}
+
+fn add(headers: &mut HeaderMap, line: &str, origin: &str) -> Result<()> {
+    if line.trim().is_empty() {
+        return Ok(());
+    }
+    let header = line.split_once(':').and_then(|(name, value)| {
+        let name = HeaderName::try_from(name.trim()).ok()?;
+        let value = HeaderValue::try_from(value.trim()).ok()?;
+        Some((name, value))
+    });
+    let (name, mut value) =
+        header.with_context(|| format!("{origin} is not of the form `Name: value`"))?;
+    ensure!(
+        !RESERVED.contains(&name.as_str()),
+        "{origin} is a `{name}`, which data_download sets itself"
+    );
+    value.set_sensitive(true);
+    headers.append(name, value);
+    Ok(())
+}
+
+/// The user's netrc file: `$NETRC`, else `~/.netrc`.
+pub(crate) struct Logins(Option<Netrc>);
+
+impl Logins {
+    /// Reads the file. One that cannot be read is passed over with a warning: most downloads need
+    /// none of it.
+    pub(crate) fn load() -> Logins {
+        let Some(path) = Netrc::get_file() else {
+            return Logins(None);
+        };
+        let netrc = Netrc::from_file(&path).ok();
+        if netrc.is_none() {
+            // Without the reason, which may quote a password.
+            let path = path.display();
+            say(&format!(
+                "warning: `{path}` is not a netrc file that can be read"
+            ));
+        }
+        Logins(netrc)
+    }
+
+    /// Finds user and password for `host`. The entry `default` counts only if `trusted`, that is
+    /// for the host that the user named and not for those it redirects to.
+    pub(crate) fn find(&self, host: &str, trusted: bool) -> Option<(&str, &str)> {
+        let hosts = &self.0.as_ref()?.hosts;
+        let fallback = || hosts.get("default").filter(|_| trusted);
+        let login = hosts.get(host).or_else(fallback)?;
+        Some((&login.login, &login.password))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_headers() {
+        let lines = ["Accept: text/csv", "X-A:b:c ", "", "x-a: d"].map(str::to_owned);
+        let headers = given(&lines, &[String::new()]).unwrap();
+        assert_eq!(headers["accept"], "text/csv");
+        let both: Vec<_> = headers.get_all("x-a").iter().collect();
+        assert_eq!(both, ["b:c", "d"]);
+    }
+
+    #[test]
+    fn refuses_headers_without_showing_them() {
+        let cases = [
+            (
+                "s3cret",
+                "--header number 1 is not of the form `Name: value`",
+            ),
+            (
+                "a s3cret: b",
+                "--header number 1 is not of the form `Name: value`",
+            ),
+            (
+                "A: s3\ncret",
+                "--header number 1 is not of the form `Name: value`",
+            ),
+            (
+                "Range: s3cret",
+                "--header number 1 is a `range`, which data_download sets itself",
+            ),
+        ];
+        for (line, expected) in cases {
+            let error = given(&[line.to_owned()], &[]).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn finds_logins() {
+        let text = "machine a login u password p#1\ndefault login d password q\n";
+        let logins = Logins(Some(text.parse().unwrap()));
+        assert_eq!(logins.find("a", false), Some(("u", "p#1")));
+        assert_eq!(logins.find("b", true), Some(("d", "q")));
+        assert_eq!(logins.find("b", false), None);
+    }
+}

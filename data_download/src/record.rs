@@ -1,0 +1,137 @@
+//! What is remembered about a file: where it comes from, and which version it is.
+//!
+//! A small text file beside it. No URL and no header stands in it, as they may hold secrets, only
+//! a hash of them.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use reqwest::header::HeaderMap;
+use sha2::{Digest, Sha256};
+
+use crate::source::is_secret;
+use crate::version::Version;
+
+const FORMAT: &str = "data_download 1";
+
+/// What is remembered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Record {
+    /// What was asked for; see [`request`].
+    pub(crate) request: String,
+    /// What has to be as it was, so that the record still speaks of the file.
+    pub(crate) mark: String,
+    pub(crate) version: Version,
+}
+
+impl Record {
+    /// Reads the record at `path`; none if there is none, or none that can be understood.
+    pub(crate) fn load(path: &Path) -> Option<Record> {
+        Self::parse(&fs::read_to_string(path).ok()?)
+    }
+
+    pub(crate) fn save(&self, path: &Path) -> io::Result<()> {
+        fs::write(path, self.text())
+    }
+
+    fn text(&self) -> String {
+        let version = &self.version;
+        let length = version.length.map(|length| length.to_string());
+        let lines = [
+            ("request", Some(&self.request)),
+            ("mark", Some(&self.mark)),
+            ("etag", version.etag.as_ref()),
+            ("last_modified", version.last_modified.as_ref()),
+            ("validator", version.validator.as_ref()),
+            ("length", length.as_ref()),
+        ];
+        let lines = lines
+            .iter()
+            .filter_map(|(name, value)| Some(format!("{name} {}\n", (*value)?)));
+        // The last line shows that none is missing.
+        format!("{FORMAT}\n{}end\n", lines.collect::<String>())
+    }
+
+    fn parse(text: &str) -> Option<Record> {
+        let mut lines = text.strip_suffix("\nend\n")?.lines();
+        if lines.next()? != FORMAT {
+            return None;
+        }
+        let mut record = Record::default();
+        for line in lines {
+            let (name, value) = line.split_once(' ')?;
+            let value = value.to_owned();
+            match name {
+                "request" => record.request = value,
+                "mark" => record.mark = value,
+                "etag" => record.version.etag = Some(value),
+                "last_modified" => record.version.last_modified = Some(value),
+                "validator" => record.version.validator = Some(value),
+                "length" => record.version.length = Some(value.parse().ok()?),
+                _ => return None,
+            }
+        }
+        Some(record)
+    }
+}
+
+/// Identifies a request by a hash: what is asked for, the headers that may choose among several
+/// files (so not those for credentials, which change), and what is done with it.
+pub(crate) fn request(source: &str, headers: &HeaderMap, how: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(format!("{source}\n{how}\n"));
+    for (name, value) in headers {
+        if !is_secret(name.as_str()) && name != "cookie" {
+            hash.update(format!("{name}: "));
+            hash.update(value.as_bytes());
+            hash.update("\n");
+        }
+    }
+    hex(&hash.finalize())
+}
+
+/// Writes bytes as hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let digit = |value| char::from_digit(u32::from(value), 16);
+    digits.filter_map(digit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_wrote_and_nothing_less() {
+        let record = Record {
+            request: "abc".to_owned(),
+            mark: "1 2".to_owned(),
+            version: Version {
+                etag: Some("\"a b\"".to_owned()),
+                last_modified: None,
+                length: Some(7),
+                validator: Some("\"a b\"".to_owned()),
+            },
+        };
+        let text = record.text();
+        assert_eq!(Record::parse(&text), Some(record));
+        for end in 0..text.len() {
+            assert_eq!(Record::parse(&text[..end]), None, "{end}");
+        }
+        assert_eq!(Record::parse("data_download 2\nend\n"), None);
+    }
+
+    #[test]
+    fn tells_requests_apart() {
+        let of = |source: &str, header: &str, value: &str| {
+            let name = reqwest::header::HeaderName::try_from(header).unwrap();
+            let headers = HeaderMap::from_iter([(name, value.parse().unwrap())]);
+            request(source, &headers, "")
+        };
+        let one = of("http://h/a?key=1", "authorization", "t1");
+        assert_eq!(one, of("http://h/a?key=1", "authorization", "t2"));
+        assert_ne!(one, of("http://h/a?key=2", "authorization", "t1"));
+        assert_ne!(one, of("http://h/a?key=1", "accept", "text/csv"));
+    }
+}
