@@ -32,10 +32,14 @@ fn kill_often(times: u32) -> Figures {
     let (url, hash) = (server.url("/x.csv"), sha256(&content));
     let arguments = ["--data_url", &url, "--sha256", &hash];
 
-    let started = Instant::now();
-    let folder = Folder::new();
-    assert_eq!(folder.download(&arguments).code(), Some(0));
-    let whole = started.elapsed();
+    let timed = |_| {
+        let started = Instant::now();
+        let ended = Folder::new().download(&arguments);
+        assert_eq!(ended.code(), Some(0), "{}", ended.stderr());
+        started.elapsed()
+    };
+    // The shortest, else most kills would come when all is over.
+    let whole = (0..5).map(timed).min().unwrap();
 
     let mut figures = Figures::default();
     let mut state = 7u32;
@@ -90,7 +94,7 @@ fn survives_being_killed() {
 }
 
 #[test]
-#[ignore = "takes a minute; prints the figures of the README"]
+#[ignore = "takes half a minute; prints the figures of the README"]
 fn survives_being_killed_300_times() {
     let figures = kill_often(300);
     eprintln!("{figures:?}");
