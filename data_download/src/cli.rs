@@ -8,8 +8,8 @@ use clap::builder::NonEmptyStringValueParser;
 
 /// Download one file, whole or not at all
 ///
-/// An option with an empty value counts as not given, and a switch also takes `true` or `false`,
-/// so that a caller can pass every option every time.
+/// Where there is no default, an empty value counts as not given, and a switch also takes `true` or
+/// `false`, so that a caller can pass every option every time.
 #[derive(Parser)]
 #[command(version, rename_all = "snake_case")]
 pub(crate) struct Arguments {
@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
     pub(crate) allow_html: bool,
 
     /// Refuse a file of more than N bytes, packed or unpacked
-    #[arg(long, value_name = "N", value_parser = optional(|text| text.parse::<u64>().map_err(|_| "expected a number of bytes")))]
+    #[arg(long, value_name = "N", value_parser = optional(max_bytes), allow_negative_numbers = true)]
     pub(crate) max_bytes: Option<Given<u64>>,
 
     /// Send this header to the URL's host; several are possible
@@ -60,7 +60,7 @@ pub(crate) struct Arguments {
     pub(crate) ca_file: Option<Given<PathBuf>>,
 
     /// Try again N times in a row without getting further
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value = "5", value_parser = retries, allow_negative_numbers = true)]
     pub(crate) retries: u32,
 
     /// Wait this long before the first of them, then twice as long each time, up to a minute
@@ -68,11 +68,11 @@ pub(crate) struct Arguments {
     pub(crate) retry_delay: Duration,
 
     /// Give a connection this long
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = timeout)]
     pub(crate) connect_timeout: Duration,
 
     /// Give a silent server this long; the whole transfer may take any time
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = timeout)]
     pub(crate) idle_timeout: Duration,
 }
 
@@ -101,20 +101,37 @@ fn sha256(text: &str) -> Result<String, &'static str> {
     is_hash.then_some(lower).ok_or("expected 64 hex digits")
 }
 
+fn max_bytes(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "expected a number of bytes")
+}
+
+fn retries(text: &str) -> Result<u32, &'static str> {
+    text.parse().map_err(|_| "expected a number of attempts")
+}
+
+/// Reads a duration that leaves some time.
+fn timeout(text: &str) -> Result<Duration, &'static str> {
+    let timeout = duration(text)?;
+    (!timeout.is_zero())
+        .then_some(timeout)
+        .ok_or("expected more than 0")
+}
+
 /// Reads a number of seconds, or a number and one of the units ms, s, m and h.
 fn duration(text: &str) -> Result<Duration, &'static str> {
     let end = text.find(|c: char| c.is_ascii_alphabetic());
     let (number, unit) = text.split_at(end.unwrap_or(text.len()));
     let unit = match unit {
-        "ms" => 0.001,
-        "s" | "" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err("expected a unit of ms, s, m or h"),
+        "ms" => Some(0.001),
+        "s" | "" => Some(1.0),
+        "m" => Some(60.0),
+        "h" => Some(3600.0),
+        _ => None,
     };
-    let number = number.parse::<f64>();
-    let seconds = number.map_err(|_| "expected a duration such as 500ms, 10s or 2m")? * unit;
-    Duration::try_from_secs_f64(seconds).map_err(|_| "expected a duration such as 500ms, 10s or 2m")
+    let seconds = unit.and_then(|unit| Some(number.parse::<f64>().ok()? * unit));
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or("expected a duration such as 500ms, 10s, 2m or 1h")
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use reqwest::header::{
 };
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Response, StatusCode, Url};
+use rustls::InvalidMessage;
 
 use crate::headers::Logins;
 use crate::remote::{self, Answer, Ask, Failure, Incoming};
@@ -179,7 +180,13 @@ impl Http {
             request = request.basic_auth(user, Some(password));
         }
         request.send().await.map_err(|error| {
-            let hopeless = error.is_builder() || is_refused_certificate(&error);
+            // Another attempt changes neither who the other side is nor what it speaks.
+            let hopeless = error.is_builder()
+                || speaks_no_tls(&error)
+                || matches!(
+                    tls_error(&error),
+                    Some(rustls::Error::InvalidCertificate(_))
+                );
             let error = explained(error, self.limits);
             if hopeless {
                 Failure::Final(error)
@@ -291,6 +298,9 @@ fn client(url: &Url, extra: Vec<Certificate>, limits: Limits) -> reqwest::Result
 /// Puts an error of reqwest into words.
 fn explained(error: reqwest::Error, limits: Limits) -> Error {
     let seconds = |limit: Duration| limit.as_secs_f64();
+    if speaks_no_tls(&error) {
+        return anyhow!("the server does not speak TLS there, expected an http URL");
+    }
     match (error.is_timeout(), error.is_connect()) {
         (true, true) => anyhow!("no connection after {} s", seconds(limits.connect)),
         (true, false) => anyhow!("no data for {} s", seconds(limits.idle)),
@@ -306,12 +316,17 @@ fn innermost(error: reqwest::Error) -> Error {
     anyhow!(error.root_cause().to_string())
 }
 
-/// Whether the other side could not prove who it is, which another attempt does not change.
-fn is_refused_certificate(error: &reqwest::Error) -> bool {
+fn speaks_no_tls(error: &reqwest::Error) -> bool {
+    let no_tls = rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType);
+    tls_error(error) == Some(&no_tls)
+}
+
+/// What TLS has to say about it.
+fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
-            return true;
+        if let Some(error) = error.downcast_ref() {
+            return Some(error);
         }
         // An io::Error does not name what it wraps as its source, but the source of that.
         let wrapped = error.downcast_ref::<std::io::Error>();
@@ -321,7 +336,7 @@ fn is_refused_certificate(error: &reqwest::Error) -> bool {
             None => error.source(),
         };
     }
-    false
+    None
 }
 
 #[cfg(test)]

@@ -32,14 +32,14 @@ fn kill_often(times: u32) -> Figures {
     let (url, hash) = (server.url("/x.csv"), sha256(&content));
     let arguments = ["--data_url", &url, "--sha256", &hash];
 
-    let timed = |_| {
+    let download = |_| {
         let started = Instant::now();
         let ended = Folder::new().download(&arguments);
         assert_eq!(ended.code(), Some(0), "{}", ended.stderr());
         started.elapsed()
     };
     // The shortest, else most kills would come when all is over.
-    let whole = (0..5).map(timed).min().unwrap();
+    let whole = (0..5).map(download).min().unwrap();
 
     let mut figures = Figures::default();
     let mut state = 7u32;

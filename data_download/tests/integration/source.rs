@@ -57,3 +57,35 @@ fn a_missing_or_empty_url_is_a_usage_error() {
     }
     assert!(folder.names().is_empty());
 }
+
+#[test]
+fn tells_what_an_option_expects() {
+    let cases = [
+        (
+            "--retries",
+            "-1",
+            "'--retries <N>': expected a number of attempts",
+        ),
+        (
+            "--max_bytes",
+            "10k",
+            "'--max_bytes <N>': expected a number of bytes",
+        ),
+        (
+            "--idle_timeout",
+            "0",
+            "'--idle_timeout <DURATION>': expected more than 0",
+        ),
+        (
+            "--connect_timeout",
+            "soon",
+            "'--connect_timeout <DURATION>': expected a duration such as",
+        ),
+    ];
+    let folder = Folder::new();
+    for (name, value, expected) in cases {
+        let ended = folder.download(&["--data_url", "x.csv", name, value]);
+        ended.failed_with(2, &format!("error: invalid value '{value}' for {expected}"));
+    }
+    assert!(folder.names().is_empty());
+}

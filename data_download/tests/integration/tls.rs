@@ -1,4 +1,4 @@
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,6 +10,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::program::Folder;
+use crate::server::answer;
 
 /// Answers every request by TLS with a certificate of its own, which is returned as PEM.
 fn server() -> (SocketAddr, String, Arc<AtomicUsize>) {
@@ -59,6 +60,25 @@ fn trusts_the_certificates_of_a_file() {
         .download(&["--data_url", &url, "--ca_file", "ca.pem"])
         .succeeded(4, "raw_data.csv");
     assert_eq!(folder.read("raw_data.csv"), b"a,b\n");
+}
+
+/// Nor is this tried again.
+#[test]
+fn tells_a_server_without_tls() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/x.csv", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(&answer("400 Bad Request", "")).unwrap();
+        // Until the client hangs up: a connection that is closed with unread bytes is reset.
+        io::copy(&mut stream, &mut io::sink()).ok();
+    });
+    let folder = Folder::new();
+    folder.download(&["--data_url", &url]).failed(&format!(
+        "error: cannot download `{url}`\n  caused by: the server does not speak TLS there, expected an http URL"
+    ));
+    server.join().unwrap();
+    assert!(folder.names().is_empty());
 }
 
 #[test]
