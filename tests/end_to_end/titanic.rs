@@ -1,5 +1,9 @@
 //! The article's pipeline: download over HTTP, clean, two CSV files in the pipeline's folder.
 
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
 use crate::harness::{Folder, Server, repository, with_steps};
 
 /// The repository's own MLprojects, copied so that the tests leave nothing in the tree.
@@ -40,6 +44,15 @@ fn complete_lines(text: &str) -> String {
 "
 }
 
+/// What the steps told of themselves, as it was recorded.
+fn metrics(folder: &Folder, step: &str) -> BTreeMap<String, f64> {
+    let database = Connection::open(folder.path().join("mlflow.db")).unwrap();
+    let sql = "SELECT key, value FROM metrics JOIN runs USING (run_uuid) WHERE runs.name = ?1";
+    let mut statement = database.prepare(sql).unwrap();
+    let rows = statement.query_map([step], |row| Ok((row.get(0)?, row.get(1)?)));
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
 #[test]
 fn the_sample_is_downloaded_and_cleaned() {
     let (folder, server) = (pipeline(), Server::new(sample()));
@@ -56,6 +69,25 @@ fn the_sample_is_downloaded_and_cleaned() {
     assert_eq!(clean.lines().count(), 1 + 23);
     assert_eq!(clean, complete_lines(&sample()));
     assert_eq!(server.requests(), ["GET /titanic.csv HTTP/1.1"]);
+    let (download, cleaning) = (
+        metrics(&folder, "data_download"),
+        metrics(&folder, "data_cleaning"),
+    );
+    let size = sample().len().to_string();
+    for name in ["bytes", "raw_data_bytes"] {
+        assert_eq!(download[name].to_string(), size);
+    }
+    assert!(download["seconds"] > 0.0 && download["seconds"] <= download["duration_seconds"]);
+    for (name, figure) in [
+        ("rows_read", "120"),
+        ("rows_dropped", "97"),
+        ("rows_kept", "23"),
+        ("nulls.Survived", "0"),
+        ("clean_data_bytes", &clean.len().to_string()),
+        ("bytes_written", &clean.len().to_string()),
+    ] {
+        assert_eq!(cleaning[name].to_string(), figure, "{name}");
+    }
 }
 
 #[test]
