@@ -1,26 +1,35 @@
 //! The way from the input file to the output file.
 
-use anyhow::{Context, Result, ensure};
+use std::io::Read;
+
+use anyhow::{Context, Error, Result};
 
 use crate::cli::{Arguments, OnRagged};
 use crate::counts::Counts;
 use crate::csv::Failure;
-use crate::csv::filter::{PIECE, Reader};
+use crate::csv::filter::{PIECE, Reader, Sink};
 use crate::csv::scan::Judge;
 use crate::format::{Format, check_output};
 use crate::input::Input;
 use crate::null_values::NullValues;
+use crate::rules::Verdict;
+use crate::table::{from_csv, from_table};
 use crate::target::Target;
 
 /// What was done.
 pub(crate) struct Cleaned {
+    pub(crate) findings: Findings,
+    pub(crate) bytes_read: u64,
+    pub(crate) bytes_written: u64,
+}
+
+/// What was found in the rows.
+pub(crate) struct Findings {
     /// The names of the columns.
     pub(crate) names: Vec<String>,
     pub(crate) counts: Counts,
     /// The values that meant null.
     pub(crate) nulls: NullValues,
-    pub(crate) bytes_read: u64,
-    pub(crate) bytes_written: u64,
 }
 
 /// Copies the input to the output without the rows that do not stay.
@@ -30,21 +39,22 @@ pub(crate) fn clean(arguments: &Arguments) -> Result<Cleaned> {
     let reading = || format!("cannot read `{}`", arguments.input.display());
     let writing = || format!("cannot write `{}`", arguments.output.display());
 
-    let (from, to) = formats(arguments);
-    ensure!(
-        (from, to) == (Format::Csv, Format::Csv),
-        "only CSV can be read and written as of now"
-    );
     let input = Input::open(&arguments.input).with_context(reading)?;
     check_output(&arguments.output).with_context(writing)?;
     let mut target = Target::create(&arguments.output).with_context(writing)?;
-    let (names, counts, nulls) = clean_csv(arguments, &input, &mut target)?;
+    let findings = match formats(arguments) {
+        (Format::Csv, Format::Csv) => clean_csv(arguments, &input, &mut target),
+        (Format::Csv, to) => from_csv(arguments, &input, to, &mut target),
+        (from, to) => from_table(arguments, &input, from, to, &mut target),
+    };
+    let findings = findings.map_err(|failure| match failure {
+        Failure::Input(error) => error.context(reading()),
+        Failure::Output(error) => error.context(writing()),
+    })?;
     let bytes_read = input.finish().with_context(reading)?;
     let bytes_written = target.finish().with_context(writing)?;
     Ok(Cleaned {
-        names,
-        counts,
-        nulls,
+        findings,
         bytes_read,
         bytes_written,
     })
@@ -65,27 +75,53 @@ fn clean_csv(
     arguments: &Arguments,
     input: &Input,
     target: &mut Target,
-) -> Result<(Vec<String>, Counts, NullValues)> {
-    let reading = || format!("cannot read `{}`", arguments.input.display());
-    let writing = || format!("cannot write `{}`", arguments.output.display());
+) -> Result<Findings, Failure> {
+    let nulls = arguments.csv_nulls();
+    let text = input.text().map_err(Failure::Input)?;
+    let csv = CsvInput::open(arguments, text).map_err(Failure::Input)?;
+    let names = csv.names.clone();
+    let header = csv.reader.header.write(target);
+    header.map_err(|error| Failure::Output(Error::new(error)))?;
+    let counts = csv.filter(arguments, &nulls, target)?;
+    Ok(Findings {
+        names,
+        counts,
+        nulls,
+    })
+}
 
-    let nulls = arguments.null_values().unwrap_or_else(NullValues::pandas);
-    let text = input.text().with_context(reading)?;
-    let reader = Reader::open(text, arguments.delimiter, PIECE).with_context(reading)?;
-    let names = reader.header.labels();
-    let verdict = arguments.rules().resolve(&names).with_context(reading)?;
-    let judge = Judge {
-        delimiter: arguments.delimiter,
-        nulls: &nulls,
-        verdict: &verdict,
-        drop_ragged: arguments.on_ragged == OnRagged::Drop,
-    };
-    reader.header.write(target).with_context(writing)?;
-    let counts = reader
-        .filter(judge, target)
-        .map_err(|failure| match failure {
-            Failure::Input(error) => error.context(reading()),
-            Failure::Output(error) => error.context(writing()),
-        })?;
-    Ok((names, counts, nulls))
+/// A CSV file of which the header has been read.
+pub(crate) struct CsvInput<R> {
+    reader: Reader<R>,
+    pub(crate) names: Vec<String>,
+    verdict: Verdict,
+}
+
+impl<R: Read> CsvInput<R> {
+    pub(crate) fn open(arguments: &Arguments, text: R) -> Result<Self> {
+        let reader = Reader::open(text, arguments.delimiter, PIECE)?;
+        let names = reader.header.labels();
+        let verdict = arguments.rules().resolve(&names)?;
+        Ok(Self {
+            reader,
+            names,
+            verdict,
+        })
+    }
+
+    /// Gives the records that stay to `sink`, without the header.
+    pub(crate) fn filter(
+        self,
+        arguments: &Arguments,
+        nulls: &NullValues,
+        sink: &mut impl Sink,
+    ) -> Result<Counts, Failure> {
+        let judge = Judge {
+            delimiter: arguments.delimiter,
+            nulls,
+            verdict: &self.verdict,
+            drop_ragged: arguments.on_ragged == OnRagged::Drop,
+        };
+        self.reader.filter(judge, sink)
+    }
 }

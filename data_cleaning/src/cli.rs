@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[arg(long = "output_format", alias = "output-format", value_name = "FORMAT")]
     pub(crate) output_format: Option<Format>,
 
-    /// Values that mean null, besides the empty field [default: those of pandas]
+    /// Values that mean null, besides the empty one [default: those of pandas in CSV, else none]
     #[arg(
         long = "null_values",
         alias = "null-values",
@@ -74,6 +74,16 @@ pub(crate) struct Arguments {
     )]
     pub(crate) on_ragged: OnRagged,
 
+    /// Give the columns of a CSV file that becomes Parquet, Arrow or NDJSON the types of their values
+    #[arg(
+        long = "infer_types",
+        alias = "infer-types",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        default_value = "false"
+    )]
+    pub(crate) infer_types: bool,
+
     /// JSON file to write the figures of the run to
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
@@ -95,6 +105,11 @@ impl Arguments {
     /// The null values that were given, if any were.
     pub(crate) fn null_values(&self) -> Option<NullValues> {
         self.null_values.clone().map(NullValues::new)
+    }
+
+    /// The values that mean null in a CSV file.
+    pub(crate) fn csv_nulls(&self) -> NullValues {
+        self.null_values().unwrap_or_else(NullValues::pandas)
     }
 
     pub(crate) fn rules(&self) -> Rules {

@@ -1,5 +1,6 @@
 //! The formats of files, and how they are told.
 
+use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
@@ -31,6 +32,17 @@ impl Format {
     }
 }
 
+impl Display for Format {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Csv => "CSV",
+            Self::Parquet => "Parquet",
+            Self::Arrow => "Arrow",
+            Self::Ndjson => "NDJSON",
+        })
+    }
+}
+
 /// Refuses to write a file under a name that says it is compressed.
 pub(crate) fn check_output(path: &Path) -> Result<()> {
     let ending = path.extension().unwrap_or_default().to_string_lossy();
@@ -55,6 +67,26 @@ pub(crate) fn check_csv(start: &[u8]) -> Result<()> {
         _ => return Ok(()),
     };
     bail!("it begins like {what}")
+}
+
+/// Refuses what is no file of a format other than CSV, told by its first bytes.
+pub(crate) fn check_start(format: Format, start: &[u8]) -> Result<()> {
+    ensure!(!start.is_empty(), "it is empty, expected {format}");
+    let expected = match format {
+        Format::Parquet => "PAR1",
+        Format::Arrow => "ARROW1",
+        Format::Ndjson => "{",
+        Format::Csv => "",
+    };
+    let text = match format {
+        Format::Ndjson => start.trim_ascii_start(),
+        _ => start,
+    };
+    ensure!(
+        text.starts_with(expected.as_bytes()),
+        "it does not begin with `{expected}`, as {format} does"
+    );
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 use std::fs::{File, Metadata};
-use std::io::{self, BufReader, Read};
-use std::os::unix::fs::MetadataExt;
+use std::io::{self, BufReader, Read, Seek};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -67,6 +67,36 @@ impl Input {
         text.by_ref().take(6).read_to_end(&mut start)?;
         check_csv(&start)?;
         Ok(Box::new(io::Cursor::new(start).chain(text)))
+    }
+
+    /// Goes back to the start, to read everything again.
+    pub(crate) fn rewind(&self) -> Result<()> {
+        (&self.file).rewind()?;
+        self.progress.borrow_mut().restart();
+        Ok(())
+    }
+
+    /// The file and its first bytes, for one that is not read from start to end.
+    pub(crate) fn table(&self) -> Result<(File, Vec<u8>)> {
+        ensure!(self.is_regular(), "it is a pipe, expected a file");
+        let mut start = [0; 16];
+        let read = self.file.read_at(&mut start, 0)?;
+        Ok((self.file.try_clone()?, start[..read].into()))
+    }
+
+    /// Whether somebody sees how far the reading is.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.progress.borrow().is_shown()
+    }
+
+    /// Learns that so many of all rows were read, wherever in the file they are.
+    pub(crate) fn reach(&self, rows: u64, all: u64) {
+        let mut progress = self.progress.borrow_mut();
+        let bytes =
+            u128::from(self.before.len()) * u128::from(rows) / u128::from(all.max(rows).max(1));
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let read = progress.bytes();
+        progress.advance(bytes.saturating_sub(read));
     }
 
     /// The bytes read of the file, after making sure that it is still what it was.

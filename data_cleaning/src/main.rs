@@ -15,6 +15,7 @@ mod progress;
 mod report;
 mod rules;
 mod summary;
+mod table;
 mod target;
 
 use std::env;
@@ -48,20 +49,21 @@ fn main() -> ExitCode {
 
 /// Gives the figures to whoever wants them.
 fn tell(arguments: &Arguments, cleaned: &Cleaned, started: Instant) -> Result<()> {
+    let findings = &cleaned.findings;
     let report = Report {
         input: &arguments.input,
         output: &arguments.output,
-        names: &cleaned.names,
-        nulls: &cleaned.nulls,
-        counts: &cleaned.counts,
+        names: &findings.names,
+        nulls: &findings.nulls,
+        counts: &findings.counts,
         bytes_read: cleaned.bytes_read,
         bytes_written: cleaned.bytes_written,
         seconds: started.elapsed().as_secs_f64(),
     };
     let summary = Summary {
         output: &arguments.output,
-        names: &cleaned.names,
-        counts: &cleaned.counts,
+        names: &findings.names,
+        counts: &findings.counts,
         table: stderr().is_terminal(),
     };
     say(&summary.to_string());

@@ -41,6 +41,17 @@ impl Progress {
         }
     }
 
+    /// Whether there is somebody to see it.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.shown
+    }
+
+    /// Starts again with the first byte.
+    pub(crate) fn restart(&mut self) {
+        self.finish();
+        (self.bytes, self.started) = (0, Instant::now());
+    }
+
     /// Takes the bar away.
     pub(crate) fn finish(&mut self) {
         if let Some(bar) = self.bar.take() {

@@ -2,7 +2,8 @@
 //!
 //! `filter` is the way from the input to the sink; it knows nothing of files. `scan` finds the
 //! records and their nulls in the masks that `classify` makes of the bytes; `header` reads the
-//! first record, and `field` the few fields that could be null values.
+//! first record, and `field` the few fields that could be null values. `split` takes records apart
+//! for formats other than CSV.
 
 pub(crate) mod classes;
 pub(crate) mod classify;
@@ -11,6 +12,7 @@ pub(crate) mod filter;
 pub(crate) mod header;
 pub(crate) mod malformed;
 pub(crate) mod scan;
+pub(crate) mod split;
 
 use anyhow::Error;
 

@@ -427,7 +427,7 @@ fn up_to(size: usize, masks: Masks) -> Masks {
 
 /// For each bit whether it and those before it have an odd number of ones.
 #[inline(always)]
-fn prefix_parity(mut bits: u64) -> u64 {
+pub(crate) fn prefix_parity(mut bits: u64) -> u64 {
     for shift in [1, 2, 4, 8, 16, 32] {
         bits ^= bits << shift;
     }

@@ -1,0 +1,113 @@
+//! The fields of records that are known to be well-formed.
+
+use crate::csv::classes::Classes;
+use crate::csv::classify::{Classifier, Work, with_fastest};
+use crate::csv::scan::{BLOCK, prefix_parity};
+
+/// Gives each field of the records to `each`, as it stands in the text, and whether it is the last
+/// one of its record.
+///
+/// The text begins with a record and ends with one; there are no blank lines in it.
+pub(crate) fn split(records: &str, classes: &Classes, each: impl FnMut(&str, bool)) {
+    with_fastest(classes, Split { records, each });
+}
+
+struct Split<'a, F> {
+    records: &'a str,
+    each: F,
+}
+
+impl<F: FnMut(&str, bool)> Work for Split<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(mut self, classifier: &impl Classifier) {
+        let bytes = self.records.as_bytes();
+        let (mut start, mut inside, mut ended) = (0, 0, true);
+        for (number, part) in bytes.chunks(BLOCK).enumerate() {
+            let mut padded = [0; BLOCK];
+            let (block, there) = match part.try_into() {
+                Ok(block) => (block, !0),
+                Err(_) => {
+                    padded[..part.len()].copy_from_slice(part);
+                    (&padded, (1 << part.len()) - 1)
+                }
+            };
+            let masks = classifier.classify(block);
+            let parity = prefix_parity(masks.quote) ^ inside;
+            inside = (parity >> (BLOCK - 1)).wrapping_neg();
+            let mut ends = (masks.delimiter | masks.line_feed) & !parity & there;
+            while ends != 0 {
+                let place = ends.trailing_zeros();
+                let end = number * BLOCK + place as usize;
+                ended = masks.line_feed >> place & 1 == 1;
+                self.field(start, end, ended);
+                start = end + 1;
+                ends &= ends - 1;
+            }
+        }
+        // The last line of a file may lack its end.
+        if start < bytes.len() || !ended {
+            self.field(start, bytes.len(), true);
+        }
+    }
+}
+
+impl<F: FnMut(&str, bool)> Split<'_, F> {
+    #[inline(always)]
+    fn field(&mut self, start: usize, end: usize, last: bool) {
+        let field = &self.records[start..end];
+        // Only at the end of a line, and within quotes, can there be a carriage return.
+        let field = if last {
+            field.strip_suffix('\r').unwrap_or(field)
+        } else {
+            field
+        };
+        (self.each)(field, last);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::null_values::NullValues;
+
+    fn records(text: &str) -> Vec<Vec<String>> {
+        let classes = Classes::new(b';', &NullValues::pandas());
+        let mut records = vec![vec![]];
+        split(text, &classes, |field, last| {
+            records.last_mut().unwrap().push(field.to_owned());
+            if last {
+                records.push(vec![]);
+            }
+        });
+        assert_eq!(records.pop(), Some(vec![]), "the last record has an end");
+        records
+    }
+
+    #[test]
+    fn fields_are_found_wherever_they_lie_in_a_block() {
+        for before in 0..130 {
+            let long = "x".repeat(before);
+            let text = format!("{long};\"a;\r\n\"\"\";b\r\n;;\n\"\";{long};ünï\n");
+            assert_eq!(
+                records(&text),
+                [
+                    [long.as_str(), "\"a;\r\n\"\"\"", "b"],
+                    ["", "", ""],
+                    ["\"\"", &long, "ünï"]
+                ]
+            );
+        }
+    }
+
+    #[test]
+    fn the_last_line_may_lack_its_end() {
+        assert_eq!(records(""), [[""; 0]; 0]);
+        assert_eq!(records("a"), [["a"]]);
+        assert_eq!(records("a;"), [["a", ""]]);
+        assert_eq!(records("a;b\n;"), [["a", "b"], ["", ""]]);
+        assert_eq!(records("\"a\n\""), [["\"a\n\""]]);
+        assert_eq!(records(&";".repeat(64)), [[""; 65]]);
+    }
+}

@@ -1,0 +1,178 @@
+//! All pairs of formats but CSV to CSV, by way of tables of polars. Only here polars is named.
+//!
+//! CSV is read record by record like on the way to CSV (`records`), and its fields become
+//! `columns` of the `types` they have; other formats are read by polars (`scan`), and their rows
+//! are judged by their nulls (`judge`). What stays is written in batches by `writer`.
+
+mod columns;
+mod judge;
+mod records;
+mod scan;
+mod types;
+mod utf8;
+mod writer;
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+
+use anyhow::{Result, anyhow, ensure};
+use polars::prelude::PolarsError;
+
+use crate::clean::{CsvInput, Findings};
+use crate::cli::Arguments;
+use crate::counts::Counts;
+use crate::csv::Failure;
+use crate::format::{Format, check_start};
+use crate::input::Input;
+use crate::null_values::NullValues;
+use crate::table::columns::{Fields, schema};
+use crate::table::judge::Judge;
+use crate::table::records::Records;
+use crate::table::scan::{for_each_batch, height, scan};
+use crate::table::types::{Candidates, Type};
+use crate::table::utf8::Utf8;
+use crate::table::writer::Writer;
+use crate::target::Target;
+
+/// CSV to another format.
+pub(crate) fn from_csv(
+    arguments: &Arguments,
+    input: &Input,
+    format: Format,
+    target: &mut Target,
+) -> Result<Findings, Failure> {
+    unless_it_panics(|| {
+        let nulls = arguments.csv_nulls();
+        let fields = Fields::new(arguments.delimiter, &nulls);
+        let inferred = arguments
+            .infer_types
+            .then(|| infer(arguments, input, &fields))
+            .transpose()?;
+        let csv = open(arguments, input)?;
+        let names = csv.names.clone();
+        check_names(&names, format).map_err(Failure::Input)?;
+        let types = inferred.unwrap_or_else(|| vec![Type::Text; names.len()]);
+        if types.len() != names.len() {
+            return Err(Failure::Input(anyhow!("it changed while it was read")));
+        }
+        let schema = schema(&names, &types);
+        let mut writer =
+            Writer::new(format, arguments.delimiter, &schema, target).map_err(Failure::Output)?;
+        let mut records =
+            Records::new(|records| writer.write(fields.table(records, &names, &types)?));
+        let counts = csv.filter(arguments, &nulls, &mut records)?;
+        let rest = records.finish();
+        rest.and_then(|()| writer.finish())
+            .map_err(Failure::Output)?;
+        Ok(Findings {
+            names,
+            counts,
+            nulls,
+        })
+    })
+}
+
+fn open(arguments: &Arguments, input: &Input) -> Result<CsvInput<Utf8<Box<dyn Read>>>, Failure> {
+    let text = input.text().map_err(Failure::Input)?;
+    CsvInput::open(arguments, Utf8::new(text)).map_err(Failure::Input)
+}
+
+/// The types of the columns, which are known only after all rows that stay were seen.
+fn infer(arguments: &Arguments, input: &Input, fields: &Fields) -> Result<Vec<Type>, Failure> {
+    if !input.is_regular() {
+        return Err(Failure::Input(anyhow!(
+            "it is a pipe, expected a file as `--infer_types` has to read it twice"
+        )));
+    }
+    let csv = open(arguments, input)?;
+    let mut columns = vec![Candidates::new(); csv.names.len()];
+    let mut records = Records::new(|records| {
+        fields.see(records, &mut columns);
+        Ok(())
+    });
+    csv.filter(arguments, fields.nulls, &mut records)?;
+    records.finish().map_err(Failure::Output)?;
+    input.rewind().map_err(Failure::Input)?;
+    Ok(columns.into_iter().map(Candidates::narrowest).collect())
+}
+
+/// Refuses names that only CSV can hold.
+fn check_names(names: &[String], format: Format) -> Result<()> {
+    let mut seen = HashSet::new();
+    for name in names {
+        ensure!(
+            seen.insert(name),
+            "there are several columns `{}`, expected each name once as {format} needs it",
+            name.escape_debug()
+        );
+    }
+    Ok(())
+}
+
+/// Parquet, Arrow or NDJSON to any format.
+pub(crate) fn from_table(
+    arguments: &Arguments,
+    input: &Input,
+    from: Format,
+    to: Format,
+    target: &mut Target,
+) -> Result<Findings, Failure> {
+    unless_it_panics(|| {
+        let mut table = input
+            .table()
+            .and_then(|(file, start)| {
+                check_start(from, &start)?;
+                scan(file, from)
+            })
+            .map_err(Failure::Input)?;
+        let schema = table.collect_schema().map_err(input_failure)?;
+        let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
+        let verdict = arguments.rules().resolve(&names).map_err(Failure::Input)?;
+        let given = arguments.null_values();
+        let judge = Judge {
+            nulls: given.as_ref(),
+            verdict: &verdict,
+        };
+        let mut writer =
+            Writer::new(to, arguments.delimiter, &schema, target).map_err(Failure::Output)?;
+        let rows = if input.is_watched() {
+            height(table.clone()).map_err(Failure::Input)?
+        } else {
+            0
+        };
+        let mut counts = Counts::new(names.len());
+        for_each_batch(table, |batch| {
+            let kept = judge.filter(&batch, &mut counts).map_err(input_failure)?;
+            input.reach(counts.rows, rows);
+            writer.write(kept).map_err(Failure::Output)
+        })?;
+        writer.finish().map_err(Failure::Output)?;
+        input.reach(1, 1);
+        Ok(Findings {
+            names,
+            counts,
+            nulls: given.unwrap_or_else(|| NullValues::new(Vec::new())),
+        })
+    })
+}
+
+fn input_failure(error: PolarsError) -> Failure {
+    Failure::Input(error.into())
+}
+
+/// Does what polars may panic at, such as a file of a kind that it does not expect, and makes an
+/// error of a panic.
+fn unless_it_panics<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    let hook = panic::take_hook();
+    // Its text is told with the error.
+    panic::set_hook(Box::new(|_| ()));
+    let result = catch_unwind(AssertUnwindSafe(work));
+    panic::set_hook(hook);
+    result.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        let error = anyhow!("polars gave up: {}", text.unwrap_or("it did not say why"));
+        Err(Failure::Input(error))
+    })
+}

@@ -1,0 +1,129 @@
+//! Writes a table batch by batch.
+
+use anyhow::{Result, ensure};
+use polars::io::csv::write::BatchedWriter as Csv;
+use polars::io::ipc::BatchedWriter as Arrow;
+use polars::io::json::BatchedWriter as Ndjson;
+use polars::io::parquet::write::BatchedWriter as Parquet;
+use polars::prelude::{
+    CompatLevel, CsvWriter, DataFrame, DataType, IpcWriter, ParquetWriter, Schema, SchemaExt,
+    SerWriter,
+};
+use polars_arrow::io::ipc::write::default_ipc_fields;
+
+use crate::format::Format;
+use crate::target::Target;
+
+/// The bytes in memory of the rows that are written together. Parquet and Arrow are read well only
+/// if these are many.
+const GROUP: usize = 32 << 20;
+
+/// Writes tables of the same columns one below the other.
+pub(crate) struct Writer<'a> {
+    file: File<'a>,
+    /// What is too little to be written yet.
+    pending: DataFrame,
+}
+
+enum File<'a> {
+    Csv(Csv<&'a mut Target>),
+    Parquet(Parquet<&'a mut Target>),
+    Arrow(Arrow<&'a mut Target>),
+    Ndjson(Ndjson<&'a mut Target>),
+}
+
+impl<'a> Writer<'a> {
+    /// Starts a table with these columns.
+    pub(crate) fn new(
+        format: Format,
+        delimiter: u8,
+        schema: &Schema,
+        target: &'a mut Target,
+    ) -> Result<Self> {
+        check(format, schema)?;
+        let file = match format {
+            Format::Csv => {
+                // With one column only, a null would be a blank line, which is no row.
+                let null = if schema.len() == 1 { "\"\"" } else { "" };
+                let writer = CsvWriter::new(target).with_separator(delimiter);
+                File::Csv(writer.with_null_value(null.into()).batched(schema)?)
+            }
+            Format::Parquet => File::Parquet(ParquetWriter::new(target).batched(schema)?),
+            Format::Arrow => {
+                // The types of text that every reader of Arrow knows.
+                let level = CompatLevel::oldest();
+                let fields = default_ipc_fields(schema.to_arrow(level).iter_values());
+                let writer = IpcWriter::new(target).with_compat_level(level);
+                File::Arrow(writer.batched(schema, fields)?)
+            }
+            Format::Ndjson => File::Ndjson(Ndjson::new(target)),
+        };
+        let pending = DataFrame::empty_with_schema(schema);
+        Ok(Self { file, pending })
+    }
+
+    pub(crate) fn write(&mut self, batch: DataFrame) -> Result<()> {
+        self.pending.vstack_mut_owned(batch)?;
+        if self.pending.estimated_size() >= GROUP {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let empty = self.pending.clear();
+        let mut batch = std::mem::replace(&mut self.pending, empty);
+        if batch.height() == 0 {
+            return Ok(());
+        }
+        batch.rechunk_mut();
+        match &mut self.file {
+            File::Csv(file) => file.write_batch(&batch)?,
+            File::Parquet(file) => file.write_batch(&batch)?,
+            File::Arrow(file) => file.write_batch(&batch)?,
+            File::Ndjson(file) => file.write_batch(&batch)?,
+        }
+        Ok(())
+    }
+
+    /// Writes what is left, and the end of the file.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        self.flush()?;
+        match self.file {
+            File::Csv(mut file) => file.finish()?,
+            File::Parquet(file) => {
+                file.finish()?;
+            }
+            File::Arrow(mut file) => file.finish()?,
+            File::Ndjson(_) => (),
+        }
+        Ok(())
+    }
+}
+
+/// Refuses columns that the format has no way to write.
+fn check(format: Format, schema: &Schema) -> Result<()> {
+    for (name, dtype) in schema.iter() {
+        let written = match format {
+            Format::Parquet | Format::Arrow => true,
+            Format::Csv => !dtype.is_nested() && !holds_bytes(dtype),
+            Format::Ndjson => !holds_bytes(dtype),
+        };
+        ensure!(
+            written,
+            "the column `{}` is of type {dtype}, which {format} cannot hold, expected Parquet or \
+             Arrow for it",
+            name.escape_debug()
+        );
+    }
+    Ok(())
+}
+
+fn holds_bytes(dtype: &DataType) -> bool {
+    match dtype {
+        DataType::Binary | DataType::BinaryOffset => true,
+        DataType::List(inner) | DataType::Array(inner, _) => holds_bytes(inner),
+        DataType::Struct(fields) => fields.iter().any(|field| holds_bytes(field.dtype())),
+        _ => false,
+    }
+}
