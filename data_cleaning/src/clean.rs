@@ -47,9 +47,11 @@ pub(crate) fn clean(arguments: &Arguments) -> Result<Cleaned> {
         (Format::Csv, to) => from_csv(arguments, &input, to, &mut target),
         (from, to) => from_table(arguments, &input, from, to, &mut target),
     };
-    let findings = findings.map_err(|failure| match failure {
-        Failure::Input(error) => error.context(reading()),
-        Failure::Output(error) => error.context(writing()),
+    let findings = findings.map_err(|failure| match (target.error(), failure) {
+        // Polars tells in many words that something could not be written.
+        (Some(error), _) => Error::new(error).context(writing()),
+        (None, Failure::Input(error)) => error.context(reading()),
+        (None, Failure::Output(error)) => error.context(writing()),
     })?;
     let bytes_read = input.finish().with_context(reading)?;
     let bytes_written = target.finish().with_context(writing)?;

@@ -75,16 +75,11 @@ pub(crate) fn check_start(format: Format, start: &[u8]) -> Result<()> {
     let expected = match format {
         Format::Parquet => "PAR1",
         Format::Arrow => "ARROW1",
-        Format::Ndjson => "{",
-        Format::Csv => "",
-    };
-    let text = match format {
-        Format::Ndjson => start.trim_ascii_start(),
-        _ => start,
+        Format::Csv | Format::Ndjson => "",
     };
     ensure!(
-        text.starts_with(expected.as_bytes()),
-        "it does not begin with `{expected}`, as {format} does"
+        start.starts_with(expected.as_bytes()),
+        "it does not begin with `{expected}` as {format} does"
     );
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Read, Seek};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -71,17 +71,16 @@ impl Input {
 
     /// Goes back to the start, to read everything again.
     pub(crate) fn rewind(&self) -> Result<()> {
-        (&self.file).rewind()?;
+        self.from_start()?;
         self.progress.borrow_mut().restart();
         Ok(())
     }
 
-    /// The file and its first bytes, for one that is not read from start to end.
-    pub(crate) fn table(&self) -> Result<(File, Vec<u8>)> {
-        ensure!(self.is_regular(), "it is a pipe, expected a file");
-        let mut start = [0; 16];
-        let read = self.file.read_at(&mut start, 0)?;
-        Ok((self.file.try_clone()?, start[..read].into()))
+    /// The file at its start, without any progress to be seen.
+    pub(crate) fn from_start(&self) -> Result<File> {
+        let mut file = self.file.try_clone()?;
+        file.rewind()?;
+        Ok(file)
     }
 
     /// Whether somebody sees how far the reading is.

@@ -25,6 +25,8 @@ pub(crate) struct Target {
     buffer: Vec<u8>,
     /// The bytes that have been written, before those in the buffer.
     written: u64,
+    /// The number of the error that writing ended with, if it did.
+    failed: Option<i32>,
 }
 
 /// Where the bytes are before the file has its name.
@@ -50,6 +52,7 @@ impl Target {
             file,
             buffer: Vec::with_capacity(BUFFER),
             written: 0,
+            failed: None,
         })
     }
 
@@ -69,6 +72,19 @@ impl Target {
             }
         }
         Ok(size)
+    }
+
+    /// Why writing failed, in the words of the system.
+    pub(crate) fn error(&self) -> Option<io::Error> {
+        self.failed.map(io::Error::from_raw_os_error)
+    }
+
+    fn write_out(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file().write_all(bytes).inspect_err(|error| {
+            self.failed = error.raw_os_error();
+        })?;
+        self.written += bytes.len() as u64;
+        Ok(())
     }
 
     fn file(&mut self) -> &mut File {
@@ -113,8 +129,7 @@ impl Write for Target {
             self.flush()?;
         }
         if long {
-            self.file().write_all(bytes)?;
-            self.written += bytes.len() as u64;
+            self.write_out(bytes)?;
         } else {
             self.buffer.extend_from_slice(bytes);
         }
@@ -123,8 +138,7 @@ impl Write for Target {
 
     fn flush(&mut self) -> io::Result<()> {
         let buffer = std::mem::take(&mut self.buffer);
-        self.file().write_all(&buffer)?;
-        self.written += buffer.len() as u64;
+        self.write_out(&buffer)?;
         self.buffer = buffer;
         self.buffer.clear();
         Ok(())

@@ -6,6 +6,7 @@
 
 mod columns;
 mod judge;
+mod ndjson;
 mod records;
 mod scan;
 mod types;
@@ -17,7 +18,7 @@ use std::io::Read;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 
 use anyhow::{Result, anyhow, ensure};
-use polars::prelude::PolarsError;
+use polars::prelude::{LazyFrame, PolarsError};
 
 use crate::clean::{CsvInput, Findings};
 use crate::cli::Arguments;
@@ -118,42 +119,61 @@ pub(crate) fn from_table(
     to: Format,
     target: &mut Target,
 ) -> Result<Findings, Failure> {
-    unless_it_panics(|| {
-        let mut table = input
-            .table()
-            .and_then(|(file, start)| {
-                check_start(from, &start)?;
-                scan(file, from)
-            })
-            .map_err(Failure::Input)?;
-        let schema = table.collect_schema().map_err(input_failure)?;
-        let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
-        let verdict = arguments.rules().resolve(&names).map_err(Failure::Input)?;
-        let given = arguments.null_values();
-        let judge = Judge {
-            nulls: given.as_ref(),
-            verdict: &verdict,
-        };
-        let mut writer =
-            Writer::new(to, arguments.delimiter, &schema, target).map_err(Failure::Output)?;
-        let rows = if input.is_watched() {
-            height(table.clone()).map_err(Failure::Input)?
-        } else {
-            0
-        };
-        let mut counts = Counts::new(names.len());
-        for_each_batch(table, |batch| {
-            let kept = judge.filter(&batch, &mut counts).map_err(input_failure)?;
-            input.reach(counts.rows, rows);
-            writer.write(kept).map_err(Failure::Output)
-        })?;
-        writer.finish().map_err(Failure::Output)?;
-        input.reach(1, 1);
-        Ok(Findings {
-            names,
-            counts,
-            nulls: given.unwrap_or_else(|| NullValues::new(Vec::new())),
-        })
+    let result = unless_it_panics(|| {
+        let table = open_table(input, from).map_err(Failure::Input)?;
+        clean_table(arguments, input, table, to, target)
+    });
+    result.map_err(|failure| match failure {
+        Failure::Input(error) if from == Format::Ndjson => {
+            let found = input.from_start().and_then(ndjson::first_error);
+            Failure::Input(found.ok().flatten().unwrap_or(error))
+        }
+        failure => failure,
+    })
+}
+
+fn open_table(input: &Input, format: Format) -> Result<LazyFrame> {
+    ensure!(input.is_regular(), "it is a pipe, expected a file");
+    let mut start = Vec::new();
+    input.from_start()?.take(64).read_to_end(&mut start)?;
+    check_start(format, &start)?;
+    scan(input.from_start()?, format)
+}
+
+fn clean_table(
+    arguments: &Arguments,
+    input: &Input,
+    mut table: LazyFrame,
+    format: Format,
+    target: &mut Target,
+) -> Result<Findings, Failure> {
+    let schema = table.collect_schema().map_err(input_failure)?;
+    let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
+    let verdict = arguments.rules().resolve(&names).map_err(Failure::Input)?;
+    let given = arguments.null_values();
+    let judge = Judge {
+        nulls: given.as_ref(),
+        verdict: &verdict,
+    };
+    let mut writer =
+        Writer::new(format, arguments.delimiter, &schema, target).map_err(Failure::Output)?;
+    let rows = if input.is_watched() {
+        height(table.clone()).map_err(Failure::Input)?
+    } else {
+        0
+    };
+    let mut counts = Counts::new(names.len());
+    for_each_batch(table, |batch| {
+        let kept = judge.filter(&batch, &mut counts).map_err(input_failure)?;
+        input.reach(counts.rows, rows);
+        writer.write(kept).map_err(Failure::Output)
+    })?;
+    writer.finish().map_err(Failure::Output)?;
+    input.reach(1, 1);
+    Ok(Findings {
+        names,
+        counts,
+        nulls: given.unwrap_or_else(|| NullValues::new(Vec::new())),
     })
 }
 
@@ -172,7 +192,8 @@ fn unless_it_panics<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, F
     result.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        let error = anyhow!("polars gave up: {}", text.unwrap_or("it did not say why"));
+        let text = text.unwrap_or("it did not say why");
+        let error = anyhow!("polars does not know what to do with it: {text}");
         Err(Failure::Input(error))
     })
 }

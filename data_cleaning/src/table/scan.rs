@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::panic::resume_unwind;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use anyhow::Result;
@@ -13,9 +13,11 @@ use polars::prelude::{
 
 use crate::csv::Failure;
 use crate::format::Format;
+use crate::table::ndjson;
 
 /// The table in the file.
 pub(crate) fn scan(file: File, format: Format) -> Result<LazyFrame> {
+    let start = file.try_clone()?;
     // An open file, not a path: polars takes some names for patterns or addresses.
     let sources = ScanSources::Files([file].into());
     // It has no folders whose names would be columns, too.
@@ -35,9 +37,8 @@ pub(crate) fn scan(file: File, format: Format) -> Result<LazyFrame> {
             };
             LazyFrame::scan_ipc_sources(sources, IpcScanOptions::default(), options)?
         }
-        // The types of all rows, not those of the first few.
         Format::Ndjson => LazyJsonLineReader::new_with_sources(sources)
-            .with_infer_schema_length(None)
+            .with_schema(Some(Arc::new(ndjson::schema(start)?)))
             .finish()?,
         Format::Csv => unreachable!("CSV is read record by record"),
     })

@@ -41,6 +41,7 @@ impl<'a> Writer<'a> {
         target: &'a mut Target,
     ) -> Result<Self> {
         check(format, schema)?;
+        let schema = &written_as(format, schema);
         let file = match format {
             Format::Csv => {
                 // With one column only, a null would be a blank line, which is no row.
@@ -62,7 +63,12 @@ impl<'a> Writer<'a> {
         Ok(Self { file, pending })
     }
 
-    pub(crate) fn write(&mut self, batch: DataFrame) -> Result<()> {
+    pub(crate) fn write(&mut self, mut batch: DataFrame) -> Result<()> {
+        match self.file {
+            File::Arrow(_) => make_text(&mut batch)?,
+            File::Ndjson(_) => refuse_infinite(&batch)?,
+            _ => (),
+        }
         self.pending.vstack_mut_owned(batch)?;
         if self.pending.estimated_size() >= GROUP {
             self.flush()?;
@@ -103,10 +109,11 @@ impl<'a> Writer<'a> {
 
 /// Refuses columns that the format has no way to write.
 fn check(format: Format, schema: &Schema) -> Result<()> {
+    ensure!(!schema.is_empty(), "there are no columns");
     for (name, dtype) in schema.iter() {
         let written = match format {
             Format::Parquet | Format::Arrow => true,
-            Format::Csv => !dtype.is_nested() && !holds_bytes(dtype),
+            Format::Csv => !dtype.is_nested() && !dtype.is_duration() && !holds_bytes(dtype),
             Format::Ndjson => !holds_bytes(dtype),
         };
         ensure!(
@@ -126,4 +133,39 @@ fn holds_bytes(dtype: &DataType) -> bool {
         DataType::Struct(fields) => fields.iter().any(|field| holds_bytes(field.dtype())),
         _ => false,
     }
+}
+
+/// The columns as they are written: in an Arrow file the categories of a column would have to be
+/// known before the first batch.
+fn written_as(format: Format, schema: &Schema) -> Schema {
+    let mut schema = schema.clone();
+    for dtype in schema.iter_values_mut() {
+        if format == Format::Arrow && dtype.is_categorical() {
+            *dtype = DataType::String;
+        }
+    }
+    schema
+}
+
+fn make_text(batch: &mut DataFrame) -> Result<()> {
+    for number in 0..batch.width() {
+        let column = &batch.columns()[number];
+        if column.dtype().is_categorical() {
+            let text = column.cast(&DataType::String)?;
+            batch.replace_column(number, text)?;
+        }
+    }
+    Ok(())
+}
+
+/// JSON has no number for it, and polars would write a null.
+fn refuse_infinite(batch: &DataFrame) -> Result<()> {
+    for column in batch.columns() {
+        ensure!(
+            !column.dtype().is_float() || !column.is_infinite()?.any(),
+            "the column `{}` has an infinite number, which NDJSON cannot hold",
+            column.name().escape_debug()
+        );
+    }
+    Ok(())
 }

@@ -1,8 +1,9 @@
 //! Runs the real binary on real files and looks at all that it leaves behind.
 //!
 //! `values`: what is kept is kept as it was. `nulls`: what is dropped. `malformed`: input that is
-//! refused. `files`: where input and output may lie. `options`: what they change.
-//! `command_line`: help, usage, exit codes.
+//! refused. `formats`: tables that are not CSV. `files`: where input and output may lie.
+//! `options`: what they change. `command_line`: help, usage, exit codes. `terminal`: what is shown
+//! on one. `large`: long fields and many columns. `killed`, `disk`: what is left when a run fails.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,9 +11,14 @@
 )]
 
 mod command_line;
+mod disk;
 mod files;
+mod formats;
 mod harness;
+mod killed;
+mod large;
 mod malformed;
 mod nulls;
 mod options;
+mod terminal;
 mod values;

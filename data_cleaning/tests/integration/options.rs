@@ -1,5 +1,5 @@
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use crate::harness::{BINARY, Folder, clean};
 
@@ -140,13 +140,8 @@ fn figures_that_cannot_be_written() {
 }
 
 #[test]
-fn other_formats_are_refused() {
+fn packed_csv_is_not_written() {
     let folder = Folder::with(RAW);
-    for arguments in [["--output", "x.parquet"], ["--input_format", "ndjson"]] {
-        folder
-            .run(&arguments)
-            .assert_failure("only CSV can be read and written as of now");
-    }
     folder.run(&["--output", "x.csv.gz"]).assert_failure(
         "cannot write `x.csv.gz`: a compressed file can be read but not written, expected a name \
          without `.gz`",
@@ -180,60 +175,4 @@ fn packed_csv_is_read() {
         );
         fs::remove_file(folder.path("clean_data.csv")).unwrap();
     }
-}
-
-#[test]
-fn a_killed_run_leaves_the_old_file_or_the_whole_new_one() {
-    kill_runs(20);
-}
-
-#[test]
-#[ignore = "takes a minute; prints its figures"]
-fn three_hundred_killed_runs() {
-    let [absent, old, new] = kill_runs(300);
-    eprintln!("300 kills: the target was {absent} times absent, {old} times old, {new} times new");
-}
-
-/// Kills runs at moments spread over the time that a whole one takes.
-///
-/// Returns how often there was no target, the old one and the new one.
-fn kill_runs(times: u32) -> [u32; 3] {
-    let raw = format!("a,b\n{}", "1,2\n3,\n".repeat(2_000_000));
-    let folder = Folder::with(&raw);
-    let new = format!("a,b\n{}", "1,2\n".repeat(2_000_000));
-    let start = || -> Child {
-        let mut command = Command::new(BINARY);
-        command.current_dir(folder.path("")).stderr(Stdio::null());
-        command.spawn().unwrap()
-    };
-    let begun = std::time::Instant::now();
-    assert!(start().wait().unwrap().success());
-    let whole = begun.elapsed();
-    let mut seen = [0; 3];
-    for time in 0..times {
-        let absent = time % 2 == 0;
-        fs::remove_file(folder.path("clean_data.csv")).ok();
-        if !absent {
-            folder.write("clean_data.csv", "old\n");
-        }
-        let mut child = start();
-        // Not for a result: the moment of the kill is what is tried out.
-        std::thread::sleep(whole * (time * 37 % times) / times);
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let outcome = match fs::read(folder.path("clean_data.csv")) {
-            Err(_) if absent => 0,
-            Ok(found) if !absent && found == b"old\n" => 1,
-            Ok(found) if found == new.as_bytes() => 2,
-            found => panic!(
-                "neither old nor whole: {:?} bytes",
-                found.map(|found| found.len())
-            ),
-        };
-        seen[outcome] += 1;
-    }
-    assert!(start().wait().unwrap().success());
-    assert!(folder.read("clean_data.csv") == new);
-    assert_eq!(folder.names(), ["clean_data.csv", "raw_data.csv"]);
-    seen
 }
