@@ -71,13 +71,13 @@ impl Input {
 
     /// Goes back to the start, to read everything again.
     pub(crate) fn rewind(&self) -> Result<()> {
-        self.from_start()?;
+        self.at_start()?;
         self.progress.borrow_mut().restart();
         Ok(())
     }
 
     /// The file at its start, without any progress to be seen.
-    pub(crate) fn from_start(&self) -> Result<File> {
+    pub(crate) fn at_start(&self) -> Result<File> {
         let mut file = self.file.try_clone()?;
         file.rewind()?;
         Ok(file)

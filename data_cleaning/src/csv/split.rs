@@ -26,12 +26,11 @@ impl<F: FnMut(&str, bool)> Work for Split<'_, F> {
         let (mut start, mut inside, mut ended) = (0, 0, true);
         for (number, part) in bytes.chunks(BLOCK).enumerate() {
             let mut padded = [0; BLOCK];
-            let (block, there) = match part.try_into() {
-                Ok(block) => (block, !0),
-                Err(_) => {
-                    padded[..part.len()].copy_from_slice(part);
-                    (&padded, (1 << part.len()) - 1)
-                }
+            let (block, there) = if let Ok(block) = part.try_into() {
+                (block, !0)
+            } else {
+                padded[..part.len()].copy_from_slice(part);
+                (&padded, (1 << part.len()) - 1)
             };
             let masks = classifier.classify(block);
             let parity = prefix_parity(masks.quote) ^ inside;

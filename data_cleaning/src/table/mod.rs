@@ -4,12 +4,12 @@
 //! `columns` of the `types` they have; other formats are read by polars (`scan`), and their rows
 //! are judged by their nulls (`judge`). What stays is written in batches by `writer`.
 
-mod columns;
+pub(crate) mod columns;
 mod judge;
 mod ndjson;
-mod records;
+pub(crate) mod records;
 mod scan;
-mod types;
+pub(crate) mod types;
 mod utf8;
 mod writer;
 
@@ -125,7 +125,7 @@ pub(crate) fn from_table(
     });
     result.map_err(|failure| match failure {
         Failure::Input(error) if from == Format::Ndjson => {
-            let found = input.from_start().and_then(ndjson::first_error);
+            let found = input.at_start().and_then(ndjson::first_error);
             Failure::Input(found.ok().flatten().unwrap_or(error))
         }
         failure => failure,
@@ -135,9 +135,9 @@ pub(crate) fn from_table(
 fn open_table(input: &Input, format: Format) -> Result<LazyFrame> {
     ensure!(input.is_regular(), "it is a pipe, expected a file");
     let mut start = Vec::new();
-    input.from_start()?.take(64).read_to_end(&mut start)?;
+    input.at_start()?.take(64).read_to_end(&mut start)?;
     check_start(format, &start)?;
-    scan(input.from_start()?, format)
+    scan(input.at_start()?, format)
 }
 
 fn clean_table(
@@ -196,4 +196,21 @@ fn unless_it_panics<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, F
         let error = anyhow!("polars does not know what to do with it: {text}");
         Err(Failure::Input(error))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error() {
+        let result = unless_it_panics(|| -> Result<(), Failure> { panic!("number {}", 1) });
+        let Err(Failure::Input(error)) = result else {
+            panic!("{result:?}");
+        };
+        assert_eq!(
+            error.to_string(),
+            "polars does not know what to do with it: number 1"
+        );
+    }
 }

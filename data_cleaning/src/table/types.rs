@@ -27,44 +27,45 @@ impl Type {
     }
 }
 
+/// Says whether a text is of some type.
+type IsOf = fn(&str) -> bool;
+
+/// The types other than text, the narrowest first, and what is of them.
+const TYPES: [(Type, IsOf); 4] = [
+    (Type::Boolean, |value| boolean(value).is_some()),
+    (Type::Integer, |value| integer(value).is_some()),
+    (Type::Float, |value| float(value).is_some()),
+    (Type::Date, |value| date(value).is_some()),
+];
+
 /// The types that all values of a column allow, as far as they have been seen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidates {
     seen: bool,
-    boolean: bool,
-    integer: bool,
-    float: bool,
-    date: bool,
+    left: [bool; TYPES.len()],
 }
 
 impl Candidates {
     pub(crate) fn new() -> Self {
         Self {
             seen: false,
-            boolean: true,
-            integer: true,
-            float: true,
-            date: true,
+            left: [true; TYPES.len()],
         }
     }
 
     /// Rules the types out that this value is not of.
     pub(crate) fn see(&mut self, value: &str) {
         self.seen = true;
-        self.boolean = self.boolean && boolean(value).is_some();
-        self.integer = self.integer && integer(value).is_some();
-        self.float = self.float && float(value).is_some();
-        self.date = self.date && date(value).is_some();
+        for (left, (_, is_of)) in self.left.iter_mut().zip(TYPES) {
+            *left = *left && is_of(value);
+        }
     }
 
     /// The narrowest type that is left; text if there was no value at all.
     pub(crate) fn narrowest(self) -> Type {
-        match self {
-            Self { seen: false, .. } => Type::Text,
-            Self { boolean: true, .. } => Type::Boolean,
-            Self { integer: true, .. } => Type::Integer,
-            Self { float: true, .. } => Type::Float,
-            Self { date: true, .. } => Type::Date,
+        let mut left = TYPES.iter().zip(self.left).filter(|(_, left)| *left);
+        match left.next() {
+            Some(((narrowest, _), _)) if self.seen => *narrowest,
             _ => Type::Text,
         }
     }
@@ -131,7 +132,7 @@ fn keeps_digits(value: f64, whole: &str, fraction: &str, exponent: Option<&str>)
         // Too large: infinite.
         return false;
     };
-    found.replace('.', "") == significant.trim_end_matches('0').to_owned()
+    found.replace('.', "") == significant.trim_end_matches('0')
         && power.parse() == Ok(places.saturating_add(exponent))
 }
 

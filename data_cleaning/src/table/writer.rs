@@ -27,7 +27,7 @@ pub(crate) struct Writer<'a> {
 
 enum File<'a> {
     Csv(Csv<&'a mut Target>),
-    Parquet(Parquet<&'a mut Target>),
+    Parquet(Box<Parquet<&'a mut Target>>),
     Arrow(Arrow<&'a mut Target>),
     Ndjson(Ndjson<&'a mut Target>),
 }
@@ -49,7 +49,7 @@ impl<'a> Writer<'a> {
                 let writer = CsvWriter::new(target).with_separator(delimiter);
                 File::Csv(writer.with_null_value(null.into()).batched(schema)?)
             }
-            Format::Parquet => File::Parquet(ParquetWriter::new(target).batched(schema)?),
+            Format::Parquet => File::Parquet(ParquetWriter::new(target).batched(schema)?.into()),
             Format::Arrow => {
                 // The types of text that every reader of Arrow knows.
                 let level = CompatLevel::oldest();
