@@ -54,6 +54,9 @@ pub(crate) fn clean(arguments: &Arguments) -> Result<Cleaned> {
         (None, Failure::Output(error)) => error.context(writing()),
     })?;
     let bytes_read = input.finish().with_context(reading)?;
+    if target.replaces(input.before()) {
+        target.sync().with_context(writing)?;
+    }
     let bytes_written = target.finish().with_context(writing)?;
     Ok(Cleaned {
         findings,

@@ -43,6 +43,11 @@ impl Input {
         self.before.is_file()
     }
 
+    /// What the file was like when it was opened.
+    pub(crate) fn before(&self) -> &Metadata {
+        &self.before
+    }
+
     /// The text of a CSV file, from where the file was read to.
     pub(crate) fn text(&self) -> Result<Box<dyn Read>> {
         let mut raw = Counted {

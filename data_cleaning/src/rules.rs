@@ -31,15 +31,6 @@ pub(crate) struct Verdict {
 }
 
 impl Rules {
-    /// Deletes the rows with a null anywhere.
-    #[cfg(test)]
-    pub(crate) fn any() -> Self {
-        Self {
-            columns: None,
-            required: Required::All,
-        }
-    }
-
     /// The rules for a file whose columns have these names.
     pub(crate) fn resolve(&self, names: &[String]) -> Result<Verdict> {
         let counting = match &self.columns {

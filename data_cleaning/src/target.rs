@@ -1,9 +1,9 @@
 //! A file that appears whole or not at all.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
@@ -56,7 +56,15 @@ impl Target {
         })
     }
 
-    /// Puts the file in its place, after all of it is on the disk.
+    /// Makes the file last even if the power fails, which takes its time.
+    ///
+    /// Only worth it if it replaces what it was made of: else it can be made again.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        self.flush()?;
+        Ok(self.file().sync_all()?)
+    }
+
+    /// Puts the file in its place.
     pub(crate) fn finish(mut self) -> Result<u64> {
         self.flush()?;
         let size = self.written;
@@ -64,7 +72,6 @@ impl Target {
         if self.file().metadata()?.len() > size {
             self.file().set_len(size)?;
         }
-        self.file().sync_all()?;
         match self.file {
             Temporary::Unnamed(file) => name(&file, &self.path)?,
             Temporary::Named(file) => {
@@ -77,6 +84,12 @@ impl Target {
     /// Why writing failed, in the words of the system.
     pub(crate) fn error(&self) -> Option<io::Error> {
         self.failed.map(io::Error::from_raw_os_error)
+    }
+
+    /// Whether this is the file that is going to be replaced.
+    pub(crate) fn replaces(&self, file: &Metadata) -> bool {
+        let same = |old: Metadata| (old.dev(), old.ino()) == (file.dev(), file.ino());
+        fs::metadata(&self.path).is_ok_and(same)
     }
 
     fn write_out(&mut self, bytes: &[u8]) -> io::Result<()> {
