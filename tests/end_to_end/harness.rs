@@ -129,10 +129,10 @@ impl Folder {
         self.path().join(name).exists()
     }
 
-    /// The names of all files below, sorted, but for those that every run leaves in `mlruns`.
+    /// The names of all files below, sorted, but for those that every run leaves: its logs and record.
     pub(crate) fn files(&self) -> Vec<String> {
         let mut files = self.all_files();
-        files.retain(|name| !name.starts_with("mlruns/"));
+        files.retain(|name| !name.starts_with("mlruns/") && name != "mlflow.db");
         files
     }
 
