@@ -64,7 +64,7 @@ impl Download<'_> {
             match self.attempt(partial) {
                 Ok(outcome) => return Ok(outcome),
                 Err(Failure::StartOver) => partial.start(self.output, Version::default())?,
-                Err(Failure::Final(error)) => return Err(self.failed(error, attempts.made)),
+                Err(Failure::Final(error)) => return Err(self.failed(error, attempts.made + 1)),
                 Err(Failure::Retry { error, after }) => {
                     let Some(wait) = attempts.failed(partial.length(), after) else {
                         return Err(self.failed(impatient(error, after), attempts.made));
@@ -82,7 +82,7 @@ impl Download<'_> {
     fn failed(&self, error: Error, attempts: u32) -> Error {
         let shown = self.wishes.shown;
         error.context(match attempts {
-            0 | 1 => format!("cannot download `{shown}`"),
+            1 => format!("cannot download `{shown}`"),
             _ => format!("cannot download `{shown}` in {attempts} attempts"),
         })
     }

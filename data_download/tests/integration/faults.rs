@@ -237,6 +237,20 @@ fn does_not_ask_again_for_what_is_not_there() {
 }
 
 #[test]
+fn counts_the_last_attempt_too() {
+    let count = AtomicUsize::new(0);
+    let server = Server::answering(move |_| match count.fetch_add(1, Ordering::Relaxed) {
+        0 => answer("503 Service Unavailable", ""),
+        _ => answer("404 Not Found", ""),
+    });
+    let folder = Folder::new();
+    let ended = download(&folder, &server, &[]);
+    ended.failed_with(1, "in 2 attempts\n  caused by: `");
+    assert_eq!(server.requests().len(), 2);
+    assert!(folder.names().is_empty());
+}
+
+#[test]
 fn waits_as_long_as_the_server_asks() {
     let server = failing(1, |_, stream| {
         let sent = with_head("503 Service Unavailable", "Retry-After: 1", "");
@@ -320,7 +334,10 @@ fn a_redirect_loop_is_not_tried_again() {
     let server = Server::answering(|_| with_head("302 Found", "Location: /x.csv", ""));
     let folder = Folder::new();
     let ended = download(&folder, &server, &[]);
-    ended.failed_with(1, "more than 10 redirects, probably a loop");
+    let url = server.url("/x.csv");
+    ended.failed(&format!(
+        "error: cannot download `{url}`\n  caused by: more than 10 redirects, probably a loop"
+    ));
     assert_eq!(server.requests().len(), 11);
     assert!(folder.names().is_empty());
 }

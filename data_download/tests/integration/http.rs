@@ -177,17 +177,6 @@ fn follows_redirects_without_telling_where_it_came_from() {
 }
 
 #[test]
-fn gives_up_on_a_redirect_loop() {
-    let server = Server::answering(|_| with_head("302 Found", "Location: /again", ""));
-    let url = server.url("/");
-    let expected = format!(
-        "error: cannot download `{url}`\n  caused by: more than 10 redirects, probably a loop"
-    );
-    Folder::new().assert_refused(&url, &expected);
-    assert_eq!(server.requests().len(), 11);
-}
-
-#[test]
 fn sends_credentials_and_shows_none() {
     let server = Server::answering(|path| match path {
         "/login?api_key=k3y&page=2" => {
