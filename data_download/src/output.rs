@@ -25,12 +25,11 @@ impl Output {
             !names_a_folder && !given.is_dir(),
             "output `{shown}` is a folder, expected the name of a file"
         );
-        let exists = given.exists();
         ensure!(
-            !exists || given.is_file(),
+            !given.exists() || given.is_file(),
             "output `{shown}` is not a regular file"
         );
-        let target = if exists && given.is_symlink() {
+        let target = if given.is_symlink() {
             fs::canonicalize(given).with_context(|| format!("cannot follow the link `{shown}`"))?
         } else {
             given.to_owned()

@@ -116,6 +116,16 @@ fn an_output_that_is_a_link_stays_one() {
 }
 
 #[test]
+fn refuses_an_output_that_is_a_link_to_nothing() {
+    let folder = Folder::new();
+    symlink("missing.csv", folder.path("link")).unwrap();
+    let expected = "error: cannot follow the link `link`\n  \
+                    caused by: No such file or directory (os error 2)";
+    assert_output_refused(&folder, "link", expected);
+    assert!(folder.path("link").is_symlink());
+}
+
+#[test]
 fn succeeds_when_nobody_reads_the_summary() {
     let folder = Folder::new();
     folder.write("source.csv", "a,b\n");
