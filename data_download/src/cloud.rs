@@ -16,7 +16,7 @@ use object_store::path::Path;
 use object_store::{ClientOptions, GetOptions, GetRange, ObjectStore, RetryConfig};
 use reqwest::Url;
 
-use crate::http::Limits;
+use crate::http::{Limits, set_tls_provider};
 use crate::remote::{self, Answer, Ask, Failure, Incoming};
 use crate::version::Version;
 
@@ -32,10 +32,7 @@ pub(crate) struct Body(BoxStream<'static, object_store::Result<Bytes>>);
 impl Cloud {
     /// Prepares requests for `url`.
     pub(crate) fn new(url: &Url, limits: Limits) -> Result<Cloud> {
-        // Fails only if there is a provider already, which is as good.
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .ok();
+        set_tls_provider();
         Ok(Cloud {
             store: store(url, limits)?,
             path: Path::from_url_path(url.path())?,
@@ -56,7 +53,9 @@ impl Cloud {
         let found = match self.store.get_opts(&self.path, options).await {
             Ok(found) => found,
             Err(object_store::Error::NotModified { .. }) => return Ok(Answer::Unchanged),
-            Err(object_store::Error::Precondition { .. }) => return Err(Failure::StartOver),
+            Err(object_store::Error::Precondition { .. }) if ask.resume.is_some() => {
+                return Err(Failure::StartOver);
+            }
             Err(error) if is_passing(&error) => return Err(Failure::passing(explained(error))),
             Err(error) => return Err(Failure::Final(explained(error))),
         };

@@ -272,10 +272,7 @@ fn certificates(file: &PathBuf) -> Result<Vec<Certificate>> {
 }
 
 fn client(url: &Url, extra: Vec<Certificate>, limits: Limits) -> reqwest::Result<Client> {
-    // Fails only if there is a provider already, which is as good.
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok();
+    set_tls_provider();
     let settings = || {
         Client::builder()
             .user_agent(concat!("data_download/", env!("CARGO_PKG_VERSION")))
@@ -293,6 +290,14 @@ fn client(url: &Url, extra: Vec<Certificate>, limits: Limits) -> reqwest::Result
         return settings().tls_certs_only(extra).build();
     }
     client
+}
+
+/// Chooses what TLS computes with, for http and the object stores alike.
+pub(crate) fn set_tls_provider() {
+    // Fails only if there is a provider already, which is as good.
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
 }
 
 /// Puts an error of reqwest into words.

@@ -2,7 +2,6 @@
 
 use std::fs::{File, Metadata};
 use std::io::{BufRead, BufReader, IoSlice};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -11,6 +10,7 @@ use crate::download::too_large;
 use crate::output::Output;
 use crate::partial::Partial;
 use crate::progress;
+use crate::record::stamp;
 use crate::version::Version;
 
 const BUFFER: usize = 256 * 1024;
@@ -27,13 +27,11 @@ pub(crate) fn open(source: &Path) -> Result<(File, Version)> {
     Ok((file, version))
 }
 
-/// A file has no tag; its length and the time of its last change stand for one.
+/// A file has no tag; its stamp stands for one.
 fn version(metadata: &Metadata) -> Version {
     let is_file = metadata.is_file();
-    let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
-    let tag = format!("{} {seconds}.{nanoseconds:09}", metadata.len());
     Version {
-        etag: is_file.then_some(tag),
+        etag: is_file.then(|| stamp(metadata)),
         length: is_file.then_some(metadata.len()),
         ..Version::default()
     }

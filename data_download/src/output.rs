@@ -2,12 +2,11 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::record::Record;
+use crate::record::{Record, stamp};
 
 /// Where the file is to be put.
 pub(crate) struct Output {
@@ -100,11 +99,9 @@ impl Output {
         }
     }
 
-    /// Changes with the content of the file.
+    /// Changes with the content of the file, if there is one.
     fn mark(&self) -> Option<String> {
-        let metadata = fs::metadata(&self.target).ok()?;
-        let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
-        Some(format!("{} {seconds}.{nanoseconds:09}", metadata.len()))
+        fs::metadata(&self.target).ok().as_ref().map(stamp)
     }
 
     fn folder(&self) -> &Path {

@@ -3,8 +3,9 @@
 //! A small text file beside it. No URL and no header stands in it, as they may hold secrets, only
 //! a hash of them.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use reqwest::header::HeaderMap;
@@ -89,6 +90,12 @@ pub(crate) fn request(source: &str, headers: &HeaderMap, how: &str) -> String {
         }
     }
     hex(&hash.finalize())
+}
+
+/// Changes with the content of a file: its length and the time of its last change.
+pub(crate) fn stamp(metadata: &Metadata) -> String {
+    let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
+    format!("{} {seconds}.{nanoseconds:09}", metadata.len())
 }
 
 /// Writes bytes as hex digits.
