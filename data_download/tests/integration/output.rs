@@ -1,11 +1,11 @@
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 
 use crate::program::{Ended, Folder, PROGRAM};
-use crate::server::{Server, answer};
+use crate::server::{Server, answer, with_head};
 
 /// Expects that writing to `output` fails before any request is sent.
 #[track_caller]
@@ -86,6 +86,26 @@ fn a_full_disk_leaves_the_old_file() {
 
     assert_eq!(folder.read("raw_data.csv"), b"old");
     assert_eq!(folder.names(), ["raw_data.csv".to_owned()].into());
+}
+
+/// With a fraction of it as memory.
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_does_not_grow_with_the_file() {
+    const BLOCK: usize = 1 << 20;
+    const BLOCKS: usize = 100;
+    let server = Server::serving(|_, stream| {
+        let head = format!("Content-Length: {}", BLOCKS * BLOCK);
+        stream.write_all(&with_head("200 OK", &head, "")).ok();
+        let block = vec![b'x'; BLOCK];
+        for _ in 0..BLOCKS {
+            stream.write_all(&block).ok();
+        }
+    });
+    let folder = Folder::new();
+    let limited = r#"ulimit -d 32768; exec "$0" "$@""#;
+    by_bash(&folder, limited, &server.url("/")).succeeded(BLOCKS * BLOCK, "raw_data.csv");
+    assert_eq!(folder.read("raw_data.csv").len(), BLOCKS * BLOCK);
 }
 
 #[test]
