@@ -236,6 +236,8 @@ impl Server {
                 &format!("sqlite:///{}", self.database.display()),
             ])
             .args(&self.arguments)
+            // MLflow 3 has workers for jobs, which are slow to start and leave files when killed.
+            .env("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
