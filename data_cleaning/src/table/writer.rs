@@ -14,9 +14,12 @@ use polars_arrow::io::ipc::write::default_ipc_fields;
 use crate::format::Format;
 use crate::target::Target;
 
-/// The bytes in memory of the rows that are written together. Parquet and Arrow are read well only
-/// if these are many.
+/// About the bytes in memory of the rows that are written together. Parquet and Arrow are read well
+/// only if these are many; a reader has to hold some such groups.
 const GROUP: usize = 32 << 20;
+
+/// What each value takes besides its text: a reference to it.
+const REFERENCE: usize = 16;
 
 /// Writes tables of the same columns one below the other.
 pub(crate) struct Writer<'a> {
@@ -70,7 +73,8 @@ impl<'a> Writer<'a> {
             _ => (),
         }
         self.pending.vstack_mut_owned(batch)?;
-        if self.pending.estimated_size() >= GROUP {
+        let (rows, columns) = self.pending.shape();
+        if self.pending.estimated_size() + REFERENCE * rows * columns >= GROUP {
             self.flush()?;
         }
         Ok(())
