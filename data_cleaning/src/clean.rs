@@ -7,11 +7,12 @@ use anyhow::{Context, Error, Result};
 use crate::cli::{Arguments, OnRagged};
 use crate::counts::Counts;
 use crate::csv::Failure;
-use crate::csv::filter::{PIECE, Reader, Sink};
+use crate::csv::filter::{Reader, Sink};
 use crate::csv::scan::Judge;
 use crate::format::{Format, check_output};
 use crate::input::Input;
 use crate::null_values::NullValues;
+use crate::read_ahead::read_ahead;
 use crate::rules::Verdict;
 use crate::table::{from_csv, from_table};
 use crate::target::Target;
@@ -96,15 +97,15 @@ fn clean_csv(
 }
 
 /// A CSV file of which the header has been read.
-pub(crate) struct CsvInput<R> {
-    reader: Reader<R>,
+pub(crate) struct CsvInput {
+    reader: Reader,
     pub(crate) names: Vec<String>,
     verdict: Verdict,
 }
 
-impl<R: Read> CsvInput<R> {
-    pub(crate) fn open(arguments: &Arguments, text: R) -> Result<Self> {
-        let reader = Reader::open(text, arguments.delimiter, PIECE)?;
+impl CsvInput {
+    pub(crate) fn open(arguments: &Arguments, text: impl Read + Send + 'static) -> Result<Self> {
+        let reader = Reader::open(read_ahead(text), arguments.delimiter)?;
         let names = reader.header.labels();
         let verdict = arguments.rules().resolve(&names)?;
         Ok(Self {

@@ -13,7 +13,7 @@ use polars::prelude::{
 
 use crate::counts::Counts;
 use crate::csv::Failure;
-use crate::csv::filter::{PIECE, Reader, Sink};
+use crate::csv::filter::{Next, ROOM, Reader, Sink};
 use crate::csv::scan::Judge;
 use crate::null_values::NullValues;
 use crate::rules::{Required, Rules};
@@ -22,7 +22,7 @@ use crate::table::records::Records;
 use crate::table::types::Type;
 
 /// The sizes of the pieces that are read at once.
-const PIECES: [usize; 5] = [1, 7, 64, 97, PIECE];
+const PIECES: [usize; 4] = [1, 7, 64, 97];
 
 /// What came out: the header and the rows that stay, or the message.
 type Outcome = Result<(Vec<u8>, Counts), String>;
@@ -47,19 +47,25 @@ impl Sink for Vec<u8> {
     }
 }
 
+/// The text in pieces of this size.
+fn pieces(text: &[u8], size: usize) -> Next {
+    let mut rest = text.to_vec();
+    Box::new(move |_| {
+        let mut piece = vec![0; ROOM];
+        piece.extend(rest.drain(..size.min(rest.len())));
+        Ok(piece)
+    })
+}
+
 fn filter(text: &[u8], piece: usize, drop_ragged: bool) -> Outcome {
-    let reader = Reader::open(text, b',', piece).map_err(|error| error.to_string())?;
+    let reader = Reader::open(pieces(text, piece), b',').map_err(|error| error.to_string())?;
     let mut kept = Vec::new();
     reader.header.write(&mut kept).expect("memory takes it");
     let counts = filter_into(reader, drop_ragged, &mut kept)?;
     Ok((kept, counts))
 }
 
-fn filter_into(
-    reader: Reader<&[u8]>,
-    drop_ragged: bool,
-    sink: &mut impl Sink,
-) -> Result<Counts, String> {
+fn filter_into(reader: Reader, drop_ragged: bool, sink: &mut impl Sink) -> Result<Counts, String> {
     let nulls = NullValues::pandas();
     let rules = Rules {
         columns: None,
@@ -80,7 +86,7 @@ fn filter_into(
 /// What the byte route says, which must not depend on how the bytes arrive.
 #[track_caller]
 fn outcome(text: &[u8], drop_ragged: bool) -> Outcome {
-    let expected = filter(text, PIECE, drop_ragged);
+    let expected = filter(text, text.len(), drop_ragged);
     for piece in PIECES {
         let found = filter(text, piece, drop_ragged);
         let text = String::from_utf8_lossy(text);
@@ -141,31 +147,11 @@ impl Random {
 
 /// A well-formed text; some rows have a field too many or too few.
 fn well_formed(random: &mut Random, ragged: bool) -> String {
+    #[rustfmt::skip]
     const FIELDS: [&str; 24] = [
-        "",
-        "",
-        "a",
-        "1",
-        "12",
-        "NA",
-        "NaN",
-        "nan",
-        "N",
-        "NAN",
-        "-1.#IND",
-        "1.5",
-        " ",
-        "\"\"",
-        "\"NA\"",
-        "\"x,y\"",
-        "\"a\r\nb\"",
-        "\"\n\"",
-        "\"\"\"\"",
-        "\"say \"\"NA\"\"\"",
-        "ünï",
-        "\"null\"",
-        "\0",
-        "some longer text that goes over the end of a block of 64 bytes",
+        "", "", "a", "1", "12", "NA", "NaN", "nan", "N", "NAN", "-1.#IND", "1.5", " ", "\"\"",
+        "\"NA\"", "\"x,y\"", "\"a\r\nb\"", "\"\n\"", "\"\"\"\"", "\"say \"\"NA\"\"\"", "ünï",
+        "\"null\"", "\0", "some longer text that goes over the end of a block of 64 bytes",
     ];
     let columns = 1 + random.below(6);
     let rows = random.below(12);
@@ -258,7 +244,7 @@ fn read_as_table(text: &str, columns: usize) -> DataFrame {
         table = Some(fields.table(records, &names, &vec![Type::Text; columns])?);
         Ok(())
     });
-    let reader = Reader::open(text.as_bytes(), b',', PIECE).expect(text);
+    let reader = Reader::open(pieces(text.as_bytes(), text.len()), b',').expect(text);
     filter_into(reader, true, &mut sink).expect(text);
     sink.finish().expect(text);
     table.expect("there is a last portion")
@@ -373,6 +359,13 @@ fn a_long_record_is_taken_back_when_it_goes() {
         let expected = if stays { text.as_str() } else { "a,b\n1,2\n" };
         assert!(kept == expected.as_bytes(), "{end:?}");
     }
+}
+
+#[test]
+fn a_header_may_be_longer_than_a_piece() {
+    let text = format!("a,{}\n1,2\n", "x".repeat(3 * ROOM));
+    let (kept, _) = outcome(text.as_bytes(), false).expect("it is well-formed");
+    assert_eq!(kept, text.as_bytes());
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! The input as a stream of bytes, unpacked, and watched while it is read.
 
-use std::cell::RefCell;
 use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Read, Seek};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Result, ensure};
 use flate2::read::MultiGzDecoder;
@@ -20,7 +19,7 @@ const COMPRESSED: usize = 128 << 10;
 pub(crate) struct Input {
     file: File,
     before: Metadata,
-    progress: Rc<RefCell<Progress>>,
+    progress: Arc<Mutex<Progress>>,
 }
 
 impl Input {
@@ -30,7 +29,7 @@ impl Input {
         let before = file.metadata()?;
         ensure!(!before.is_dir(), "it is a folder, expected a file");
         let size = before.is_file().then_some(before.len());
-        let progress = Rc::new(RefCell::new(Progress::new(size)));
+        let progress = Arc::new(Mutex::new(Progress::new(size)));
         Ok(Self {
             file,
             before,
@@ -49,10 +48,10 @@ impl Input {
     }
 
     /// The text of a CSV file, from where the file was read to.
-    pub(crate) fn text(&self) -> Result<Box<dyn Read>> {
+    pub(crate) fn text(&self) -> Result<Box<dyn Read + Send>> {
         let mut raw = Counted {
             file: self.file.try_clone()?,
-            progress: Rc::clone(&self.progress),
+            progress: Arc::clone(&self.progress),
         };
         let mut start = Vec::new();
         raw.by_ref().take(6).read_to_end(&mut start)?;
@@ -63,7 +62,7 @@ impl Input {
         };
         let raw = io::Cursor::new(start).chain(raw);
         let buffered = |raw| BufReader::with_capacity(COMPRESSED, raw);
-        let mut text: Box<dyn Read> = match packed {
+        let mut text: Box<dyn Read + Send> = match packed {
             Packed::No => Box::new(raw),
             Packed::Gzip => Box::new(MultiGzDecoder::new(buffered(raw))),
             Packed::Zstd => Box::new(zstd::Decoder::with_buffer(buffered(raw))?),
@@ -77,7 +76,7 @@ impl Input {
     /// Goes back to the start, to read everything again.
     pub(crate) fn rewind(&self) -> Result<()> {
         self.at_start()?;
-        self.progress.borrow_mut().restart();
+        lock(&self.progress).restart();
         Ok(())
     }
 
@@ -90,12 +89,12 @@ impl Input {
 
     /// Whether somebody sees how far the reading is.
     pub(crate) fn is_watched(&self) -> bool {
-        self.progress.borrow().is_shown()
+        lock(&self.progress).is_shown()
     }
 
     /// Learns that so many of all rows were read, wherever in the file they are.
     pub(crate) fn reach(&self, rows: u64, all: u64) {
-        let mut progress = self.progress.borrow_mut();
+        let mut progress = lock(&self.progress);
         let bytes =
             u128::from(self.before.len()) * u128::from(rows) / u128::from(all.max(rows).max(1));
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
@@ -105,7 +104,7 @@ impl Input {
 
     /// The bytes read of the file, after making sure that it is still what it was.
     pub(crate) fn finish(&self) -> Result<u64> {
-        let mut progress = self.progress.borrow_mut();
+        let mut progress = lock(&self.progress);
         progress.finish();
         let after = self.file.metadata()?;
         let state = |of: &Metadata| (of.len(), of.mtime(), of.mtime_nsec());
@@ -118,6 +117,11 @@ impl Input {
     }
 }
 
+/// What was counted stands, even if a thread that counted panicked.
+fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 enum Packed {
     No,
     Gzip,
@@ -127,13 +131,13 @@ enum Packed {
 /// A file that tells how far it has been read.
 struct Counted {
     file: File,
-    progress: Rc<RefCell<Progress>>,
+    progress: Arc<Mutex<Progress>>,
 }
 
 impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(buffer)?;
-        self.progress.borrow_mut().advance(read as u64);
+        lock(&self.progress).advance(read as u64);
         Ok(read)
     }
 }

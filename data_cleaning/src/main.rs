@@ -12,6 +12,7 @@ mod format;
 mod input;
 mod null_values;
 mod progress;
+mod read_ahead;
 mod report;
 mod rules;
 mod summary;

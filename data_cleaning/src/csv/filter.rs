@@ -1,6 +1,7 @@
-//! The way of the bytes: read in large pieces, scanned, and handed on where they stay.
+//! The way of the bytes: they come in large pieces, are scanned, and handed on where they stay.
 
-use std::io::{ErrorKind, Read};
+use std::io;
+use std::mem;
 
 use anyhow::Result;
 
@@ -11,9 +12,13 @@ use crate::csv::classify::{Classifier, Work, with_fastest};
 use crate::csv::header::Header;
 use crate::csv::scan::{Cut, Judge, Scanner};
 
-/// The bytes read at once. Larger ones do not stay in the processor's cache between the read, the
-/// scan and the write.
-pub(crate) const PIECE: usize = 256 << 10;
+/// The bytes at the start of each piece that are free, for what is left of the piece before.
+pub(crate) const ROOM: usize = 1 << 10;
+
+/// Gives the next piece of a file, after [`ROOM`] bytes; one without any bytes is the end of the file.
+///
+/// It takes a piece that was used, to be filled again.
+pub(crate) type Next = Box<dyn FnMut(Vec<u8>) -> io::Result<Vec<u8>>>;
 
 /// What takes the records that stay, byte by byte as they are in the file.
 pub(crate) trait Sink {
@@ -31,28 +36,28 @@ pub(crate) trait Sink {
 }
 
 /// A CSV file whose header has been read.
-pub(crate) struct Reader<R> {
-    input: Input<R>,
-    piece: usize,
+pub(crate) struct Reader {
+    input: Input,
     pub(crate) header: Header,
 }
 
-impl<R: Read> Reader<R> {
-    pub(crate) fn open(input: R, delimiter: u8, piece: usize) -> Result<Self> {
-        let mut input = Input::new(input);
+impl Reader {
+    pub(crate) fn open(next: Next, delimiter: u8) -> Result<Self> {
+        let mut input = Input::new(next);
         let header = loop {
-            if let Some(header) = Header::read(input.bytes(), delimiter, input.ended)? {
+            let bytes = input.bytes();
+            if let Some(header) = Header::read(bytes, delimiter, input.ended)? {
                 break header;
             }
             // Twice as much each time: the header is looked through anew.
-            input.read(piece.max(input.bytes().len()))?;
+            let more = 2 * bytes.len();
+            input.read()?;
+            while input.bytes().len() < more && !input.ended {
+                input.read()?;
+            }
         };
-        input.consume(header.end);
-        Ok(Self {
-            input,
-            piece,
-            header,
-        })
+        input.start += header.end;
+        Ok(Self { input, header })
     }
 
     /// Gives the records that stay to `sink`, without the header.
@@ -86,59 +91,49 @@ impl<R: Read> Reader<R> {
                 return Ok(counts);
             }
             record = copy.record;
-            self.input.consume(distance(offset, end));
-            self.input.read(self.piece).map_err(Failure::Input)?;
+            self.input.start += distance(offset, end);
+            self.input.read().map_err(Failure::Input)?;
         }
     }
 }
 
 /// The bytes of a file from some place on.
-struct Input<R> {
-    source: R,
-    buffer: Vec<u8>,
-    /// What is in the buffer and not yet consumed.
+struct Input {
+    next: Next,
+    piece: Vec<u8>,
+    /// Where in the piece the bytes begin that are still to be looked at.
     start: usize,
-    end: usize,
     /// Whether there are no more bytes to read.
     ended: bool,
 }
 
-impl<R: Read> Input<R> {
-    fn new(source: R) -> Self {
+impl Input {
+    fn new(next: Next) -> Self {
         Self {
-            source,
-            buffer: Vec::new(),
+            next,
+            piece: Vec::new(),
             start: 0,
-            end: 0,
             ended: false,
         }
     }
 
     fn bytes(&self) -> &[u8] {
-        &self.buffer[self.start..self.end]
+        &self.piece[self.start..]
     }
 
-    fn consume(&mut self, size: usize) {
-        self.start += size;
-    }
-
-    /// Reads up to `size` bytes more.
-    fn read(&mut self, size: usize) -> Result<()> {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
-        let needed = self.end + size;
-        if self.buffer.len() < needed {
-            self.buffer.resize(needed, 0);
+    /// Reads the next piece and puts what is left of the last one before it.
+    fn read(&mut self) -> Result<()> {
+        let left = self.bytes().to_vec();
+        self.piece = (self.next)(mem::take(&mut self.piece))?;
+        self.ended = self.piece.len() == ROOM;
+        if let Some(start) = ROOM.checked_sub(left.len()) {
+            self.piece[start..ROOM].copy_from_slice(&left);
+            self.start = start;
+        } else {
+            // A long header, or a long null value.
+            self.piece.splice(..ROOM, left);
+            self.start = 0;
         }
-        let read = loop {
-            match self.source.read(&mut self.buffer[self.end..needed]) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => (),
-                result => break result?,
-            }
-        };
-        self.end += read;
-        self.ended = read == 0;
         Ok(())
     }
 }

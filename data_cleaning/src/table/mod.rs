@@ -74,7 +74,7 @@ pub(crate) fn from_csv(
     })
 }
 
-fn open(arguments: &Arguments, input: &Input) -> Result<CsvInput<Utf8<Box<dyn Read>>>, Failure> {
+fn open(arguments: &Arguments, input: &Input) -> Result<CsvInput, Failure> {
     let text = input.text().map_err(Failure::Input)?;
     CsvInput::open(arguments, Utf8::new(text)).map_err(Failure::Input)
 }
