@@ -216,6 +216,25 @@ fn every_try_has_a_run_and_every_end_its_status() {
 }
 
 #[test]
+fn how_a_step_ended_counts_whatever_its_client_said_before() {
+    let folder = pipeline(&[("early", "command: python3 end.py; exit 3")]);
+    folder.file(
+        "early/end.py",
+        "import os, sqlite3\n\
+         path = os.environ['MLFLOW_TRACKING_URI'].removeprefix('sqlite:///')\n\
+         database = sqlite3.connect(path)\n\
+         ended = \"UPDATE runs SET status = 'FINISHED', end_time = 1 WHERE run_uuid = ?\"\n\
+         assert database.execute(ended, [os.environ['MLFLOW_RUN_ID']]).rowcount == 1\n\
+         database.commit()\n",
+    );
+    folder.orchestrator(&[]).run().ends(1);
+    let step = &recorded(&folder)[1];
+    assert_eq!(step.status, "FAILED");
+    assert!(step.end > Some(1));
+    assert_eq!(step.tag("pipeline.exit_code"), Some("3"));
+}
+
+#[test]
 fn a_signal_ends_the_runs_as_killed() {
     // While a step runs, and while nothing does.
     let waiting = "name: demo\nenv_manager: local\nsteps:\n  a: {retries: 1, retry_delay: 1h}\n";

@@ -339,6 +339,7 @@ fn mlflow_server_has_the_runs_and_shows_them() {
     let started = outage
         .orchestrator(&["--tracking-uri", &uri])
         .env("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+        .env("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
         .start();
     let reached = |step: &str| {
         wait_until(&format!("step {step} runs"), || {
@@ -411,6 +412,47 @@ fn screenshot(folder: &Folder, name: &str, url: &str) {
         "{}",
         picture.display()
     );
+}
+
+#[test]
+#[ignore = "needs MLflow"]
+fn a_server_may_leave_artifacts_to_its_clients() {
+    let folder = Folder::new();
+    folder.file(
+        "MLproject",
+        "name: demo\nenv_manager: local\nsteps:\n  python:\n",
+    );
+    folder.step("python", "command: echo told; python3 log.py");
+    // Its client ends the run well before the step fails.
+    folder.file(
+        "python/log.py",
+        "import sys, mlflow\n\
+         with mlflow.start_run():\n    mlflow.log_metric('loss', 0.5)\n    mlflow.log_text('a', 'a.txt')\n\
+         sys.exit(3)\n",
+    );
+    let artifacts = folder.path().join("of the server");
+    let root = format!("file://{}", artifacts.display()).replace(' ', "%20");
+    let options = ["--no-serve-artifacts", "--default-artifact-root", &root];
+    let server = Server::start(&folder, &options, None);
+    folder
+        .orchestrator(&["--tracking-uri", &server.url()])
+        .run()
+        .ends(1);
+    let runs = read_back(&folder, &server.url(), "", true);
+    let step = named(&runs, "python");
+    assert_eq!(step["status"], "FAILED", "{step:#}");
+    assert_eq!(step["tags"]["pipeline.exit_code"], "3");
+    assert_eq!(step["metrics"]["loss"], 0.5);
+    assert_eq!(step["artifacts"]["a.txt"], "a");
+    let log = step["artifacts"]["python.log"].as_str().unwrap();
+    assert!(log.starts_with("told\n"), "{log}");
+    let id = step["id"].as_str().unwrap();
+    assert!(
+        artifacts
+            .join(format!("0/{id}/artifacts/python.log"))
+            .exists()
+    );
+    assert!(!folder.exists("mlruns/0"));
 }
 
 #[test]

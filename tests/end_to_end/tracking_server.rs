@@ -188,6 +188,7 @@ fn with_server<'a>(folder: &'a Folder, url: &str, arguments: &[&'a str]) -> Run<
     folder
         .orchestrator(&arguments)
         .env("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+        .env("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
 }
 
 #[test]
@@ -428,6 +429,11 @@ fn the_variables_of_mlflows_client_count() {
             "MLFLOW_HTTP_REQUEST_TIMEOUT",
             "soon",
             "the value of MLFLOW_HTTP_REQUEST_TIMEOUT should be a number",
+        ),
+        (
+            "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER",
+            "-1",
+            "the value of MLFLOW_HTTP_REQUEST_BACKOFF_JITTER should be a number",
         ),
         (
             "MLFLOW_TRACKING_INSECURE_TLS",

@@ -1,6 +1,7 @@
 //! One request to a tracking server, and another one when it fails: authentication, TLS and retries
 //! by the variables of MLflow's own client. Errors of a server are told apart here.
 
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -50,6 +51,8 @@ struct Retries {
     /// Whether a variable says so.
     is_asked_for: bool,
     factor: f64,
+    /// The most seconds by chance that a pause is longer.
+    jitter: f64,
     respects_server: bool,
 }
 
@@ -92,6 +95,7 @@ impl Http {
                 count,
                 is_asked_for: variable("MLFLOW_HTTP_REQUEST_MAX_RETRIES").is_some(),
                 factor: number("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", 2.0)?,
+                jitter: number("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", 1.0)?,
                 respects_server: variable("MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER").is_none()
                     || switch("MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER")?,
             },
@@ -199,12 +203,14 @@ impl Http {
         unreachable!("the loop above returns")
     }
 
-    /// urllib3's pauses: none at first, then the factor doubled with each try.
+    /// urllib3's pauses: none at first, then the factor doubled with each try, and some more by
+    /// chance, so that many clients of a server that broke do not come back all at once.
     fn pause(&self, count: u32) -> Duration {
         if count == 0 {
             return Duration::ZERO;
         }
-        let seconds = self.retries.factor * f64::from(1_u32 << count.min(16));
+        let Retries { factor, jitter, .. } = self.retries;
+        let seconds = factor * f64::from(1_u32 << count.min(16)) + jitter * chance();
         Duration::try_from_secs_f64(seconds).map_or(LONGEST_PAUSE, |pause| pause.min(LONGEST_PAUSE))
     }
 }
@@ -223,6 +229,13 @@ impl Failure {
     pub(super) fn is(&self, code: &str) -> bool {
         matches!(&self.error, StoreError::Refused(message) if message.starts_with(code))
     }
+}
+
+/// A number from 0 to 1.
+fn chance() -> f64 {
+    // Each of these states has random keys of its own.
+    let [first, second, ..] = RandomState::new().hash_one(()).to_ne_bytes();
+    f64::from(u16::from_ne_bytes([first, second])) / f64::from(u16::MAX)
 }
 
 fn client(timeout: Duration) -> Result<Client, TrackingError> {

@@ -38,6 +38,8 @@ pub(super) enum Record {
         run: String,
         file: PathBuf,
     },
+    /// The last word on a run. How a step ended counts, also when its own MLflow client has said
+    /// something else before: a run whose client ended it well may fail afterwards.
     End {
         run: String,
         status: Status,

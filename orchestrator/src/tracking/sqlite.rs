@@ -254,8 +254,8 @@ impl Sqlite {
                     // Written where it belongs, or as near as we can.
                     Record::Log { .. } => {}
                     Record::End { run, status, end } => {
-                        // A step may have ended its own run; MLflow leaves that as it is.
-                        let sql = "UPDATE runs SET status = ?1, end_time = ?2 WHERE run_uuid = ?3 AND status IN ('RUNNING', 'SCHEDULED')";
+                        let sql =
+                            "UPDATE runs SET status = ?1, end_time = ?2 WHERE run_uuid = ?3";
                         transaction.execute(sql, (status.name(), to_sql(*end), run))?;
                     }
                 }
