@@ -9,10 +9,10 @@ use crate::counts::Counts;
 use crate::csv::Failure;
 use crate::csv::filter::{Reader, Sink};
 use crate::csv::scan::Judge;
+use crate::csv::units::USUAL;
 use crate::format::{Format, check_output};
 use crate::input::Input;
 use crate::null_values::NullValues;
-use crate::read_ahead::read_ahead;
 use crate::rules::Verdict;
 use crate::table::{from_csv, from_table};
 use crate::target::Target;
@@ -105,7 +105,7 @@ pub(crate) struct CsvInput {
 
 impl CsvInput {
     pub(crate) fn open(arguments: &Arguments, text: impl Read + Send + 'static) -> Result<Self> {
-        let reader = Reader::open(read_ahead(text), arguments.delimiter)?;
+        let reader = Reader::open(text, arguments.delimiter, USUAL)?;
         let names = reader.header.labels();
         let verdict = arguments.rules().resolve(&names)?;
         Ok(Self {
@@ -120,7 +120,7 @@ impl CsvInput {
         self,
         arguments: &Arguments,
         nulls: &NullValues,
-        sink: &mut impl Sink,
+        sink: &mut (impl Sink + Send),
     ) -> Result<Counts, Failure> {
         let judge = Judge {
             delimiter: arguments.delimiter,

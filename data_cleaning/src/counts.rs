@@ -30,6 +30,19 @@ impl Counts {
         }
     }
 
+    /// Adds the figures of other rows of the same file.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.kept += other.kept;
+        self.ragged += other.ragged;
+        for (nulls, others) in self.columns.iter_mut().zip(&other.columns) {
+            nulls.empty += others.empty;
+            for (marker, count) in others.marked.iter().enumerate().skip(1) {
+                nulls.add_many(marker, *count);
+            }
+        }
+    }
+
     pub(crate) fn dropped(&self) -> u64 {
         self.rows - self.kept
     }
@@ -38,14 +51,18 @@ impl Counts {
 impl ColumnNulls {
     /// Counts a null whose value is the one of this number; 0 is the empty one.
     pub(crate) fn add(&mut self, marker: usize) {
+        self.add_many(marker, 1);
+    }
+
+    fn add_many(&mut self, marker: usize, nulls: u64) {
         if marker == 0 {
-            self.empty += 1;
+            self.empty += nulls;
             return;
         }
         if self.marked.len() <= marker {
             self.marked.resize(marker + 1, 0);
         }
-        self.marked[marker] += 1;
+        self.marked[marker] += nulls;
     }
 
     /// Forgets a null that was counted.
@@ -72,6 +89,21 @@ impl ColumnNulls {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn figures_of_parts_are_those_of_the_whole() {
+        let counts = |rows, nulls: &[(usize, usize)]| {
+            let mut counts = Counts::new(2);
+            (counts.rows, counts.kept, counts.ragged) = (rows, rows / 2, rows / 4);
+            for (column, marker) in nulls {
+                counts.columns[*column].add(*marker);
+            }
+            counts
+        };
+        let mut sum = counts(4, &[(0, 0), (1, 1)]);
+        sum.add(&counts(8, &[(0, 0), (0, 3), (1, 1)]));
+        assert_eq!(sum, counts(12, &[(0, 0), (0, 0), (0, 3), (1, 1), (1, 1)]));
+    }
 
     #[test]
     fn nulls_are_counted_by_marker() {

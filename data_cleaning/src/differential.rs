@@ -1,9 +1,10 @@
 //! The byte route against two others that know nothing of it: polars, and the parser of the `csv`
 //! crate. The tables that are made of its records have to hold the same.
 //!
-//! Texts are drawn at random from pieces that make trouble, with a fixed seed, and read in pieces
+//! Texts are drawn at random from pieces that make trouble, with a fixed seed, and read in units
 //! of several sizes, so that every place in them comes to lie at a boundary.
 
+use std::io::Cursor;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -13,7 +14,7 @@ use polars::prelude::{
 
 use crate::counts::Counts;
 use crate::csv::Failure;
-use crate::csv::filter::{Next, ROOM, Reader, Sink};
+use crate::csv::filter::{Reader, Sink};
 use crate::csv::scan::Judge;
 use crate::null_values::NullValues;
 use crate::rules::{Required, Rules};
@@ -21,51 +22,29 @@ use crate::table::columns::Fields;
 use crate::table::records::Records;
 use crate::table::types::Type;
 
-/// The sizes of the pieces that are read at once.
-const PIECES: [usize; 4] = [1, 7, 64, 97];
+/// The sizes of the units that are read at once.
+const UNITS: [usize; 4] = [1, 7, 64, 97];
 
 /// What came out: the header and the rows that stay, or the message.
 type Outcome = Result<(Vec<u8>, Counts), String>;
 
-impl Sink for Vec<u8> {
-    fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn position(&self) -> u64 {
-        self.len() as u64
-    }
-
-    fn rewind(&mut self, position: u64) -> Result<()> {
-        self.truncate(usize::try_from(position)?);
-        Ok(())
-    }
-
-    fn settle(&mut self, _: u64) -> Result<()> {
-        Ok(())
-    }
+fn open(text: &[u8], unit: usize) -> Result<Reader> {
+    Reader::open(Cursor::new(text.to_vec()), b',', unit.max(1))
 }
 
-/// The text in pieces of this size.
-fn pieces(text: &[u8], size: usize) -> Next {
-    let mut rest = text.to_vec();
-    Box::new(move |_| {
-        let mut piece = vec![0; ROOM];
-        piece.extend(rest.drain(..size.min(rest.len())));
-        Ok(piece)
-    })
-}
-
-fn filter(text: &[u8], piece: usize, drop_ragged: bool) -> Outcome {
-    let reader = Reader::open(pieces(text, piece), b',').map_err(|error| error.to_string())?;
+fn filter(text: &[u8], unit: usize, drop_ragged: bool) -> Outcome {
+    let reader = open(text, unit).map_err(|error| error.to_string())?;
     let mut kept = Vec::new();
     reader.header.write(&mut kept).expect("memory takes it");
     let counts = filter_into(reader, drop_ragged, &mut kept)?;
     Ok((kept, counts))
 }
 
-fn filter_into(reader: Reader, drop_ragged: bool, sink: &mut impl Sink) -> Result<Counts, String> {
+fn filter_into(
+    reader: Reader,
+    drop_ragged: bool,
+    sink: &mut (impl Sink + Send),
+) -> Result<Counts, String> {
     let nulls = NullValues::pandas();
     let rules = Rules {
         columns: None,
@@ -87,10 +66,10 @@ fn filter_into(reader: Reader, drop_ragged: bool, sink: &mut impl Sink) -> Resul
 #[track_caller]
 fn outcome(text: &[u8], drop_ragged: bool) -> Outcome {
     let expected = filter(text, text.len(), drop_ragged);
-    for piece in PIECES {
-        let found = filter(text, piece, drop_ragged);
+    for unit in UNITS {
+        let found = filter(text, unit, drop_ragged);
         let text = String::from_utf8_lossy(text);
-        assert_eq!(found, expected, "{piece} bytes at a time: {text:?}");
+        assert_eq!(found, expected, "{unit} bytes at a time: {text:?}");
     }
     expected
 }
@@ -244,7 +223,7 @@ fn read_as_table(text: &str, columns: usize) -> DataFrame {
         table = Some(fields.table(records, &names, &vec![Type::Text; columns])?);
         Ok(())
     });
-    let reader = Reader::open(pieces(text.as_bytes(), text.len()), b',').expect(text);
+    let reader = open(text.as_bytes(), text.len()).expect(text);
     filter_into(reader, true, &mut sink).expect(text);
     sink.finish().expect(text);
     table.expect("there is a last portion")
@@ -362,8 +341,8 @@ fn a_long_record_is_taken_back_when_it_goes() {
 }
 
 #[test]
-fn a_header_may_be_longer_than_a_piece() {
-    let text = format!("a,{}\n1,2\n", "x".repeat(3 * ROOM));
+fn a_header_may_be_longer_than_a_unit() {
+    let text = format!("a,{}\n1,2\n", "x".repeat(3_000));
     let (kept, _) = outcome(text.as_bytes(), false).expect("it is well-formed");
     assert_eq!(kept, text.as_bytes());
 }

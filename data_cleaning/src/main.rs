@@ -12,7 +12,6 @@ mod format;
 mod input;
 mod null_values;
 mod progress;
-mod read_ahead;
 mod report;
 mod rules;
 mod summary;

@@ -1,6 +1,7 @@
 //! CSV as bytes: which records go is decided without taking the others apart.
 //!
-//! `filter` is the way from the input to the sink; it knows nothing of files. `scan` finds the
+//! `filter` is the way from the input to the sink; it knows nothing of files. `units` reads the
+//! input in pieces that several threads can work on, `scan` finds the
 //! records and their nulls in the masks that `classify` makes of the bytes; `header` reads the
 //! first record, and `field` the few fields that could be null values. `split` takes records apart
 //! for formats other than CSV.
@@ -13,6 +14,7 @@ pub(crate) mod header;
 pub(crate) mod malformed;
 pub(crate) mod scan;
 pub(crate) mod split;
+pub(crate) mod units;
 
 use anyhow::Error;
 

@@ -20,6 +20,7 @@ pub(crate) const BLOCK: usize = 64;
 const LAST_BIT: u64 = 1 << 63;
 
 /// How the records of a file are judged.
+#[derive(Clone, Copy)]
 pub(crate) struct Judge<'a> {
     pub(crate) delimiter: u8,
     pub(crate) nulls: &'a NullValues,
@@ -97,24 +98,19 @@ struct Block {
 }
 
 impl<'a> Scanner<'a> {
-    /// Starts with the first record after the header, which is at `offset` and after so many lines.
-    pub(crate) fn new(judge: Judge<'a>, columns: usize, offset: u64, lines: u64) -> Self {
+    pub(crate) fn new(judge: Judge<'a>, columns: usize) -> Self {
         let counts = Counts::new(columns);
         let found = Vec::new();
         Self {
             judge,
             tally: Tally { counts, found },
-            state: State {
-                offset,
-                lines,
-                inside: 0,
-                field_start: 1,
-                after_quote: 0,
-                after_return: 0,
-                quoted: (0, 0, 0),
-                record: Record::new(offset, lines + 1),
-            },
+            state: State::new(0, 0),
         }
+    }
+
+    /// Goes on with the record at `offset`, which is after so many line feeds.
+    pub(crate) fn begin(&mut self, offset: u64, lines: u64) {
+        self.state = State::new(offset, lines);
     }
 
     /// How many bytes after a block have to be known, as long as the file goes on.
@@ -125,6 +121,11 @@ impl<'a> Scanner<'a> {
     /// Where the next block begins, in bytes from the start of the file.
     pub(crate) fn offset(&self) -> u64 {
         self.state.offset
+    }
+
+    /// The line feeds before the next block.
+    pub(crate) fn lines(&self) -> u64 {
+        self.state.lines
     }
 
     /// Where the record begins that the next block continues or begins.
@@ -359,8 +360,8 @@ impl<'a> Scanner<'a> {
         Failure::Input(anyhow!("line {line}: {what}"))
     }
 
-    /// The figures, after the last byte of the file was [scanned](Self::scan).
-    pub(crate) fn finish(mut self, cut: &mut impl Cut) -> Result<Counts, Failure> {
+    /// Ends the last record, after the last byte of it, or of the file, was [scanned](Self::scan).
+    pub(crate) fn end(&mut self, cut: &mut impl Cut) -> Result<(), Failure> {
         let state = self.state;
         if state.inside != 0 {
             let (begun, line_feed, lines) = state.quoted;
@@ -382,7 +383,12 @@ impl<'a> Scanner<'a> {
             record.fields += 1;
             self.end_record(&record, false, state.offset, cut)?;
         }
-        Ok(self.tally.counts)
+        Ok(())
+    }
+
+    /// The figures of all records.
+    pub(crate) fn into_counts(self) -> Counts {
+        self.tally.counts
     }
 }
 
@@ -397,6 +403,22 @@ impl Tally {
             }
         }
         self.counts.ragged += u64::from(ragged);
+    }
+}
+
+impl State {
+    /// Before the record at `offset`, which is after so many line feeds.
+    fn new(offset: u64, lines: u64) -> Self {
+        Self {
+            offset,
+            lines,
+            inside: 0,
+            field_start: 1,
+            after_quote: 0,
+            after_return: 0,
+            quoted: (0, 0, 0),
+            record: Record::new(offset, lines + 1),
+        }
     }
 }
 
