@@ -38,7 +38,7 @@ impl Counts {
         for (nulls, others) in self.columns.iter_mut().zip(&other.columns) {
             nulls.empty += others.empty;
             for (marker, count) in others.marked.iter().enumerate().skip(1) {
-                nulls.add_many(marker, *count);
+                nulls.add_marked(marker, *count);
             }
         }
     }
@@ -50,15 +50,17 @@ impl Counts {
 
 impl ColumnNulls {
     /// Counts a null whose value is the one of this number; 0 is the empty one.
+    #[inline(always)]
     pub(crate) fn add(&mut self, marker: usize) {
-        self.add_many(marker, 1);
+        match marker {
+            0 => self.empty += 1,
+            _ => self.add_marked(marker, 1),
+        }
     }
 
-    fn add_many(&mut self, marker: usize, nulls: u64) {
-        if marker == 0 {
-            self.empty += nulls;
-            return;
-        }
+    /// Not a part of the loop that counts empty fields, which are the most.
+    #[inline(never)]
+    fn add_marked(&mut self, marker: usize, nulls: u64) {
         if self.marked.len() <= marker {
             self.marked.resize(marker + 1, 0);
         }

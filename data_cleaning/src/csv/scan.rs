@@ -86,6 +86,7 @@ struct Record {
 }
 
 /// What is known of 64 bytes.
+#[derive(Clone, Copy)]
 struct Block {
     line_feed: u64,
     /// Delimiters and line ends.
@@ -203,9 +204,9 @@ impl<'a> Scanner<'a> {
         };
 
         if misplaced & up_to_bit(size - 1) != 0 {
-            return Err(self.malformed(*state, &block, &masks, misplaced, bytes, cut));
+            return Err(self.malformed(*state, block, masks, misplaced, bytes, cut));
         }
-        self.records(state, &block, &masks, !0, bytes, cut)?;
+        self.records(state, block, masks, !0, bytes, cut)?;
         if opening & starts != 0 {
             state.quoted = (opening & starts, masks.line_feed, state.lines);
         }
@@ -224,8 +225,8 @@ impl<'a> Scanner<'a> {
     fn records(
         &mut self,
         state: &mut State,
-        block: &Block,
-        masks: &Masks,
+        block: Block,
+        masks: Masks,
         mut range: u64,
         bytes: &[u8],
         cut: &mut impl Cut,
@@ -261,7 +262,7 @@ impl<'a> Scanner<'a> {
     /// All records of the block at once: a loop for each of them would be one more that the
     /// processor cannot foresee the length of.
     #[inline(always)]
-    fn nulls(&mut self, state: &State, block: &Block, range: u64, bytes: &[u8]) -> u64 {
+    fn nulls(&mut self, state: &State, block: Block, range: u64, bytes: &[u8]) -> u64 {
         let mut looked_at = (block.empty | block.candidates) & range;
         let mut nulls = 0;
         while looked_at != 0 {
@@ -338,8 +339,8 @@ impl<'a> Scanner<'a> {
     fn malformed(
         &mut self,
         mut state: State,
-        block: &Block,
-        masks: &Masks,
+        block: Block,
+        masks: Masks,
         misplaced: u64,
         bytes: &[u8],
         cut: &mut impl Cut,
