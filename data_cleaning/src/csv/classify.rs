@@ -1,7 +1,7 @@
 //! Which of 64 bytes are of which class, by the widest instructions that the processor has.
 //!
-//! The only file with `unsafe`: the instructions of AVX2 and NEON may be used only where they are
-//! there, and their loads take pointers.
+//! The only file with `unsafe`: the instructions of AVX2, AVX-512 and NEON may be used only where
+//! they are there, and their loads take pointers.
 
 use crate::csv::classes::Classes;
 
@@ -33,6 +33,10 @@ pub(crate) trait Work {
 
 /// Does the work with the fastest classifier for this processor.
 pub(crate) fn with_fastest<W: Work>(classes: &Classes, work: W) -> W::Output {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(classifier) = x86::Avx512::detect(classes) {
+        return classifier.run(work);
+    }
     #[cfg(target_arch = "x86_64")]
     if let Some(classifier) = x86::Avx2::detect(classes) {
         return classifier.run(work);
@@ -95,24 +99,40 @@ impl Classifier for Portable {
 #[cfg(target_arch = "x86_64")]
 #[expect(
     unsafe_code,
-    reason = "AVX2 instructions, which are there only on some processors, and loads by pointer"
+    reason = "AVX2 and AVX-512, which are there only on some processors, and loads by pointer"
 )]
 mod x86 {
     use std::arch::x86_64::{
         __m256i, _mm_loadu_si128, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8,
         _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8, _mm256_setzero_si256,
-        _mm256_shuffle_epi8, _mm256_srli_epi16,
+        _mm256_shuffle_epi8, _mm256_srli_epi16, _mm512_and_si512, _mm512_broadcast_i32x4,
+        _mm512_cmpeq_epi8_mask, _mm512_loadu_si512, _mm512_set1_epi8, _mm512_shuffle_epi8,
+        _mm512_srli_epi16, _mm512_test_epi8_mask,
     };
 
     use super::{Classes, Classifier, Masks, Work};
     use crate::csv::classes::{FIRST, SECOND};
 
-    /// Exists only on a processor with AVX2 and the bit instructions of its time.
-    pub(super) struct Avx2 {
+    /// What is looked for.
+    struct Tables {
         delimiter: u8,
         low: [u8; 16],
         high: [u8; 16],
     }
+
+    impl Tables {
+        fn new(classes: &Classes) -> Self {
+            let (low, high) = classes.nibbles();
+            Self {
+                delimiter: classes.delimiter,
+                low,
+                high,
+            }
+        }
+    }
+
+    /// Exists only on a processor with AVX2 and the bit instructions of its time.
+    pub(super) struct Avx2(Tables);
 
     impl Avx2 {
         pub(super) fn detect(classes: &Classes) -> Option<Self> {
@@ -121,22 +141,17 @@ mod x86 {
                 && is_x86_feature_detected!("bmi2")
                 && is_x86_feature_detected!("lzcnt")
                 && is_x86_feature_detected!("popcnt");
-            let (low, high) = classes.nibbles();
-            there.then_some(Self {
-                delimiter: classes.delimiter,
-                low,
-                high,
-            })
+            there.then(|| Self(Tables::new(classes)))
         }
 
         pub(super) fn run<W: Work>(&self, work: W) -> W::Output {
             // SAFETY: `detect` is the only way to a value of this type, and found the features.
-            unsafe { run(self, work) }
+            unsafe { run_avx2(self, work) }
         }
     }
 
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn run<W: Work>(classifier: &Avx2, work: W) -> W::Output {
+    fn run_avx2<W: Work>(classifier: &Avx2, work: W) -> W::Output {
         work.run(classifier)
     }
 
@@ -144,13 +159,13 @@ mod x86 {
         #[inline(always)]
         fn classify(&self, block: &[u8; 64]) -> Masks {
             // SAFETY: `detect` is the only way to a value of this type, and found the features.
-            unsafe { classify(self, block) }
+            unsafe { classify_avx2(&self.0, block) }
         }
     }
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn classify(classifier: &Avx2, block: &[u8; 64]) -> Masks {
+    fn classify_avx2(tables: &Tables, block: &[u8; 64]) -> Masks {
         let (head, tail) = block.split_at(32);
         // SAFETY: both halves are 32 bytes long, and the loads need no alignment.
         let halves = unsafe {
@@ -162,15 +177,15 @@ mod x86 {
         // SAFETY: both tables are 16 bytes long, and the loads need no alignment.
         let (low, high) = unsafe {
             (
-                _mm_loadu_si128(classifier.low.as_ptr().cast()),
-                _mm_loadu_si128(classifier.high.as_ptr().cast()),
+                _mm_loadu_si128(tables.low.as_ptr().cast()),
+                _mm_loadu_si128(tables.high.as_ptr().cast()),
             )
         };
         let low = _mm256_broadcastsi128_si256(low);
         let high = _mm256_broadcastsi128_si256(high);
         let sets = halves.map(|half| sets(half, low, high));
         Masks {
-            delimiter: equal(halves, classifier.delimiter),
+            delimiter: equal(halves, tables.delimiter),
             line_feed: equal(halves, b'\n'),
             carriage_return: equal(halves, b'\r'),
             quote: equal(halves, b'"'),
@@ -211,6 +226,65 @@ mod x86 {
     fn gather(halves: [__m256i; 2]) -> u64 {
         let [head, tail] = halves.map(|half| _mm256_movemask_epi8(half).cast_unsigned());
         u64::from(head) | u64::from(tail) << 32
+    }
+
+    /// Exists only on a processor with the instructions of AVX-512 for bytes, besides those above.
+    pub(super) struct Avx512(Tables);
+
+    impl Avx512 {
+        pub(super) fn detect(classes: &Classes) -> Option<Self> {
+            let there = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
+            let Avx2(tables) = Avx2::detect(classes)?;
+            there.then_some(Self(tables))
+        }
+
+        pub(super) fn run<W: Work>(&self, work: W) -> W::Output {
+            // SAFETY: `detect` is the only way to a value of this type, and found the features.
+            unsafe { run_avx512(self, work) }
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,bmi1,bmi2,lzcnt,popcnt")]
+    fn run_avx512<W: Work>(classifier: &Avx512, work: W) -> W::Output {
+        work.run(classifier)
+    }
+
+    impl Classifier for Avx512 {
+        #[inline(always)]
+        fn classify(&self, block: &[u8; 64]) -> Masks {
+            // SAFETY: `detect` is the only way to a value of this type, and found the features.
+            unsafe { classify_avx512(&self.0, block) }
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn classify_avx512(tables: &Tables, block: &[u8; 64]) -> Masks {
+        // SAFETY: the block is 64 bytes long and both tables 16, and the loads need no alignment.
+        let (bytes, low, high) = unsafe {
+            (
+                _mm512_loadu_si512(block.as_ptr().cast()),
+                _mm_loadu_si128(tables.low.as_ptr().cast()),
+                _mm_loadu_si128(tables.high.as_ptr().cast()),
+            )
+        };
+        let nibble = _mm512_set1_epi8(0x0f);
+        let lower = _mm512_and_si512(bytes, nibble);
+        let upper = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), nibble);
+        let sets = _mm512_and_si512(
+            _mm512_shuffle_epi8(_mm512_broadcast_i32x4(low), lower),
+            _mm512_shuffle_epi8(_mm512_broadcast_i32x4(high), upper),
+        );
+        let equal = |byte: u8| _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(byte.cast_signed()));
+        let any = |groups: u8| _mm512_test_epi8_mask(sets, _mm512_set1_epi8(groups.cast_signed()));
+        Masks {
+            delimiter: equal(tables.delimiter),
+            line_feed: equal(b'\n'),
+            carriage_return: equal(b'\r'),
+            quote: equal(b'"'),
+            first: any(FIRST),
+            second: any(SECOND),
+        }
     }
 }
 
@@ -355,6 +429,11 @@ mod tests {
                         block[63 - place] = b'"';
                         let classes = &classes;
                         with_fastest(classes, Check { classes, block });
+                        // Which is not the fastest everywhere.
+                        #[cfg(target_arch = "x86_64")]
+                        if let Some(avx2) = x86::Avx2::detect(classes) {
+                            avx2.run(Check { classes, block });
+                        }
                     }
                 }
             }
