@@ -56,7 +56,7 @@ impl Unit {
 }
 
 impl Units {
-    /// Units of about `usual` bytes.
+    /// Units of about `usual` bytes, at least one.
     pub(crate) fn new(text: impl Read + Send + 'static, usual: usize) -> Self {
         Self {
             text: Box::new(text),
