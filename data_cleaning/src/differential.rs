@@ -14,7 +14,8 @@ use polars::prelude::{
 
 use crate::counts::Counts;
 use crate::csv::Failure;
-use crate::csv::filter::{Reader, Sink};
+use crate::csv::copy::Sink;
+use crate::csv::filter::Reader;
 use crate::csv::scan::Judge;
 use crate::null_values::NullValues;
 use crate::rules::{Required, Rules};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use tempfile::{Builder, NamedTempFile};
 
-use crate::csv::filter::Sink;
+use crate::csv::copy::Sink;
 
 /// The bytes that are collected before they are written. Longer pieces are written at once.
 const BUFFER: usize = 256 << 10;

@@ -4,7 +4,7 @@ use std::mem;
 
 use anyhow::Result;
 
-use crate::csv::filter::Sink;
+use crate::csv::copy::Sink;
 
 /// The bytes of text in a portion, unless a single record has more.
 const PORTION: usize = 8 << 20;
