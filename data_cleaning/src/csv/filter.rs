@@ -136,7 +136,7 @@ impl<S: Sink + Send> Filter<'_, S> {
     /// Filters units until there are no more, and gives the figures of those that hold whole records.
     fn run(&self) -> Counts {
         let mut scanner = Scanner::new(self.judge, self.columns);
-        // The others wait for the turn of a unit that is never handed on.
+        // After a panic its unit is never handed on, and the others would wait for their turn for ever.
         let work = AssertUnwindSafe(|| self.filter_units(&mut scanner));
         if let Err(panic) = catch_unwind(work) {
             lock(&self.output).stopped.get_or_insert(Stop::Panic(panic));
@@ -145,6 +145,8 @@ impl<S: Sink + Send> Filter<'_, S> {
         scanner.into_counts()
     }
 
+    /// Takes one unit after the other: reads it, scans it beside the other threads, and hands on what
+    /// stays when it is its turn.
     fn filter_units(&self, scanner: &mut Scanner) {
         let (mut unit, mut kept) = (Unit::default(), Vec::new());
         loop {
@@ -220,6 +222,7 @@ enum Stays {
 }
 
 impl<S: Sink> Output<'_, S> {
+    /// Hands on what stays of the unit whose turn it is.
     fn take(
         &mut self,
         unit: &Unit,

@@ -23,16 +23,18 @@ pub(crate) struct Units {
     filled: usize,
     /// How many of them were looked through. There is no end of a record in these.
     seen: usize,
+    /// Whether these end within quotes.
+    inside: bool,
     /// How many bytes to read the next time, and at most.
     size: usize,
     most: usize,
-    /// Whether these end within quotes.
-    inside: bool,
     /// Where the bytes begin, from the start of the file.
     offset: u64,
     /// Whether the unit before has ended within a record.
     within: bool,
+    /// Whether the file has no more bytes.
     ended: bool,
+    /// How many units have been given away.
     given: u64,
 }
 
@@ -63,9 +65,9 @@ impl Units {
             bytes: Vec::new(),
             filled: 0,
             seen: 0,
+            inside: false,
             size: FIRST.min(usual),
             most: usual,
-            inside: false,
             offset: 0,
             within: false,
             ended: false,

@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_location_is_local_the_servers_or_elsewhere() {
-        let parse = |uri| Location::parse(uri, Path::new("/root"));
+        let parse = |uri| Location::parse(uri, Path::new("/pipeline"));
         let server = |authority: Option<&str>, path: &str| {
             Location::Server(ServerPath {
                 authority: authority.map(str::to_owned),
@@ -67,7 +67,7 @@ mod tests {
         assert_eq!(parse("/a/0/r"), Location::Local("/a/0/r".into()));
         assert_eq!(
             parse("./mlruns/0"),
-            Location::Local("/root/mlruns/0".into())
+            Location::Local("/pipeline/mlruns/0".into())
         );
         assert_eq!(parse("/a:b/0"), Location::Local("/a:b/0".into()));
         assert_eq!(parse("file:///a%20b"), Location::Local("/a b".into()));
