@@ -20,6 +20,8 @@ mod command;
 mod environment_error;
 #[path = "../../orchestrator/src/error.rs"]
 mod error;
+#[path = "../../orchestrator/src/file.rs"]
+mod file;
 #[path = "../../orchestrator/src/environment/manager.rs"]
 mod manager;
 #[path = "../../orchestrator/src/project/mod.rs"]

@@ -18,6 +18,7 @@ use serde_yaml::Value;
 
 use crate::environment::Manager;
 use crate::error::{Place, ProjectError};
+use crate::file;
 use node::{Entry, Node};
 use python_text::python_str;
 
@@ -186,7 +187,8 @@ impl Project {
 }
 
 fn read_text(path: &Path) -> Result<String, ProjectError> {
-    let bytes = std::fs::read(path).map_err(|source| ProjectError::Read {
+    let limit = yaml::MAX_BYTES as u64;
+    let bytes = file::read_regular(path, limit).map_err(|source| ProjectError::Read {
         path: path.to_owned(),
         source,
     })?;

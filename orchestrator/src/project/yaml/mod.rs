@@ -26,7 +26,7 @@ use self::graph::Graph;
 use self::source::{check_characters, check_directives};
 
 /// The longest text that is read at all, in bytes.
-const MAX_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BYTES: usize = 1 << 20;
 /// How deep lists and mappings may nest, aliases and merge keys expanded.
 const MAX_DEPTH: usize = 100;
 /// How many keys, values and items a document may have, aliases and merge keys expanded.
