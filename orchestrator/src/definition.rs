@@ -11,8 +11,10 @@ use std::sync::Arc;
 
 use crate::cli::{ParameterOption, Steps};
 use crate::error::{Problem, ProblemKind, ProjectError};
+use crate::printable::{flowed, one_line};
 use crate::project::{EntryPoint, Parameter, Project, StepEntry, absolute};
-use crate::source;
+use crate::redact::shown_value;
+use crate::source::{self, Access};
 
 /// The entry point by which a project is run when nothing else is said, as in MLflow.
 pub(crate) const MAIN: &str = "main";
@@ -44,8 +46,13 @@ pub(crate) struct Step {
 impl Pipeline {
     /// Reads the root MLproject in `root` (absolute) and finds the steps.
     ///
-    /// Those that are `requested` are found by path, too, and fetched if they are elsewhere.
-    pub(crate) fn load(root: &Path, requested: Option<&Steps>) -> Result<Pipeline, ProjectError> {
+    /// Those that are `requested` are found by path, too, and fetched if they are elsewhere and `access`
+    /// allows it.
+    pub(crate) fn load(
+        root: &Path,
+        requested: Option<&Steps>,
+        access: Access,
+    ) -> Result<Pipeline, ProjectError> {
         let mut project =
             Project::load(root)?.ok_or_else(|| ProjectError::Missing(root.to_owned()))?;
         let entries = project.steps.take();
@@ -69,7 +76,9 @@ impl Pipeline {
             } else {
                 names.contains(&entry.name)
             };
-            let step = pipeline.defined(entry, is_wanted);
+            // Only steps that are to run are fetched.
+            let access = if is_wanted { access } else { Access::Look };
+            let step = pipeline.defined(entry, access);
             pipeline.steps.push(step);
         }
         for name in folders(root).iter().chain(names) {
@@ -97,6 +106,19 @@ impl Pipeline {
 
     pub(crate) fn step_names(&self) -> Vec<String> {
         self.steps.iter().map(|step| step.name.clone()).collect()
+    }
+
+    /// The names of all entry points of all steps, once each.
+    pub(crate) fn entry_point_names(&self) -> Vec<String> {
+        let projects = self
+            .steps
+            .iter()
+            .filter_map(|step| step.project.as_ref().ok());
+        let entry_points = projects.flat_map(|project| &project.entry_points);
+        let mut names: Vec<String> = entry_points.map(|it| it.name.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// The pipeline's own parameters: those of its `main`.
@@ -209,17 +231,14 @@ impl Pipeline {
     }
 
     /// A step of the section `steps:`.
-    fn defined(&self, entry: StepEntry, is_wanted: bool) -> Step {
+    fn defined(&self, entry: StepEntry, access: Access) -> Step {
         let elsewhere = entry
             .project
             .as_deref()
             .or(entry.version.as_ref().map(|_| entry.name.as_str()));
         let project = match elsewhere {
-            Some(uri) if source::is_remote(uri) && !is_wanted => {
-                Err(Arc::new(ProjectError::NotFetched(uri.to_owned())))
-            }
             Some(uri) => self
-                .load_from(uri, entry.version.as_deref())
+                .load_from(uri, entry.version.as_deref(), access)
                 .map_err(Arc::new),
             None => match self.folder(&entry.name) {
                 Some(step) => step.project,
@@ -240,8 +259,13 @@ impl Pipeline {
     }
 
     /// A folder without an MLproject is a project too: MLflow runs scripts in it by their file name.
-    fn load_from(&self, uri: &str, version: Option<&str>) -> Result<Rc<Project>, ProjectError> {
-        let folder = source::folder(uri, version, self.root())?;
+    fn load_from(
+        &self,
+        uri: &str,
+        version: Option<&str>,
+        access: Access,
+    ) -> Result<Rc<Project>, ProjectError> {
+        let folder = source::folder(uri, version, self.root(), access)?;
         let project = Project::load(&folder)?;
         Ok(Rc::new(project.unwrap_or_else(|| Project::empty(&folder))))
     }
@@ -307,9 +331,12 @@ fn folders(root: &Path) -> Vec<String> {
 }
 
 fn help(parameter: &Parameter) -> String {
-    let description = parameter.description.clone().unwrap_or_default();
+    let description = flowed(parameter.description.as_deref().unwrap_or_default());
     match &parameter.default {
-        Some(default) => format!("{description} [default: {default}]"),
+        Some(default) => {
+            let default = shown_value(&parameter.name, default);
+            format!("{description} [default: {}]", one_line(&default))
+        }
         None => description,
     }
 }

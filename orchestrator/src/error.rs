@@ -13,6 +13,8 @@ use crate::command::TemplateError;
 use crate::download::DownloadError;
 use crate::environment::{self, EnvironmentError, MakeError};
 use crate::lock::LockError;
+use crate::printable::printable;
+use crate::redact::shown_value;
 use crate::source::SourceError;
 use crate::tracking::TrackingError;
 
@@ -188,9 +190,6 @@ pub(crate) enum ProjectError {
     },
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// Only steps that are to run are fetched over a network.
-    #[error("not fetched: `{0}`")]
-    NotFetched(String),
     #[error("{place}: a project can have one environment, but this one names {}", names(.keys))]
     Environments {
         place: Place,
@@ -245,22 +244,28 @@ pub(crate) enum ProblemKind {
     MissingParameter { name: String, step: String },
     #[error("unknown parameter `{name}`: neither the pipeline nor a step declares it")]
     UnknownParameter { name: String, known: Vec<String> },
-    #[error("parameter `{name}` is of type {kind}, but its value is `{value}`")]
+    #[error(
+        "parameter `{name}` is of type {kind}, but its value is `{}`",
+        shown_value(name, value)
+    )]
     NotANumber {
         name: String,
         kind: &'static str,
         value: String,
     },
     #[error(
-        "parameter `{name}` should be a URI such as https://host/file, but its value is `{value}`"
+        "parameter `{name}` should be a URI such as https://host/file, but its value is `{}`",
+        shown_value(name, value)
     )]
     NotAUri { name: String, value: String },
     #[error(
-        "parameter `{name}` should name a file or folder that exists, but there is no `{value}`"
+        "parameter `{name}` should name a file or folder that exists, but there is no `{}`",
+        shown_value(name, value)
     )]
     NoSuchPath { name: String, value: String },
     #[error(
-        "parameter `{name}` is a path, but its value is `{value}`; only local, http and https paths can be had"
+        "parameter `{name}` is a path, but its value is `{}`; only local, http and https paths are supported",
+        shown_value(name, value)
     )]
     RemotePath { name: String, value: String },
     #[error("`{key}` names `{name}`, which is not a parameter of entry point `{entry_point}`")]
@@ -548,6 +553,14 @@ fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
+/// Adds a line. What follows a newline in its content is indented, so that nobody takes it for a line
+/// of ours.
 fn line(text: &mut String, content: fmt::Arguments<'_>) {
-    writeln!(text, "{content}").expect("writing to a String cannot fail");
+    let content = content.to_string();
+    let content = printable(content.trim_end_matches('\n'));
+    let indent = content.len() - content.trim_start_matches(' ').len() + 4;
+    for (number, part) in content.split('\n').enumerate() {
+        let indent = if number == 0 { 0 } else { indent };
+        writeln!(text, "{:indent$}{part}", "").expect("writing to a String cannot fail");
+    }
 }

@@ -1,5 +1,6 @@
 //! `--list`: the steps of a pipeline and what they take.
 
+use std::borrow::Cow;
 use std::io;
 
 use serde::Serialize;
@@ -10,7 +11,9 @@ use crate::definition::{Pipeline, Step};
 use crate::environment::Manager;
 use crate::error::{Error, ProjectError};
 use crate::plan;
+use crate::printable::{flowed, json, one_line};
 use crate::project::Parameter;
+use crate::redact::shown_value;
 
 #[derive(Serialize)]
 struct Listed<'a> {
@@ -30,7 +33,7 @@ struct Listed<'a> {
 struct ListedParameter<'a> {
     name: &'a str,
     r#type: &'a str,
-    default: Option<&'a str>,
+    default: Option<Cow<'a, str>>,
     description: Option<&'a str>,
 }
 
@@ -40,7 +43,7 @@ pub(crate) fn text(pipeline: &Pipeline, request: &Request) -> Result<String, Err
     let listed: Vec<Listed> = steps.map(|step| list(pipeline, request, step)).collect();
     match request.format {
         Format::Text => Ok(plain_text(&listed)),
-        Format::Json => Ok(serde_json::to_string(&listed).map_err(io::Error::from)? + "\n"),
+        Format::Json => Ok(json(&serde_json::to_string(&listed).map_err(io::Error::from)?) + "\n"),
     }
 }
 
@@ -60,17 +63,29 @@ fn list<'a>(pipeline: &Pipeline, request: &'a Request, step: &'a Step) -> Listed
         environment: project
             .ok()
             .map(|project| plan::manager(pipeline, request, step, project)),
-        error: project
-            .err()
-            .map(|error: &std::sync::Arc<ProjectError>| error.to_string()),
+        error: project.err().map(|error| with_causes(error.as_ref())),
     }
+}
+
+/// An error and what caused it, in one line.
+fn with_causes(error: &ProjectError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.extend([": ", &error.to_string()]);
+        cause = error.source();
+    }
+    text
 }
 
 fn parameter(parameter: &Parameter) -> ListedParameter<'_> {
     ListedParameter {
         name: &parameter.name,
         r#type: &parameter.kind,
-        default: parameter.default.as_deref(),
+        default: parameter
+            .default
+            .as_deref()
+            .map(|default| shown_value(&parameter.name, default)),
         description: parameter.description.as_deref(),
     }
 }
@@ -85,11 +100,11 @@ fn plain_text(listed: &[Listed]) -> String {
         };
         lines.push(format!(
             "{}{}{optional}",
-            step.name,
+            one_line(step.name),
             after(": ", step.description)
         ));
         if let Some(error) = &step.error {
-            lines.push(format!("    {error}"));
+            lines.push(format!("    {}", one_line(error)));
             continue;
         }
         let environment = step
@@ -98,7 +113,7 @@ fn plain_text(listed: &[Listed]) -> String {
             .unwrap_or_default();
         lines.push(format!(
             "    entry point {}, environment {environment}",
-            step.entry_point
+            one_line(step.entry_point)
         ));
         lines.extend(step.parameters.iter().map(parameter_line));
     }
@@ -107,18 +122,22 @@ fn plain_text(listed: &[Listed]) -> String {
 }
 
 fn parameter_line(parameter: &ListedParameter) -> String {
-    let default = match parameter.default {
+    let default = match &parameter.default {
         None => "required".to_owned(),
-        Some(default) => format!("default: {}", command::quote(default)),
+        Some(default) => {
+            let default = command::quote(default);
+            format!("default: {}", one_line(&default))
+        }
     };
     let description = after("  ", parameter.description);
     format!(
         "    --{} ({}, {default}){description}",
-        parameter.name, parameter.r#type
+        one_line(parameter.name),
+        one_line(parameter.r#type)
     )
 }
 
 fn after(separator: &str, text: Option<&str>) -> String {
-    text.map(|text| format!("{separator}{text}"))
+    text.map(|text| format!("{separator}{}", flowed(text)))
         .unwrap_or_default()
 }

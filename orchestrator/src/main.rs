@@ -9,6 +9,7 @@ mod environment;
 mod error;
 mod file;
 mod fold;
+mod git;
 mod list;
 mod lock;
 mod log;
@@ -16,6 +17,7 @@ mod notice;
 mod parameters;
 mod pipeline;
 mod plan;
+mod printable;
 mod process;
 mod project;
 mod redact;
@@ -32,6 +34,7 @@ use std::time::Duration;
 
 use elsewhere::Elsewhere;
 use error::Error;
+use printable::printable;
 use redact::redact;
 
 fn main() -> ExitCode {
@@ -43,7 +46,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Error::Usage(error)) => {
             // clap also speaks through this for `--help` and `--version`, which go to stdout and succeed.
-            let text = redact(&error.render().to_string());
+            let text = redact(&printable(&error.render().to_string()));
             // A reader that has gone away (`orchestrator --help | head -1`) is no failure of ours.
             let _ = if error.use_stderr() {
                 io::stderr().write_all(text.as_bytes())

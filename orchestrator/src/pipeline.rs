@@ -5,39 +5,41 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use crate::cli::{self, Action, Format, Request};
+use crate::cli::{self, Action, Early, Format, Request};
 use crate::definition::Pipeline;
-use crate::download;
+use crate::download::{self, DownloadError, Limits};
 use crate::environment::{self, EnvironmentError, InUse, Making, Wrapped};
 use crate::error::{Cause, Error, Failure, Problem, ProblemKind, seconds, shown};
 use crate::list;
 use crate::lock::{Lock, LockError};
 use crate::log;
-use crate::notice::say;
+use crate::notice::{report, say};
 use crate::plan::{self, Plan, PlannedStep};
+use crate::printable::{self, printable};
 use crate::process::{self, Interruption, Job};
 use crate::project::absolute;
 use crate::redact::redact;
+use crate::source::Access;
 use crate::tracking::{self, StepRun, Tracker};
+use serde::Serialize;
 
 /// Does what the command line asks for.
 pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
     let caller = std::env::current_dir()?;
-    if let Some(request) = cli::without_pipeline(arguments) {
-        return environments(&request, &caller);
+    if let Some(words) = cli::completed_words(arguments) {
+        return complete(words, &caller);
     }
-    let (pipeline, request) = load(arguments, &caller)?;
+    let early = cli::early(arguments).map_err(Error::usage)?;
+    if early.needs_no_pipeline() {
+        return without_pipeline(&cli::parse(arguments, &[]).map_err(Error::usage)?, &caller);
+    }
+    let (pipeline, request) = load(arguments, &early, &caller)?;
     let plan = || plan::make(&pipeline, &request, &caller).map_err(Error::Plan);
     let place = (pipeline.name.as_str(), pipeline.root(), &*caller);
     match &request.action {
-        Action::Completions(shell) => print(&cli::completions(
-            *shell,
-            &pipeline.options(),
-            pipeline.step_names(),
-        )),
         Action::List => print(&list::text(&pipeline, &request)?),
         Action::Check => plan().map(|_| ()),
-        Action::DryRun => print(&text(&plan()?, request.format)?),
+        Action::DryRun => print_plan(&plan()?, request.format),
         // The plan of one who waits is made of what the run before leaves behind.
         Action::Run if request.wait => {
             let lock = wait_for(pipeline.root())?;
@@ -65,11 +67,37 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
             let sent = tracking::resend(&request.tracking, pipeline.root(), &caller)?;
             print(&sent)
         }
-        Action::EnvList | Action::EnvPrune(_) => environments(&request, &caller),
+        Action::EnvList | Action::EnvPrune(_) | Action::Completions(_) => {
+            without_pipeline(&request, &caller)
+        }
     }
 }
 
-/// Lists or removes environments, which needs no pipeline.
+/// Does what needs no pipeline.
+fn without_pipeline(request: &Request, caller: &Path) -> Result<(), Error> {
+    match request.action {
+        Action::Completions(shell) => print(cli::script(shell)),
+        _ => environments(request, caller),
+    }
+}
+
+/// Answers the shell's question how a word may go on. Where there is no answer it says nothing.
+fn complete(words: &[OsString], caller: &Path) -> Result<(), Error> {
+    let program = OsString::from("orchestrator");
+    let typed: Vec<OsString> = std::iter::once(program)
+        .chain(words.iter().cloned())
+        .collect();
+    let folder = cli::early(&typed).map_or_else(|_| ".".into(), |early| early.request.directory);
+    let pipeline = Pipeline::load(&absolute(caller, folder), None, Access::Look).ok();
+    let of_pipeline = pipeline.as_ref();
+    let options = of_pipeline.map(Pipeline::options).unwrap_or_default();
+    let steps = of_pipeline.map(Pipeline::step_names).unwrap_or_default();
+    let entry_points = of_pipeline.map(Pipeline::entry_point_names);
+    let found = cli::candidates(words, &options, &steps, &entry_points.unwrap_or_default());
+    print(&lines(&found))
+}
+
+/// Lists or removes environments.
 fn environments(request: &Request, caller: &Path) -> Result<(), Error> {
     let Some(store) = plan::settings(request, caller).store else {
         let kind = ProblemKind::Environment(EnvironmentError::NoStore);
@@ -86,7 +114,7 @@ fn environments(request: &Request, caller: &Path) -> Result<(), Error> {
     let listed = environment::list(&store);
     match request.format {
         Format::Text => print(&lines(&listed)),
-        Format::Json => print(&(serde_json::to_string(&listed).map_err(io::Error::from)? + "\n")),
+        Format::Json => print_json(&listed),
     }
 }
 
@@ -95,15 +123,21 @@ fn lines(items: &[impl ToString]) -> String {
 }
 
 /// Reads the projects and then the command line, whose options they declare.
-fn load(arguments: &[OsString], caller: &Path) -> Result<(Pipeline, Request), Error> {
-    let preview = cli::preview(arguments);
-    let pipeline = Pipeline::load(
-        &absolute(caller, &preview.directory),
-        preview.steps.as_ref(),
-    );
+fn load(
+    arguments: &[OsString],
+    early: &Early,
+    caller: &Path,
+) -> Result<(Pipeline, Request), Error> {
+    let access = if early.may_fetch {
+        Access::Fetch
+    } else {
+        Access::Look
+    };
+    let root = absolute(caller, &early.request.directory);
+    let pipeline = Pipeline::load(&root, early.request.steps.as_ref(), access);
     let options = pipeline.as_ref().map(Pipeline::options).unwrap_or_default();
     match (cli::parse(arguments, &options), pipeline) {
-        // Help and version are to be had everywhere, also where there is no pipeline.
+        // Help and version are printed everywhere, also where there is no pipeline.
         (Err(error), Ok(_)) => Err(Error::usage(error)),
         (Err(error), Err(_)) if !error.use_stderr() => Err(Error::usage(error)),
         (_, Err(error)) => Err(error.into()),
@@ -111,16 +145,22 @@ fn load(arguments: &[OsString], caller: &Path) -> Result<(Pipeline, Request), Er
     }
 }
 
-/// The plan in the form that was asked for.
-fn text(plan: &Plan, format: Format) -> Result<String, Error> {
+/// Prints the plan in the form that was asked for.
+fn print_plan(plan: &Plan, format: Format) -> Result<(), Error> {
     match format {
-        Format::Text => Ok(plan.to_string()),
-        Format::Json => Ok(serde_json::to_string(plan).map_err(io::Error::from)? + "\n"),
+        Format::Text => print(&plan.to_string()),
+        Format::Json => print_json(plan),
     }
 }
 
 fn print(text: &str) -> Result<(), Error> {
-    print_bytes(redact(text).as_bytes())
+    print_bytes(printable(&redact(text)).as_bytes())
+}
+
+/// Prints a value as one line of JSON.
+fn print_json(value: &impl Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string(value).map_err(io::Error::from)?;
+    print_bytes((printable::json(&redact(&text)) + "\n").as_bytes())
 }
 
 fn print_bytes(bytes: &[u8]) -> Result<(), Error> {
@@ -220,7 +260,7 @@ impl Run<'_> {
                     seconds(step_start.elapsed())
                 )),
                 Err(error) if self.may_go_on(step, &error) => {
-                    say(error.report().trim_end());
+                    report(&error.report());
                     failed.push(step);
                 }
                 Err(error) => return Err(error),
@@ -308,7 +348,7 @@ impl Run<'_> {
             (None, _, Err(source)) => {
                 return Err(Error::Start {
                     step: step.name.clone(),
-                    command: step.command.clone(),
+                    command: step.shown_command.clone(),
                     cwd: step.cwd.clone(),
                     source,
                 });
@@ -319,7 +359,7 @@ impl Run<'_> {
         };
         Err(Error::Failed(Box::new(Failure {
             step: step.name.clone(),
-            command: step.command.clone(),
+            command: step.shown_command.clone(),
             cause,
             duration: start.elapsed(),
             last_lines: log::tail(log).unwrap_or_default(),
@@ -339,9 +379,9 @@ fn fetch(step: &PlannedStep) -> Result<(), Error> {
             source,
         };
         if let Some(folder) = target.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| failed(error.into()))?;
+            std::fs::create_dir_all(folder).map_err(|error| failed(DownloadError::Write(error)))?;
         }
-        download::to_file(uri, target).map_err(failed)?;
+        download::to_file(uri, target, Limits::NONE).map_err(failed)?;
     }
     Ok(())
 }

@@ -13,7 +13,9 @@ use crate::definition::{MAIN, Pipeline, Step};
 use crate::environment::{Environment, Manager, Settings, Store};
 use crate::error::{Place, Problem, ProblemKind, ProjectError};
 use crate::parameters::{self, Resolved, Sources};
+use crate::printable::one_line;
 use crate::project::{EntryPoint, EnvironmentFile, Parameter, Project, absolute};
+use crate::redact::{is_secret_parameter, shown_value};
 use crate::tracking;
 
 /// What will run, in order. What `--dry-run` prints is the value that is executed.
@@ -37,8 +39,12 @@ pub(crate) struct PlannedStep {
     pub(crate) entry_point: String,
     pub(crate) cwd: PathBuf,
     /// The text for `bash -c`, before any environment is wrapped around it.
+    #[serde(skip)]
     pub(crate) command: String,
-    /// The values as they are, without shell quotes.
+    /// The command for people: with secrets hidden.
+    #[serde(rename = "command")]
+    pub(crate) shown_command: String,
+    /// The values as they are, without shell quotes; people see them without secrets.
     #[serde(serialize_with = "as_map")]
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) environment: Environment,
@@ -90,7 +96,10 @@ fn as_map<S: Serializer>(
     parameters: &[(String, String)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(parameters.iter().map(|(name, value)| (name, value)))
+    let shown = parameters
+        .iter()
+        .map(|(name, value)| (name, shown_value(name, value)));
+    serializer.collect_map(shown)
 }
 
 /// Plans every step that is asked for, or tells everything that is wrong with them, step by step.
@@ -271,6 +280,7 @@ impl Context<'_> {
             entry_point: entry_point.name.clone(),
             cwd: project.folder.clone(),
             command: command.unwrap_or_default(),
+            shown_command: render(entry_point, &without_secrets(&resolved)).unwrap_or_default(),
             outputs: files(&entry_point.outputs, &resolved)
                 .map(|(name, path)| (name.to_owned(), path.to_owned()))
                 .collect(),
@@ -539,6 +549,19 @@ fn with_absolute_files(resolved: Vec<Resolved>) -> Vec<Resolved> {
     resolved.into_iter().map(absolute).collect()
 }
 
+/// The values as people may read them.
+fn without_secrets(resolved: &[Resolved]) -> Vec<Resolved> {
+    let shown = |value: &Resolved| Resolved {
+        value: if is_secret_parameter(&value.name) {
+            shown_value(&value.name, &value.value).into_owned()
+        } else {
+            value.value.clone()
+        },
+        ..value.clone()
+    };
+    resolved.iter().map(shown).collect()
+}
+
 /// What the parameters name besides the outputs.
 fn other_files(entry_point: &EntryPoint, resolved: &[Resolved]) -> Vec<PathBuf> {
     let others = resolved
@@ -594,32 +617,34 @@ fn overlap(left: &Path, right: &Path) -> bool {
 /// The plan for people.
 impl std::fmt::Display for Plan {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(
-            formatter,
-            "pipeline {} in {}",
-            self.pipeline,
-            self.root.display()
-        )?;
+        let path = |path: &Path| one_line(&path.display().to_string()).into_owned();
+        let (name, root) = (one_line(&self.pipeline), path(&self.root));
+        writeln!(formatter, "pipeline {name} in {root}")?;
         for (position, step) in self.steps.iter().enumerate() {
             writeln!(
                 formatter,
                 "\n{}. {} ({} in {})",
                 position + 1,
-                step.name,
-                step.entry_point,
-                step.cwd.display()
+                one_line(&step.name),
+                one_line(&step.entry_point),
+                path(&step.cwd)
             )?;
             for (name, value) in &step.parameters {
-                writeln!(formatter, "   {name} = {value}")?;
+                let value = shown_value(name, value);
+                writeln!(formatter, "   {} = {}", one_line(name), one_line(&value))?;
             }
             write!(formatter, "   environment: {}", step.environment.manager)?;
             if let Some(file) = &step.environment.file {
-                write!(formatter, " ({})", file.display())?;
+                write!(formatter, " ({})", path(file))?;
             }
             if let Some(name) = &step.environment.name {
-                write!(formatter, ", {name}")?;
+                write!(formatter, ", {}", one_line(name))?;
             }
-            writeln!(formatter, "\n   command: {}", step.command)?;
+            let command = step
+                .shown_command
+                .trim_end()
+                .replace('\n', "\n            ");
+            writeln!(formatter, "\n   command: {command}")?;
         }
         Ok(())
     }

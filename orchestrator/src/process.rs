@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
+use crate::command::quote;
 use crate::environment::Wrapped;
+use crate::notice::while_waiting;
 use crate::supervisor::ROLE;
 use crate::system;
 
@@ -235,23 +237,124 @@ fn find_bash() -> io::Result<()> {
     system::find("bash").map(drop).ok_or_else(missing)
 }
 
-/// Runs a program to its end, without input, and keeps what it prints. It may not ask for a password.
+/// What a tool is asked.
+#[derive(Debug)]
+pub(crate) struct Question<'a> {
+    /// Looked for on PATH.
+    pub(crate) program: &'a str,
+    pub(crate) arguments: &'a [&'a OsStr],
+    pub(crate) folder: &'a Path,
+    /// Changes to the caller's variables; none stands for one to take out.
+    pub(crate) variables: &'a [(&'a str, Option<&'a str>)],
+    /// How long it may take.
+    pub(crate) limit: Duration,
+}
+
+/// How long a tool may take that has no reason to take long.
+const ANSWERING: Duration = Duration::from_mins(1);
+
+/// How long a tool has to end after it was asked to.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How much of an answer is read, in bytes.
+const LONGEST_ANSWER: u64 = 16 << 20;
+
+/// The largest file that a tool may write, in KiB; `ulimit` takes it.
+const LARGEST_FILE: u64 = 4 << 20;
+
+/// Asks a tool that needs no other process and no server, in a folder with nothing of the user's
+/// unless one is named.
 pub(crate) fn capture(
     program: &str,
     arguments: &[&OsStr],
     folder: Option<&Path>,
 ) -> io::Result<Output> {
-    let command = duct::cmd(program, arguments).env("GIT_TERMINAL_PROMPT", "0");
-    let command = match folder {
-        Some(folder) => command.dir(folder),
-        None => command,
+    ask_server(&Question {
+        program,
+        arguments,
+        folder: folder.unwrap_or(Path::new("/")),
+        variables: &[],
+        limit: ANSWERING,
+    })
+}
+
+/// Asks a tool that looks at files of this machine and starts no other program. It has no input.
+pub(crate) fn ask(question: &Question) -> io::Result<Output> {
+    let tool = duct::cmd(find_tool(question.program)?, question.arguments).dir(question.folder);
+    let variables = question.variables.iter();
+    let tool = variables.fold(tool, |tool, (name, value)| match value {
+        Some(value) => tool.env(name, value),
+        None => tool.env_remove(name),
+    });
+    answer(&tool, question)
+}
+
+/// Asks a tool that may start others and wait for a server. All of them end with it and with us, and
+/// none writes a file without end. It has no input.
+pub(crate) fn ask_server(question: &Question) -> io::Result<Output> {
+    let program = find_tool(question.program)?;
+    let words = std::iter::once(program.as_os_str()).chain(question.arguments.iter().copied());
+    let words: Option<Vec<String>> = words.map(|word| word.to_str().map(quote)).collect();
+    let words = words
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "an argument is not UTF-8"))?;
+    let line = format!("ulimit -S -f {LARGEST_FILE}; exec {}", words.join(" "));
+    let wrapped = Wrapped {
+        variables: question
+            .variables
+            .iter()
+            .map(|(name, value)| (name.into(), value.map(Into::into)))
+            .collect(),
+        ..Wrapped::plain(&line)
     };
-    command
+    let supervisor = supervised(&wrapped, question.folder, Path::new("/dev/null"), GRACE)?;
+    answer(&supervisor, question)
+}
+
+/// Waits for the answer of a tool; whoever waits long is told for what.
+fn answer(tool: &Expression, question: &Question) -> io::Result<Output> {
+    let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    let running = tool
         .stdin_null()
-        .stdout_capture()
-        .stderr_capture()
+        .stdout_file(stdout.try_clone()?)
+        .stderr_file(stderr.try_clone()?)
         .unchecked()
-        .run()
+        .start()?;
+    let name = question.program;
+    let text = format!("waiting for `{name}`");
+    let has_ended = while_waiting(&text, || {
+        running
+            .wait_timeout(question.limit)
+            .map(|ended| ended.is_some())
+    })?;
+    if !has_ended {
+        running.send_signal(SIGTERM)?;
+        if running.wait_timeout(2 * GRACE)?.is_none() {
+            running.kill()?;
+        }
+        let limit = humantime::format_duration(question.limit);
+        let text = format!("`{name}` did not answer within {limit}");
+        return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+    }
+    Ok(Output {
+        status: running.wait()?.status,
+        stdout: beginning(&mut stdout)?,
+        stderr: beginning(&mut stderr)?,
+    })
+}
+
+fn beginning(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.take(LONGEST_ANSWER).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn find_tool(program: &str) -> io::Result<PathBuf> {
+    let missing = || {
+        let text = format!("there is no `{program}` on PATH");
+        io::Error::new(io::ErrorKind::NotFound, text)
+    };
+    system::find(program).ok_or_else(missing)
 }
 
 /// Takes out what `cargo run` says of the orchestrator itself.

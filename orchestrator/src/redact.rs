@@ -1,5 +1,7 @@
 //! Takes credentials out of text that people will read. Pure.
 
+use std::borrow::Cow;
+
 /// What stands in the place of a secret.
 const HIDDEN: &str = "***";
 
@@ -14,6 +16,36 @@ const SECRET_NAMES: [&str; 8] = [
     "secret",
     "sig",
     "token",
+];
+
+/// Words that make a parameter a secret wherever they stand in its name.
+const SECRET_WORDS: [&str; 10] = [
+    "accesskey",
+    "apikey",
+    "credential",
+    "credentials",
+    "passphrase",
+    "passwd",
+    "password",
+    "pwd",
+    "secret",
+    "secrets",
+];
+
+/// Words that make a secret of a parameter whose name ends in `key` behind them.
+const SECRET_KEYS: [&str; 7] = [
+    "access",
+    "account",
+    "api",
+    "auth",
+    "encryption",
+    "private",
+    "signing",
+];
+
+/// Words before a final `token` that make it one of a text or a count.
+const PLAIN_TOKENS: [&str; 12] = [
+    "bos", "cls", "end", "eos", "mask", "max", "min", "pad", "per", "sep", "stop", "unk",
 ];
 
 /// What ends a URL within a text, a command line or JSON.
@@ -33,6 +65,50 @@ pub(crate) fn redact(text: &str) -> String {
         rest = &url[end..];
     }
     shown + rest
+}
+
+/// Whether the value of a parameter of this name is taken for a secret, by the words of the name:
+/// `api_key`, `dbPassword` and `HF_TOKEN` are, `primary_key`, `tokenizer` and `pad_token` are not.
+pub(crate) fn is_secret_parameter(name: &str) -> bool {
+    let words = words(name);
+    let is_word = |list: &[&str], word: &String| list.contains(&word.as_str());
+    if words.iter().any(|word| is_word(&SECRET_WORDS, word)) {
+        return true;
+    }
+    let Some((last, before)) = words.split_last() else {
+        return false;
+    };
+    match (last.as_str(), before.last()) {
+        ("token", Some(before)) => !is_word(&PLAIN_TOKENS, before),
+        ("key", Some(before)) => is_word(&SECRET_KEYS, before),
+        ("token" | "auth" | "pass", _) => true,
+        _ => false,
+    }
+}
+
+/// The value of a parameter as people may read it.
+pub(crate) fn shown_value<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
+    if is_secret_parameter(name) && !value.is_empty() {
+        return HIDDEN.into();
+    }
+    redact(value).into()
+}
+
+/// The words of a name, in lower case: `dbPassword`, `db_password` and `DB-PASSWORD` have the same.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_lower = false;
+    for character in name.chars() {
+        if !character.is_alphanumeric() || (character.is_uppercase() && was_lower) {
+            words.push(String::new());
+        }
+        was_lower = character.is_lowercase();
+        if let (true, Some(word)) = (character.is_alphanumeric(), words.last_mut()) {
+            word.extend(character.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 /// A URL without its user name and password; everything else as it is.
@@ -118,6 +194,51 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(redact(text), expected);
         }
+    }
+
+    #[test]
+    fn parameters_are_secret_by_the_words_of_their_names() {
+        for name in [
+            "password",
+            "db_password",
+            "dbPassword",
+            "DB-PASSWORD",
+            "api_key",
+            "apiKey",
+            "apikey",
+            "token",
+            "hf_token",
+            "aws_secret_access_key",
+            "client_secret",
+            "credentials",
+            "auth",
+            "db_pass",
+            "pwd",
+        ] {
+            assert!(is_secret_parameter(name), "{name}");
+            assert_eq!(shown_value(name, "x"), HIDDEN);
+        }
+        for name in [
+            "key",
+            "primary_key",
+            "sort_key",
+            "keyword",
+            "tokenizer",
+            "max_token",
+            "pad_token",
+            "n_tokens",
+            "author",
+            "design",
+            "passes",
+            "signal",
+            "monkey",
+            "",
+            "_",
+        ] {
+            assert!(!is_secret_parameter(name), "{name}");
+        }
+        assert_eq!(shown_value("url", "http://u:p@h/"), "http://***@h/");
+        assert_eq!(shown_value("token", ""), "");
     }
 
     #[test]

@@ -246,25 +246,3 @@ fn names_may_hold_anything_that_a_key_can() {
         .run()
         .succeeds("y --k l $x\n");
 }
-
-#[test]
-fn completions_know_options_and_steps() {
-    let folder = Folder::new();
-    folder.file("MLproject", "env_manager: local");
-    folder.step("some_step", "parameters: {some_parameter: int}\ncommand: x");
-    for shell in ["bash", "zsh", "fish"] {
-        let script = folder.orchestrator(&["--completions", shell]).run();
-        script.ends(0);
-        let script = script.stdout();
-        for word in ["some_step", "all", "some_parameter", "dry-run"] {
-            assert!(script.contains(word), "{word} is not completed in {shell}");
-        }
-    }
-    // bash takes the script, and completes the name of the step.
-    let script = "source <(orchestrator --completions bash); COMP_WORDS=(orchestrator --steps so); COMP_CWORD=2; \
-                  _orchestrator orchestrator so --steps; echo \"${COMPREPLY[@]}\"";
-    folder
-        .program_in_path("bash", &["-c", script])
-        .run()
-        .succeeds("some_step\n");
-}

@@ -6,6 +6,7 @@
 )]
 
 mod bad_input;
+mod completion;
 mod corpus;
 mod definitions;
 mod docker;
@@ -14,6 +15,7 @@ mod harness;
 mod interruption;
 mod keep_going;
 mod lock;
+mod looking;
 mod mlflow;
 mod output;
 mod patience;
@@ -23,6 +25,7 @@ mod readme;
 mod redaction;
 mod reliability;
 mod running;
+mod source_trust;
 mod sources;
 mod titanic;
 mod tracking;

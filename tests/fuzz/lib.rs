@@ -24,8 +24,12 @@ mod error;
 mod file;
 #[path = "../../orchestrator/src/environment/manager.rs"]
 mod manager;
+#[path = "../../orchestrator/src/printable.rs"]
+mod printable;
 #[path = "../../orchestrator/src/project/mod.rs"]
 mod project;
+#[path = "../../orchestrator/src/redact.rs"]
+mod redact;
 
 use std::path::Path;
 

@@ -1,11 +1,10 @@
 //! What is known of a run before it starts: whose it is, and which source it runs.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::record::Pairs;
 use super::settings::variable;
-use crate::process;
+use crate::git::ask_tree;
 use crate::redact::{redact, without_credentials};
 
 /// The user's name as Python's `getpass.getuser` finds it, which MLflow uses.
@@ -114,10 +113,7 @@ impl Tree {
 }
 
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
-    let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
-    let output = process::capture("git", &arguments, Some(folder)).ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then_some(text)
+    ask_tree(folder, arguments).ok()?.ok()
 }
 
 #[cfg(test)]

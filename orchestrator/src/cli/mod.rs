@@ -1,24 +1,28 @@
 //! The command line, nothing else.
 //!
 //! The parameters of the pipeline and its steps are options of their own. They are known only after
-//! the MLprojects have been read, so the command line is looked at twice: [`preview`] finds the
-//! folder to read, [`parse`] knows every option.
+//! the MLprojects have been read, so the command line is read twice by the same parser: [`early`]
+//! takes every option that is not ours for a parameter, [`parse`] knows them all.
 
-use std::ffi::{OsStr, OsString};
+mod completion;
+mod early;
+
+use std::ffi::OsString;
 use std::num::NonZero;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
+use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
-
-use clap_complete::Shell;
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::environment::{DockerOptions, Manager};
+use crate::printable::is_unfit;
 use crate::tracking;
+
+pub(crate) use completion::{Shell, candidates, completed_words, script};
+pub(crate) use early::{Early, early};
 
 /// Run the steps of a pipeline, each an MLflow project, one after the other
 ///
@@ -174,6 +178,8 @@ struct TrackingArguments {
 /// What was asked for on the command line.
 #[derive(Debug)]
 pub(crate) struct Request {
+    /// The pipeline's folder, as it was typed.
+    pub(crate) directory: PathBuf,
     /// The steps, in the order in which they were named; none when the pipeline's default counts.
     pub(crate) steps: Option<Steps>,
     /// `-P name=value` and `--name value`; a name may be qualified as `step.name`.
@@ -235,9 +241,10 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    /// Whether there has to be a pipeline.
-    pub(crate) fn needs_pipeline(&self) -> bool {
-        !matches!(self, Action::EnvList | Action::EnvPrune(_))
+    /// Whether a plan is made, for which projects that are not here may be fetched. Everything else only
+    /// looks at what is here.
+    pub(crate) fn needs_plan(&self) -> bool {
+        matches!(self, Action::Run | Action::DryRun | Action::Check)
     }
 }
 
@@ -353,58 +360,6 @@ impl FromStr for DockerArgument {
     }
 }
 
-/// What must be known before the options are: the pipeline's folder, and the names given to `--steps`.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Preview {
-    pub(crate) directory: PathBuf,
-    pub(crate) steps: Option<Steps>,
-}
-
-/// Finds the pipeline's folder and the steps in a command line whose options are not all known yet.
-pub(crate) fn preview(arguments: &[OsString]) -> Preview {
-    let directory = last_value(arguments, &["-C", "--directory"]).unwrap_or_else(|| ".".into());
-    let assigned = all_values(arguments, &["-P", "--param-list"]);
-    let assigned = assigned
-        .iter()
-        .filter_map(|text| text.to_str()?.strip_prefix("steps="))
-        .next_back();
-    let steps = last_value(arguments, &["--steps"]);
-    let steps = steps.as_ref().and_then(|text| text.to_str()).or(assigned);
-    Preview {
-        directory: directory.into(),
-        steps: steps.and_then(|text| text.parse().ok()),
-    }
-}
-
-fn last_value(arguments: &[OsString], spellings: &[&str]) -> Option<OsString> {
-    all_values(arguments, spellings).pop()
-}
-
-/// The values of an option in its three spellings: `-C DIR`, `-CDIR`, `--directory=DIR`.
-fn all_values(arguments: &[OsString], spellings: &[&str]) -> Vec<OsString> {
-    let mut found = Vec::new();
-    let mut rest = arguments.iter().skip(1);
-    while let Some(argument) = rest.next() {
-        for spelling in spellings {
-            let Some(value) = argument
-                .as_encoded_bytes()
-                .strip_prefix(spelling.as_bytes())
-            else {
-                continue;
-            };
-            let is_long = spelling.starts_with("--");
-            match value {
-                [] => found.extend(rest.next().cloned()),
-                [b'=', value @ ..] => found.push(OsStr::from_bytes(value).to_owned()),
-                value if !is_long => found.push(OsStr::from_bytes(value).to_owned()),
-                _ => continue,
-            }
-            break;
-        }
-    }
-    found
-}
-
 /// Reads the command line, every parameter in `options` being an option of its own.
 ///
 /// Whatever is wrong with it, and `--help` and `--version` too, comes back as clap's error.
@@ -414,8 +369,16 @@ pub(crate) fn parse(
 ) -> Result<Request, clap::Error> {
     let mut command = with_parameters(Cli::command(), options);
     let matches = command.try_get_matches_from_mut(arguments)?;
-    let cli = Cli::from_arg_matches(&matches)?;
+    request(&mut command, &matches, options)
+}
 
+/// What the matches mean.
+fn request(
+    command: &mut clap::Command,
+    matches: &ArgMatches,
+    options: &[ParameterOption],
+) -> Result<Request, clap::Error> {
+    let cli = Cli::from_arg_matches(matches)?;
     let mut parameters: Vec<(String, String)> = Vec::new();
     let fixed = Cli::command();
     let offered = options
@@ -462,6 +425,7 @@ pub(crate) fn parse(
         return Err(command.error(ErrorKind::ArgumentConflict, message));
     }
     Ok(Request {
+        directory: cli.directory,
         steps,
         parameters,
         entry_point: cli.entry_point,
@@ -489,29 +453,8 @@ pub(crate) fn parse(
     })
 }
 
-/// The request, if it is one that needs no pipeline. Whatever is wrong with it is told by [`parse`].
-pub(crate) fn without_pipeline(arguments: &[OsString]) -> Option<Request> {
-    let may_be = |argument: &OsString| argument.as_encoded_bytes().starts_with(b"--env-");
-    if !arguments.iter().any(may_be) {
-        return None;
-    }
-    let request = parse(arguments, &[]).ok()?;
-    (!request.action.needs_pipeline()).then_some(request)
-}
-
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
-}
-
-/// The completion script of a shell, with every option and the names of the steps.
-pub(crate) fn completions(shell: Shell, options: &[ParameterOption], steps: Vec<String>) -> String {
-    let names = PossibleValuesParser::new(steps.into_iter().chain(["all".to_owned()]));
-    let mut command = with_parameters(Cli::command(), options).mut_arg("steps", |steps| {
-        steps.value_parser(names).value_delimiter(',')
-    });
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command, "orchestrator", &mut script);
-    String::from_utf8_lossy(&script).into_owned()
 }
 
 /// Adds an option for every parameter that can be one.
@@ -537,7 +480,7 @@ fn can_be_option(fixed: &clap::Command, name: &str) -> bool {
         .any(|arg| arg.get_id() == name || arg.get_long() == Some(name));
     let typable = !name.is_empty()
         && !name.starts_with('-')
-        && !name.contains(|c: char| c == '=' || c.is_whitespace());
+        && !name.contains(|c: char| c == '=' || c.is_whitespace() || is_unfit(c));
     typable && !taken && !["help", "version"].contains(&name)
 }
 
@@ -591,35 +534,6 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(text.parse::<Steps>(), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn preview_finds_the_folder_in_every_spelling() {
-        for text in [
-            "-C x",
-            "-Cx",
-            "-C=x",
-            "--directory x",
-            "--directory=x",
-            "--unknown y -C x",
-            "-C y -C x",
-        ] {
-            assert_eq!(
-                preview(&words(text)).directory,
-                PathBuf::from("x"),
-                "{text}"
-            );
-        }
-        assert_eq!(preview(&words("--steps a,b")).directory, PathBuf::from("."));
-        let named = Some(Steps::Named(vec!["a".into(), "b".into()]));
-        for text in [
-            "--steps a,b",
-            "--steps=a,b",
-            "-P steps=a,b",
-            "-P steps=c --steps a,b",
-        ] {
-            assert_eq!(preview(&words(text)).steps, named, "{text}");
         }
     }
 

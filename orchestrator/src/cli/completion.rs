@@ -1,0 +1,211 @@
+//! Completion: a script that asks us when the user presses Tab, and our answer.
+//!
+//! The scripts hold nothing of any project. The answer is lines of one word each, and a word that a
+//! shell could read as more than a word is left out.
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, ValueEnum};
+
+use super::{Cli, ParameterOption, with_parameters};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+/// The first argument of the question that the scripts ask; the words typed so far follow, the last
+/// of which is to be completed.
+const QUESTION: &str = "--complete";
+
+const BASH: &str = r#"_orchestrator() {
+    local word
+    COMPREPLY=()
+    while IFS= read -r word; do
+        COMPREPLY+=("$word")
+    done < <(command orchestrator --complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+}
+complete -o default -F _orchestrator orchestrator
+"#;
+
+const ZSH: &str = r#"#compdef orchestrator
+_orchestrator() {
+    local -a found
+    found=("${(@f)$(command orchestrator --complete "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+    if [[ -n "$found" ]]; then
+        compadd -- "${(@)found}"
+    else
+        _files
+    fi
+}
+compdef _orchestrator orchestrator
+"#;
+
+const FISH: &str = r"function __orchestrator_complete
+    set -l typed (commandline -opc) (commandline -ct)
+    command orchestrator --complete $typed[2..-1] 2>/dev/null
+end
+complete -c orchestrator -a '(__orchestrator_complete)'
+";
+
+/// The completion script of a shell.
+pub(crate) fn script(shell: Shell) -> &'static str {
+    match shell {
+        Shell::Bash => BASH,
+        Shell::Zsh => ZSH,
+        Shell::Fish => FISH,
+    }
+}
+
+/// The words to complete, if that is what the command line asks for.
+pub(crate) fn completed_words(arguments: &[OsString]) -> Option<&[OsString]> {
+    match arguments {
+        [_, question, words @ ..] if question == QUESTION => Some(words),
+        _ => None,
+    }
+}
+
+/// What the last of the words may become.
+pub(crate) fn candidates(
+    words: &[OsString],
+    options: &[ParameterOption],
+    steps: &[String],
+    entry_points: &[String],
+) -> Vec<String> {
+    let text = |word: &OsString| word.to_string_lossy().into_owned();
+    let (last, before) = match words.split_last() {
+        Some((last, before)) => (text(last), before),
+        None => (String::new(), words),
+    };
+    // bash makes words of their own of `--steps`, `=` and what follows.
+    let (last, option) = match (last.as_str(), before) {
+        ("=", [.., option]) => (String::new(), Some(text(option))),
+        (_, [.., option, equals]) if equals == "=" => (last, Some(text(option))),
+        (_, [.., option]) => (last, Some(text(option))),
+        (_, []) => (last, None),
+    };
+    let (start, value) = match last.split_once('=') {
+        Some((option, value)) if last.starts_with("--") => (format!("{option}="), value),
+        _ => (String::new(), last.as_str()),
+    };
+    let option = if start.is_empty() {
+        option.unwrap_or_default()
+    } else {
+        start.trim_end_matches('=').to_owned()
+    };
+    let offered = |names: &[String]| {
+        let names = names.iter();
+        let plain = names.filter(|name| is_plain(name) && !name.starts_with('-'));
+        plain.cloned().collect::<Vec<String>>()
+    };
+    let mut found = match option.as_str() {
+        "--steps" => lists(value, &offered(steps)),
+        "--logs" => offered(steps),
+        "--entry-point" | "-e" => offered(entry_points),
+        _ if start.is_empty() && last.starts_with('-') => return named(&last, options),
+        option => possible_values(option),
+    };
+    // What was typed before may hold anything.
+    found.retain(|word| word.starts_with(value) && is_plain(word));
+    for word in &mut found {
+        word.insert_str(0, &start);
+    }
+    found
+}
+
+/// Lists of names that begin with what is typed: another name behind its last comma.
+fn lists(typed: &str, names: &[String]) -> Vec<String> {
+    let (before, _) = typed
+        .rsplit_once(',')
+        .map_or(("", typed), |(before, last)| {
+            (&typed[..=before.len()], last)
+        });
+    let is_new = |name: &&String| before.split(',').all(|known| known != **name);
+    let mut lists: Vec<String> = names
+        .iter()
+        .filter(is_new)
+        .map(|name| format!("{before}{name}"))
+        .collect();
+    if before.is_empty() {
+        lists.push("all".to_owned());
+    }
+    lists
+}
+
+/// The options that begin with what is typed.
+fn named(typed: &str, options: &[ParameterOption]) -> Vec<String> {
+    let mut command = with_parameters(Cli::command(), options);
+    command.build();
+    let visible = command.get_arguments().filter(|arg| !arg.is_hide_set());
+    let names = visible.filter_map(|arg| Some(format!("--{}", arg.get_long()?)));
+    let mut found: Vec<String> = names
+        .filter(|name| name.starts_with(typed) && is_plain(name))
+        .collect();
+    found.sort();
+    found
+}
+
+/// The values that one of our options takes, if they are few.
+fn possible_values(option: &str) -> Vec<String> {
+    let command = Cli::command();
+    let argument = command.get_arguments().find(|arg| {
+        let short = arg.get_short().map(|short| format!("-{short}"));
+        let long = arg.get_long().map(|long| format!("--{long}"));
+        [short, long].iter().flatten().any(|name| name == option)
+    });
+    let values = argument.map(clap::Arg::get_possible_values);
+    let values = values.unwrap_or_default();
+    values
+        .iter()
+        .map(|value| value.get_name().to_owned())
+        .collect()
+}
+
+/// Whether every shell reads a text as one word that means itself.
+fn is_plain(word: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./,:=@%+".contains(&byte);
+    !word.is_empty() && word.bytes().all(is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(typed: &[&str]) -> Vec<String> {
+        let words: Vec<OsString> = typed.iter().map(OsString::from).collect();
+        let option = |name: &str| ParameterOption {
+            name: name.into(),
+            help: String::new(),
+        };
+        let options = ["data_url", "$(x)", "q\u{1b}[1m"].map(option);
+        let names = ["get", "clean", "$(touch pwned)", "a b", "-x", "`x`"].map(str::to_owned);
+        candidates(&words, &options, &names, &["main".to_owned()])
+    }
+
+    #[test]
+    fn plain_words_are_offered_and_no_others() {
+        for (typed, expected) in [
+            (&["--steps", ""][..], &["get", "clean", "all"][..]),
+            (&["--steps", "g"], &["get"]),
+            (&["--steps", "get,"], &["get,clean"]),
+            (&["--steps", "get,c"], &["get,clean"]),
+            (&["--steps=c"], &["--steps=clean"]),
+            (&["--steps", "=", "c"], &["clean"]),
+            (&["--steps", "="], &["get", "clean", "all"]),
+            (&["--logs", ""], &["get", "clean"]),
+            (&["-e", ""], &["main"]),
+            (&["--env-manager", "v"], &["virtualenv"]),
+            (&["--da"], &["--data_url"]),
+            (&["--dry"], &["--dry-run"]),
+            (&["--$"], &[]),
+            (&["x"], &[]),
+            (&[""], &[]),
+            (&[], &[]),
+        ] {
+            assert_eq!(found(typed), expected, "{typed:?}");
+        }
+        assert!(found(&["--"]).iter().all(|word| is_plain(word)));
+    }
+}

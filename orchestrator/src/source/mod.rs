@@ -1,0 +1,235 @@
+//! Where a step's project comes from: a folder, a git repository or a zip file.
+//!
+//! What has to be fetched goes into a cache folder, under a name made of where it came from and of
+//! its commit (or, for a zip file, of its content). It is prepared beside its place and renamed, so
+//! that two runs may fetch the same thing at once, and it is reused by the next run. A work tree of
+//! the user is never touched.
+
+mod cache;
+mod git;
+mod zip;
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::project::absolute;
+
+/// Whether what is not here may be fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Only what is here counts, and no process is started.
+    Look,
+    Fetch,
+}
+
+/// Why a project cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SourceError {
+    #[error("no folder or zip file `{0}`")]
+    Missing(String),
+    /// It is only looked at, or its step is not going to run.
+    #[error("not fetched: `{0}`")]
+    NotFetched(String),
+    #[error("`{0}` begins with `-`; expected a folder, a URL or a zip file")]
+    Option(String),
+    #[error("`version: {0}` is no name of a commit, tag or branch")]
+    BadVersion(String),
+    #[error("no folder `{folder}` in `{source_name}`")]
+    NoSubfolder { folder: String, source_name: String },
+    #[error("`{0}` leads out of the project; expected a folder in it")]
+    OutsideFolder(String),
+    #[error("`version: {version}` needs a git repository, but `{source_name}` is none")]
+    NotGit {
+        version: String,
+        source_name: String,
+    },
+    #[error("`{source_name}` has no commit, tag or branch `{version}`")]
+    NoVersion {
+        version: String,
+        source_name: String,
+    },
+    #[error("git cannot read `{source_name}`: {message}")]
+    Git {
+        source_name: String,
+        message: String,
+    },
+    #[error("git cannot be asked for `{source_name}`")]
+    NoGit {
+        source_name: String,
+        source: std::io::Error,
+    },
+    #[error("no folder for fetched projects: neither XDG_CACHE_HOME nor HOME is set")]
+    NoCache,
+    #[error("cannot write to the cache `{}`", folder.display())]
+    Cache {
+        folder: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("`{}` is no zip file that can be read", path.display())]
+    Zip {
+        path: PathBuf,
+        source: ::zip::result::ZipError,
+    },
+    #[error("`{}` holds {what}; expected at most {limit}", path.display())]
+    ZipTooLarge {
+        path: PathBuf,
+        what: &'static str,
+        limit: String,
+    },
+    #[error("`{}` holds a file `{name}` that would be written outside of it", path.display())]
+    ZipTraversal { path: PathBuf, name: String },
+    #[error("cannot download `{uri}`")]
+    Download {
+        uri: String,
+        source: crate::download::DownloadError,
+    },
+}
+
+/// The local folder of the project at `uri`, fetched if need be and if `access` allows it.
+///
+/// A URI is written as for `mlflow run`: a path, `file://`, a git URL or a zip file, and `#folder`
+/// for a project below. Relative paths start from `root`. `version` is a commit, tag or branch.
+pub(crate) fn folder(
+    uri: &str,
+    version: Option<&str>,
+    root: &Path,
+    access: Access,
+) -> Result<PathBuf, SourceError> {
+    let uri = uri.trim_matches(['"', '\'']);
+    let (location, subfolder) = uri.split_once('#').unwrap_or((uri, ""));
+    if location.starts_with('-') {
+        // No program that is given it may take it for an option.
+        return Err(SourceError::Option(location.to_owned()));
+    }
+    if Path::new(subfolder)
+        .components()
+        .any(|part| !matches!(part, Component::Normal(_)))
+    {
+        return Err(SourceError::OutsideFolder(subfolder.to_owned()));
+    }
+    let (folder, is_ours) = match Location::parse(location, root) {
+        Location::Folder(folder) if is_bare_repository(&folder) => {
+            (git::folder(&text_of(&folder)?, version, access)?, false)
+        }
+        Location::Folder(folder) => match version {
+            None => (folder, true),
+            Some(version) => (versioned_folder(&folder, version, location, access)?, false),
+        },
+        Location::Zip(file) => (zip::folder(&file, location, access)?, false),
+        Location::RemoteZip(url) => (zip::remote_folder(url, access)?, false),
+        Location::Git(url) => (git::folder(url, version, access)?, false),
+    };
+    let project = folder.join(subfolder);
+    match (project.is_dir(), folder.is_dir()) {
+        (true, _) if is_ours || is_below(&project, &folder) => Ok(project),
+        (true, _) => Err(SourceError::OutsideFolder(subfolder.to_owned())),
+        (false, false) => Err(SourceError::Missing(uri.to_owned())),
+        (false, true) => Err(SourceError::NoSubfolder {
+            folder: subfolder.to_owned(),
+            source_name: location.to_owned(),
+        }),
+    }
+}
+
+/// Whether a folder lies in another one, also when links in what was fetched are followed.
+fn is_below(folder: &Path, above: &Path) -> bool {
+    match (folder.canonicalize(), above.canonicalize()) {
+        (Ok(folder), Ok(above)) => folder.starts_with(above),
+        _ => false,
+    }
+}
+
+enum Location<'a> {
+    Folder(PathBuf),
+    Zip(PathBuf),
+    RemoteZip(&'a str),
+    Git(&'a str),
+}
+
+impl Location<'_> {
+    /// MLflow's rules: what ends in `.zip` is a zip file, what exists or is `file://` is a folder,
+    /// and everything else is left to git.
+    fn parse<'a>(location: &'a str, root: &Path) -> Location<'a> {
+        // As in MLflow, `.ZIP` is no zip file.
+        let is_zip = Path::new(location)
+            .extension()
+            .is_some_and(|extension| extension == "zip");
+        let local = match location.strip_prefix("file://") {
+            Some(path) => absolute(root, path),
+            None => absolute(root, location),
+        };
+        let is_web = location.starts_with("http://") || location.starts_with("https://");
+        let is_scp = location
+            .split_once(':')
+            .is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
+        if is_zip && is_web {
+            Location::RemoteZip(location)
+        } else if is_zip {
+            Location::Zip(local)
+        } else if location.starts_with("file://") || local.exists() {
+            Location::Folder(local)
+        } else if location.contains("://") || is_scp {
+            Location::Git(location)
+        } else {
+            Location::Folder(local)
+        }
+    }
+}
+
+fn is_bare_repository(folder: &Path) -> bool {
+    folder.join("HEAD").is_file() && folder.join("objects").is_dir()
+}
+
+/// A version of a folder in a work tree: a clone of the repository around it, never a checkout in it.
+fn versioned_folder(
+    folder: &Path,
+    version: &str,
+    location: &str,
+    access: Access,
+) -> Result<PathBuf, SourceError> {
+    // Linked work trees and submodules have a file of that name.
+    let mut above = folder.ancestors();
+    let top = above
+        .find(|above| above.join(".git").exists())
+        .ok_or_else(|| SourceError::NotGit {
+            version: version.to_owned(),
+            source_name: location.to_owned(),
+        })?;
+    let below = folder.strip_prefix(top).unwrap_or(Path::new(""));
+    Ok(git::folder(&text_of(top)?, Some(version), access)?.join(below))
+}
+
+/// The address of a repository on this machine.
+fn text_of(folder: &Path) -> Result<String, SourceError> {
+    folder
+        .to_str()
+        .map(|folder| format!("file://{folder}"))
+        .ok_or_else(|| SourceError::Missing(folder.display().to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_is_a_folder_a_zip_file_or_left_to_git() {
+        let kind = |location| match Location::parse(location, Path::new("/")) {
+            Location::Folder(path) => format!("folder {}", path.display()),
+            Location::Zip(path) => format!("zip {}", path.display()),
+            Location::RemoteZip(url) => format!("remote zip {url}"),
+            Location::Git(url) => format!("git {url}"),
+        };
+        assert_eq!(kind("no/such"), "folder /no/such");
+        assert_eq!(kind("file:///no/such"), "folder /no/such");
+        assert_eq!(kind("a/b.zip"), "zip /a/b.zip");
+        assert_eq!(kind("file:///b.zip"), "zip /b.zip");
+        assert_eq!(kind("https://host/b.zip"), "remote zip https://host/b.zip");
+        assert_eq!(kind("https://host/b"), "git https://host/b");
+        assert_eq!(kind("git@host:org/b.git"), "git git@host:org/b.git");
+        assert_eq!(kind("ssh://git@host/b.git"), "git ssh://git@host/b.git");
+    }
+}
