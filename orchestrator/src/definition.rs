@@ -12,9 +12,10 @@ use std::sync::Arc;
 use crate::cli::{ParameterOption, Steps};
 use crate::error::{Problem, ProblemKind, ProjectError};
 use crate::printable::{flowed, one_line};
-use crate::project::{EntryPoint, Parameter, Project, StepEntry, absolute};
 use crate::redact::shown_value;
 use crate::source::{self, Access};
+use mlproject::paths::absolute;
+use mlproject::{EntryPoint, Parameter, Project, StepEntry};
 
 /// The entry point by which a project is run when nothing else is said, as in MLflow.
 pub(crate) const MAIN: &str = "main";
@@ -281,7 +282,10 @@ impl Pipeline {
         Some(Step {
             name: name.to_owned(),
             entry_point: None,
-            project: project.map(Rc::new).map_err(Arc::new),
+            project: match project {
+                Ok(project) => Ok(Rc::new(project)),
+                Err(error) => Err(Arc::new(error.into())),
+            },
             entry: None,
         })
     }

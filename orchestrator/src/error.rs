@@ -4,12 +4,15 @@
 
 use std::fmt::{self, Write};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::command::TemplateError;
+use mlproject::Place;
+use mlproject::paths::shown;
+use mlproject::strformat::TemplateError;
+
 use crate::download::DownloadError;
 use crate::environment::{self, EnvironmentError, MakeError};
 use crate::lock::LockError;
@@ -161,40 +164,15 @@ impl Failure {
     }
 }
 
-/// Why an `MLproject` cannot be used, whatever it is asked for.
+/// Why a project cannot be used, whatever it is asked for.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProjectError {
     #[error("no MLproject file in `{}`", shown(.0))]
     Missing(PathBuf),
-    #[error("cannot read `{}`", shown(.path))]
-    Read { path: PathBuf, source: io::Error },
-    #[error("{}:{line}: not valid UTF-8", shown(.path))]
-    NotUtf8 { path: PathBuf, line: usize },
-    #[error("{}:{}: {error}", shown(.path), .error.line)]
-    Yaml {
-        path: PathBuf,
-        error: crate::project::YamlError,
-    },
-    #[error("{place}: {item} should be {expected}")]
-    Shape {
-        place: Place,
-        item: String,
-        expected: &'static str,
-    },
-    #[error("{place}: `{key}` is not a key of `{section}`")]
-    UnknownKey {
-        place: Place,
-        section: String,
-        key: String,
-        known: &'static [&'static str],
-    },
     #[error(transparent)]
     Source(#[from] SourceError),
-    #[error("{place}: a project can have one environment, but this one names {}", names(.keys))]
-    Environments {
-        place: Place,
-        keys: Vec<&'static str>,
-    },
+    #[error(transparent)]
+    File(#[from] mlproject::Error),
 }
 
 /// Something that keeps one step, or the whole plan, from running.
@@ -297,22 +275,6 @@ pub(crate) enum ProblemKind {
     Environment(EnvironmentError),
     #[error("MLflow refuses the parameter name `{name}`: {reason}")]
     RefusedName { name: String, reason: &'static str },
-}
-
-/// A position in a file, printed as `file:line`.
-#[derive(Debug, Clone)]
-pub(crate) struct Place {
-    pub(crate) file: PathBuf,
-    pub(crate) line: Option<usize>,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(formatter, "{}:{line}", shown(&self.file)),
-            None => write!(formatter, "{}", shown(&self.file)),
-        }
-    }
 }
 
 impl Error {
@@ -448,7 +410,9 @@ impl ProjectError {
             ProjectError::Missing(_) => {
                 Some("run in a pipeline's folder, or name it with `-C DIR`".into())
             }
-            ProjectError::UnknownKey { key, known, .. } => Some(suggestion(key, known)),
+            ProjectError::File(mlproject::Error::UnknownKey { key, known, .. }) => {
+                Some(suggestion(key, known))
+            }
             _ => None,
         }
     }
@@ -528,17 +492,6 @@ pub(crate) fn seconds(time: Duration) -> String {
 fn signal_name(signal: i32) -> String {
     signal_hook::low_level::signal_name(signal)
         .map_or_else(|| format!("signal {signal}"), str::to_owned)
-}
-
-/// A path as the user would type it: relative when it lies below the current folder.
-pub(crate) fn shown(path: &Path) -> std::path::Display<'_> {
-    let relative = std::env::current_dir()
-        .ok()
-        .and_then(|cwd| path.strip_prefix(cwd).ok());
-    match relative {
-        Some(relative) if !relative.as_os_str().is_empty() => relative.display(),
-        _ => path.display(),
-    }
 }
 
 pub(crate) fn names(names: &[impl AsRef<str>]) -> String {

@@ -6,14 +6,14 @@ use std::io;
 use serde::Serialize;
 
 use crate::cli::{Format, Request};
-use crate::command;
 use crate::definition::{Pipeline, Step};
-use crate::environment::Manager;
 use crate::error::{Error, ProjectError};
 use crate::plan;
 use crate::printable::{flowed, json, one_line};
-use crate::project::Parameter;
 use crate::redact::shown_value;
+use mlproject::Manager;
+use mlproject::Parameter;
+use mlproject::strformat;
 
 #[derive(Serialize)]
 struct Listed<'a> {
@@ -125,7 +125,7 @@ fn parameter_line(parameter: &ListedParameter) -> String {
     let default = match &parameter.default {
         None => "required".to_owned(),
         Some(default) => {
-            let default = command::quote(default);
+            let default = strformat::quote(default);
             format!("default: {}", one_line(&default))
         }
     };

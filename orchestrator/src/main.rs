@@ -1,13 +1,11 @@
 //! Runs a pipeline of MLflow projects. Start reading at `pipeline.rs`.
 
 mod cli;
-mod command;
 mod definition;
 mod download;
 mod elsewhere;
 mod environment;
 mod error;
-mod file;
 mod fold;
 mod git;
 mod list;
@@ -19,7 +17,6 @@ mod pipeline;
 mod plan;
 mod printable;
 mod process;
-mod project;
 mod redact;
 mod relay;
 mod source;

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::command;
 use crate::error::{Problem, ProblemKind};
-use crate::project::{EntryPoint, Parameter, absolute};
+use mlproject::paths::absolute;
+use mlproject::strformat;
+use mlproject::{EntryPoint, Parameter};
 
 /// A parameter of one step with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,7 +152,7 @@ fn filled(name: &str, template: &str, sources: &Sources) -> Result<String, Probl
         .filter_map(|known| Some((known.name.clone(), known.default.clone()?)));
     // Of two values for one name the later counts.
     let values: Vec<(String, String)> = defaults.chain(given.cloned()).collect();
-    command::fill(template, &values).map_err(|source| ProblemKind::Value {
+    strformat::fill(template, &values).map_err(|source| ProblemKind::Value {
         name: name.into(),
         source,
     })
@@ -375,7 +376,7 @@ fn is_python_float(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Place;
+    use mlproject::Place;
 
     fn place() -> Place {
         Place {

@@ -9,7 +9,7 @@ use crate::cli::{self, Action, Early, Format, Request};
 use crate::definition::Pipeline;
 use crate::download::{self, DownloadError, Limits};
 use crate::environment::{self, EnvironmentError, InUse, Making, Wrapped};
-use crate::error::{Cause, Error, Failure, Problem, ProblemKind, seconds, shown};
+use crate::error::{Cause, Error, Failure, Problem, ProblemKind, seconds};
 use crate::list;
 use crate::lock::{Lock, LockError};
 use crate::log;
@@ -17,10 +17,11 @@ use crate::notice::{report, say};
 use crate::plan::{self, Plan, PlannedStep};
 use crate::printable::{self, printable};
 use crate::process::{self, Interruption, Job};
-use crate::project::absolute;
 use crate::redact::redact;
 use crate::source::Access;
 use crate::tracking::{self, StepRun, Tracker};
+use mlproject::paths::absolute;
+use mlproject::paths::shown;
 use serde::Serialize;
 
 /// Does what the command line asks for.

@@ -8,15 +8,16 @@ use std::time::{Duration, SystemTime};
 use serde::{Serialize, Serializer};
 
 use crate::cli::Request;
-use crate::command;
 use crate::definition::{MAIN, Pipeline, Step};
-use crate::environment::{Environment, Manager, Settings, Store};
-use crate::error::{Place, Problem, ProblemKind, ProjectError};
+use crate::environment::{Environment, Settings, Store};
+use crate::error::{Problem, ProblemKind, ProjectError};
 use crate::parameters::{self, Resolved, Sources};
 use crate::printable::one_line;
-use crate::project::{EntryPoint, EnvironmentFile, Parameter, Project, absolute};
 use crate::redact::{is_secret_parameter, shown_value};
 use crate::tracking;
+use mlproject::paths::absolute;
+use mlproject::strformat;
+use mlproject::{EntryPoint, EnvironmentFile, Manager, Parameter, Place, Project};
 
 /// What will run, in order. What `--dry-run` prints is the value that is executed.
 #[derive(Debug, Serialize)]
@@ -495,13 +496,13 @@ fn find_entry_point<'a>(project: &'a Project, name: &str) -> Option<Cow<'a, Entr
     let file = name.rsplit('/').next()?;
     let (_, extension) = file.trim_start_matches('.').rsplit_once('.')?;
     let command = match extension {
-        "py" => format!("python {}", command::quote(name)),
+        "py" => format!("python {}", strformat::quote(name)),
         "sh" => {
             let shell = std::env::var("SHELL").unwrap_or_else(|_| "bash".to_owned());
-            format!("{shell} {}", command::quote(name))
+            format!("{shell} {}", strformat::quote(name))
         }
         "R" => {
-            let name = command::quote(name);
+            let name = strformat::quote(name);
             format!("Rscript -e \"mlflow::mlflow_source('{name}')\" --args")
         }
         _ => return None,
@@ -587,7 +588,7 @@ fn render(entry_point: &EntryPoint, resolved: &[Resolved]) -> Result<String, Pro
             .map(|value| (value.name.clone(), value.value.clone()))
             .collect::<Vec<_>>()
     };
-    command::render(template, &pairs(true), &pairs(false))
+    strformat::render(template, &pairs(true), &pairs(false))
         .map_err(|source| ProblemKind::Command { source })
 }
 

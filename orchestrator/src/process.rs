@@ -15,11 +15,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-use crate::command::quote;
 use crate::environment::Wrapped;
 use crate::notice::while_waiting;
 use crate::supervisor::ROLE;
 use crate::system;
+use mlproject::strformat::quote;
 
 /// The signals that ask us to stop. They are passed on to the running command; when none is
 /// running, they end this process as they always do.

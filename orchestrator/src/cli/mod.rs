@@ -13,11 +13,13 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
-use crate::environment::{DockerOptions, Manager};
+use mlproject::Manager;
+
+use crate::environment::DockerOptions;
 use crate::printable::is_unfit;
 use crate::tracking;
 
@@ -56,7 +58,7 @@ struct Cli {
     entry_point: String,
 
     /// Environment of all steps, whatever the MLprojects say
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = managers())]
     env_manager: Option<Manager>,
 
     #[command(flatten)]
@@ -451,6 +453,11 @@ fn request(
         environments: cli.environments.options(),
         format: cli.format,
     })
+}
+
+fn managers() -> impl TypedValueParser<Value = Manager> {
+    PossibleValuesParser::new(Manager::ALL.map(Manager::name))
+        .try_map(|name| name.parse::<Manager>())
 }
 
 fn processors() -> usize {

@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::make::Workshop;
 use super::store::{Record, Store};
 use super::{EnvironmentError, MakeError, Manager, Wrapped, hash};
-use crate::command::quote;
 use crate::process;
 use crate::system;
+use mlproject::strformat::quote;
 
 #[derive(Debug)]
 pub(crate) struct Conda {

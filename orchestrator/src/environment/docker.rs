@@ -10,11 +10,12 @@ use std::time::SystemTime;
 
 use super::make::Workshop;
 use super::{EnvironmentError, Job, MakeError, Manager, Wrapped, hash};
-use crate::command::quote;
 use crate::elsewhere::Elsewhere;
 use crate::process;
-use crate::project::{DockerEnvironment, absolute};
 use crate::system;
+use mlproject::DockerEnvironment;
+use mlproject::paths::absolute;
+use mlproject::strformat::quote;
 
 /// Where `--build-image` puts the project's files, as MLflow does.
 const CODE: &str = "/mlflow/projects/code/";

@@ -4,8 +4,10 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
-use super::Manager;
-use crate::error::{describe, names, shown};
+use mlproject::Manager;
+use mlproject::paths::shown;
+
+use crate::error::{describe, names};
 
 /// Why an environment cannot be planned, before anything is started.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -7,7 +7,6 @@ mod conda;
 mod docker;
 mod error;
 mod make;
-mod manager;
 mod prune;
 mod python;
 mod requirements;
@@ -22,17 +21,16 @@ use sha1::{Digest, Sha1};
 
 use crate::elsewhere::Elsewhere;
 use crate::error::ProblemKind;
-use crate::project::{self, EnvironmentFile, Project, PythonEnvironment};
 use conda::Conda;
 use docker::Docker;
 use make::Workshop;
+use mlproject::{EnvironmentFile, Manager, Project, PythonEnvironment};
 use store::Record;
 use venv::Venv;
 
 pub(crate) use docker::DockerOptions;
 pub(crate) use error::{EnvironmentError, Failure, MakeError};
 pub(crate) use make::{InUse, Making, make_all};
-pub(crate) use manager::Manager;
 pub(crate) use prune::{list, prune};
 pub(crate) use store::Store;
 
@@ -146,7 +144,9 @@ impl Settings {
             return Ok(Kind::Local);
         }
         let wrong = |error| Box::new(ProblemKind::Environment(error));
-        let unreadable = |error| Box::new(ProblemKind::Project(std::sync::Arc::new(error)));
+        let unreadable = |error: mlproject::Error| {
+            Box::new(ProblemKind::Project(std::sync::Arc::new(error.into())))
+        };
         let store = self
             .store
             .as_ref()
@@ -169,15 +169,15 @@ impl Settings {
                 Err(wrong(EnvironmentError::PythonByConda { file }))
             }
             (Manager::Conda, EnvironmentFile::Conda(file)) => {
-                project::check_conda(file).map_err(unreadable)?;
+                mlproject::check_conda(file).map_err(unreadable)?;
                 Ok(Kind::Conda(Conda::plan(Some(file))))
             }
             (Manager::Conda, _) => Ok(Kind::Conda(Conda::plan(None))),
             (Manager::Virtualenv | Manager::Uv, EnvironmentFile::Python(file)) => {
-                venv(project::load_python(file).map_err(unreadable)?)
+                venv(mlproject::load_python(file).map_err(unreadable)?)
             }
             (Manager::Virtualenv | Manager::Uv, EnvironmentFile::Conda(file)) => {
-                venv(project::load_conda(file).map_err(unreadable)?)
+                venv(mlproject::load_conda(file).map_err(unreadable)?)
             }
             (Manager::Virtualenv | Manager::Uv, _) => venv(PythonEnvironment::default()),
         }

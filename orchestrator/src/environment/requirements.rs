@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::EnvironmentError;
-use crate::project::absolute;
+use mlproject::paths::absolute;
 
 /// What to install, in a form that means the same from every folder.
 #[derive(Debug, Default, Clone)]

@@ -10,9 +10,9 @@ use super::make::Workshop;
 use super::requirements::Requirements;
 use super::store::{Record, Store};
 use super::{EnvironmentError, MakeError, Manager, Wrapped, hash, python};
-use crate::command::quote;
-use crate::project::PythonEnvironment;
 use crate::system;
+use mlproject::PythonEnvironment;
+use mlproject::strformat::quote;
 
 #[derive(Debug)]
 pub(crate) struct Venv {

@@ -11,7 +11,7 @@ mod zip;
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::project::absolute;
+use mlproject::paths::absolute;
 
 /// Whether what is not here may be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::project::absolute;
+use mlproject::paths::absolute;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Location {

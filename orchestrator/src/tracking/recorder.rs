@@ -133,7 +133,7 @@ impl Recorder {
             pair("pipeline.step", &step.name),
             pair("pipeline.attempt", &attempt.to_string()),
         ];
-        if step.environment.manager != crate::environment::Manager::Local {
+        if step.environment.manager != mlproject::Manager::Local {
             tags.push(pair(
                 "mlflow.project.env",
                 &step.environment.manager.to_string(),
@@ -255,7 +255,7 @@ impl Recorder {
             let kept = match &self.spool {
                 Some(spool) => format!(
                     "what is recorded waits in {}",
-                    crate::error::shown(spool.path())
+                    mlproject::paths::shown(spool.path())
                 ),
                 None => "what it does not hear is lost".to_owned(),
             };
@@ -394,7 +394,7 @@ fn mend_quietly(store: &mut Store, leftover: Leftover) {
         Ok(count) => say(&format!("{count} records of an earlier run were sent")),
         Err(error) => warn(&format!(
             "{} still waits: {error}",
-            crate::error::shown(&file)
+            mlproject::paths::shown(&file)
         )),
     }
     store.experiment = experiment;

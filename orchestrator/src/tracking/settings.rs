@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::TrackingError;
-use crate::project::absolute;
 use crate::redact::without_credentials;
 use crate::system;
+use mlproject::paths::absolute;
 
 /// What the command line says of tracking.
 #[derive(Debug, Default)]

@@ -1,52 +1,35 @@
 //! The text that Python prints for the objects that PyYAML makes.
 //!
 //! MLflow hands parameter values on as `str(value)`, so `1.0e-5` reaches a step as `1e-05`, `yes` as
-//! `True`. What [`Value`] cannot hold (integers beyond 64 bits, dates, bytes, sets, tuples) is carried
-//! as a tagged value with one of the tags below; only `yaml` makes them and only this module reads them.
+//! `True`.
 
-use serde_yaml::Value;
-use serde_yaml::value::{Tag, TaggedValue};
+use std::fmt::{self, Display, Formatter};
 
-/// An integer that does not fit into 64 bits, as its decimal text.
-pub(super) const INT: &str = "!int";
-/// A float used as a mapping key, as its text: serde_yaml hashes all floats alike.
-pub(super) const FLOAT: &str = "!float";
-/// A `datetime.date`, as `2020-01-31`.
-pub(super) const DATE: &str = "!date";
-/// A `datetime.datetime`, as `2020-01-31 12:30:45.000100+01:00`.
-pub(super) const DATETIME: &str = "!datetime";
-/// A `bytes`, each byte as the character of that number.
-pub(super) const BYTES: &str = "!bytes";
-/// A `set`, as a sequence in the order of the document.
-pub(super) const SET: &str = "!set";
-/// A `tuple`, as a sequence.
-pub(super) const TUPLE: &str = "!tuple";
+use super::Object;
 
-/// Wraps what [`Value`] itself cannot express; `tag` is one of the constants of this module.
-pub(super) fn carry(tag: &str, value: Value) -> Value {
-    Value::Tagged(Box::new(TaggedValue {
-        tag: Tag::new(tag),
-        value,
-    }))
-}
-
-/// Prints a value as Python's `str()` prints the object that PyYAML makes of it.
-pub(crate) fn python_str(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Tagged(tagged) if tagged.tag == DATE || tagged.tag == DATETIME => {
-            carried_text(tagged).to_owned()
-        }
-        _ => {
-            let mut text = String::new();
-            push_repr(&mut text, value);
-            text
+/// Prints as Python's `str()` does.
+impl Display for Object {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Object::Str(text) | Object::Date(text) | Object::DateTime(text) => {
+                formatter.write_str(text)
+            }
+            other => formatter.write_str(&other.repr()),
         }
     }
 }
 
+impl Object {
+    /// Prints as Python's `repr()` does.
+    pub fn repr(&self) -> String {
+        let mut text = String::new();
+        push_repr(&mut text, self);
+        text
+    }
+}
+
 /// Quotes a string as Python's `repr()` does: single quotes unless only double quotes save escapes.
-pub(crate) fn python_repr_str(text: &str) -> String {
+pub fn repr_str(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') {
         '"'
     } else {
@@ -65,7 +48,7 @@ pub(crate) fn python_repr_str(text: &str) -> String {
 ///
 /// Rust's shortest digits are as many, but of two that are equally near it may take the other one,
 /// so that only their number is used.
-pub(super) fn python_float(number: f64) -> String {
+fn float_repr(number: f64) -> String {
     if !number.is_finite() {
         return number.to_string().to_lowercase();
     }
@@ -85,20 +68,24 @@ pub(super) fn python_float(number: f64) -> String {
     format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
 }
 
-fn push_repr(out: &mut String, value: &Value) {
-    match value {
-        Value::Null => out.push_str("None"),
-        Value::Bool(true) => out.push_str("True"),
-        Value::Bool(false) => out.push_str("False"),
-        Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
-            Some(float) => out.push_str(&python_float(float)),
-            None => out.push_str(&number.to_string()),
-        },
-        Value::String(text) => out.push_str(&python_repr_str(text)),
-        Value::Sequence(items) => push_items(out, "[", items, "]"),
-        Value::Mapping(entries) => {
+fn push_repr(out: &mut String, object: &Object) {
+    match object {
+        Object::None => out.push_str("None"),
+        Object::Bool(true) => out.push_str("True"),
+        Object::Bool(false) => out.push_str("False"),
+        Object::Int(digits) => out.push_str(digits),
+        Object::Float(number) => out.push_str(&float_repr(*number)),
+        Object::Str(text) => out.push_str(&repr_str(text)),
+        Object::Date(text) => out.push_str(&date_repr(text)),
+        Object::DateTime(text) => out.push_str(&datetime_repr(text)),
+        Object::Bytes(bytes) => push_bytes(out, bytes),
+        Object::List(items) => push_items(out, "[", items, "]"),
+        Object::Tuple(items) => push_items(out, "(", items, ")"),
+        Object::Set(items) if items.is_empty() => out.push_str("set()"),
+        Object::Set(items) => push_items(out, "{", items, "}"),
+        Object::Dict(pairs) => {
             out.push('{');
-            for (index, (key, value)) in entries.iter().enumerate() {
+            for (index, (key, value)) in pairs.iter().enumerate() {
                 out.push_str(if index == 0 { "" } else { ", " });
                 push_repr(out, key);
                 out.push_str(": ");
@@ -106,29 +93,10 @@ fn push_repr(out: &mut String, value: &Value) {
             }
             out.push('}');
         }
-        Value::Tagged(tagged) => push_carried(out, tagged),
     }
 }
 
-fn push_carried(out: &mut String, tagged: &TaggedValue) {
-    let text = carried_text(tagged);
-    match (tagged.tag.to_string().as_str(), &tagged.value) {
-        (INT | FLOAT, _) => out.push_str(text),
-        (DATE, _) => out.push_str(&date_repr(text)),
-        (DATETIME, _) => out.push_str(&datetime_repr(text)),
-        (BYTES, _) => push_bytes(out, text),
-        (SET, Value::Sequence(items)) if items.is_empty() => out.push_str("set()"),
-        (SET, Value::Sequence(items)) => push_items(out, "{", items, "}"),
-        (TUPLE, Value::Sequence(items)) => push_items(out, "(", items, ")"),
-        (_, value) => push_repr(out, value),
-    }
-}
-
-fn carried_text(tagged: &TaggedValue) -> &str {
-    tagged.value.as_str().unwrap_or_default()
-}
-
-fn push_items(out: &mut String, open: &str, items: &[Value], close: &str) {
+fn push_items(out: &mut String, open: &str, items: &[Object], close: &str) {
     out.push_str(open);
     for (index, item) in items.iter().enumerate() {
         out.push_str(if index == 0 { "" } else { ", " });
@@ -172,18 +140,18 @@ fn is_printable(character: char) -> bool {
     }
 }
 
-fn push_bytes(out: &mut String, text: &str) {
-    let quote = if text.contains('\'') && !text.contains('"') {
+fn push_bytes(out: &mut String, bytes: &[u8]) {
+    let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') {
         '"'
     } else {
         '\''
     };
     out.extend(['b', quote]);
-    for character in text.chars() {
-        if character.is_ascii() {
-            push_escaped(out, character, quote);
+    for &byte in bytes {
+        if byte.is_ascii() {
+            push_escaped(out, char::from(byte), quote);
         } else {
-            out.push_str(&python_escape(character.into()));
+            out.push_str(&python_escape(byte.into()));
         }
     }
     out.push(quote);
@@ -266,7 +234,7 @@ mod tests {
             (f64::NAN, "nan"),
         ];
         for (number, expected) in table {
-            assert_eq!(python_str(&Value::from(number)), expected);
+            assert_eq!(float_repr(number), expected);
         }
     }
 
@@ -287,73 +255,67 @@ mod tests {
             ("\u{e0001}", "'\\U000e0001'"),
         ];
         for (text, expected) in table {
-            assert_eq!(python_repr_str(text), expected);
+            assert_eq!(repr_str(text), expected);
         }
     }
 
     #[test]
-    fn plain_objects_and_collections() {
+    fn objects_print_as_in_python_alone_and_in_a_list() {
+        let list = || vec![Object::Int("1".into()), Object::Str("a".into())];
+        let time = |text: &str| Object::DateTime(text.into());
         let table = [
-            ("null", "None"),
-            ("true", "True"),
-            ("-3", "-3"),
-            ("18446744073709551615", "18446744073709551615"),
-            ("just text", "just text"),
+            (Object::None, "None", ""),
+            (Object::Bool(true), "True", ""),
+            (Object::Int("-3".into()), "-3", ""),
             (
-                "[1, 2.0, a, true, null, []]",
-                "[1, 2.0, 'a', True, None, []]",
-            ),
-            (
-                "{a: 1, b: {c: [d]}, 2: {}}",
-                "{'a': 1, 'b': {'c': ['d']}, 2: {}}",
-            ),
-        ];
-        for (yaml, expected) in table {
-            assert_eq!(python_str(&serde_yaml::from_str(yaml).unwrap()), expected);
-        }
-    }
-
-    #[test]
-    fn carried_objects_have_another_text_inside_of_a_list() {
-        let text = |tag, text: &str| carry(tag, Value::from(text));
-        let list = |tag| carry(tag, Value::from(vec![Value::from(1), Value::from("a")]));
-        let table = [
-            (
-                text(INT, "123456789012345678901234567890"),
-                "123456789012345678901234567890",
+                Object::Int("123456789012345678901".into()),
+                "123456789012345678901",
                 "",
             ),
-            (text(FLOAT, "1.5"), "1.5", ""),
+            (Object::Str("just text".into()), "just text", "'just text'"),
+            (Object::List(list()), "[1, 'a']", ""),
+            (Object::Tuple(list()), "(1, 'a')", ""),
+            (Object::Set(list()), "{1, 'a'}", ""),
+            (Object::Set(Vec::new()), "set()", ""),
             (
-                text(DATE, "2020-01-31"),
+                Object::Dict(vec![(Object::Int("2".into()), Object::Dict(Vec::new()))]),
+                "{2: {}}",
+                "",
+            ),
+            (
+                Object::Date("2020-01-31".into()),
                 "2020-01-31",
                 "datetime.date(2020, 1, 31)",
             ),
             (
-                text(DATETIME, "2020-01-31 00:00:00"),
+                time("2020-01-31 00:00:00"),
                 "2020-01-31 00:00:00",
                 "datetime.datetime(2020, 1, 31, 0, 0)",
             ),
             (
-                text(DATETIME, "2020-01-31 01:02:00.000100+00:00"),
+                time("2020-01-31 01:02:00.000100+00:00"),
                 "2020-01-31 01:02:00.000100+00:00",
                 "datetime.datetime(2020, 1, 31, 1, 2, 0, 100, tzinfo=datetime.timezone.utc)",
             ),
             (
-                text(DATETIME, "2020-01-31 01:02:03-05:00"),
+                time("2020-01-31 01:02:03-05:00"),
                 "2020-01-31 01:02:03-05:00",
                 "datetime.datetime(2020, 1, 31, 1, 2, 3, \
                  tzinfo=datetime.timezone(datetime.timedelta(days=-1, seconds=68400)))",
             ),
-            (text(BYTES, "a'\n\u{0}\u{ff}"), "b\"a'\\n\\x00\\xff\"", ""),
-            (list(SET), "{1, 'a'}", ""),
-            (carry(SET, Value::Sequence(Vec::new())), "set()", ""),
-            (list(TUPLE), "(1, 'a')", ""),
+            (
+                Object::Bytes(b"a'\n\x00\xff".to_vec()),
+                "b\"a'\\n\\x00\\xff\"",
+                "",
+            ),
         ];
-        for (value, alone, inside) in table {
-            assert_eq!(python_str(&value), alone);
+        for (object, alone, inside) in table {
+            assert_eq!(object.to_string(), alone);
             let inside = if inside.is_empty() { alone } else { inside };
-            assert_eq!(python_str(&Value::from(vec![value])), format!("[{inside}]"));
+            assert_eq!(
+                Object::List(vec![object]).to_string(),
+                format!("[{inside}]")
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! MLproject text to [`Project`]. The only folder that names serde_yaml.
+//! MLproject text to [`Project`].
 //!
 //! The rules are those of MLflow's project loader: unknown keys are ignored, values are what PyYAML
 //! makes of them, and their text is what Python prints. Where MLflow would end in a traceback the
@@ -6,46 +6,50 @@
 //! section `steps:` of a pipeline is ours alone and therefore strict.
 
 mod environment_file;
+mod error;
+mod manager;
 mod node;
-mod python_text;
-mod yaml;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::ValueEnum;
-use serde_yaml::Value;
+use serde::Deserialize;
 
-use crate::environment::Manager;
-use crate::error::{Place, ProjectError};
 use crate::file;
+use crate::pyyaml::{self, Object};
 use node::{Entry, Node};
-use python_text::python_str;
 
-pub(crate) use environment_file::{PythonEnvironment, check_conda, load_conda, load_python};
-pub(crate) use python_text::python_repr_str;
-pub(crate) use yaml::Error as YamlError;
+pub use environment_file::{PythonEnvironment, check_conda, load_conda, load_python};
+pub use error::{Error, Place};
+pub use manager::Manager;
 
 /// One folder with an MLproject file.
 #[derive(Debug)]
-pub(crate) struct Project {
+pub struct Project {
     /// The project's folder, absolute.
-    pub(crate) folder: PathBuf,
-    pub(crate) name: Option<String>,
-    pub(crate) entry_points: Vec<EntryPoint>,
-    pub(crate) environment: EnvironmentFile,
+    pub folder: PathBuf,
+    /// `name:`.
+    pub name: Option<String>,
+    /// `entry_points:`, in their order.
+    pub entry_points: Vec<EntryPoint>,
+    /// What its commands run in.
+    pub environment: EnvironmentFile,
     /// `env_manager:`, the pipeline's default for its steps.
-    pub(crate) env_manager: Option<Manager>,
+    pub env_manager: Option<Manager>,
     /// `steps:`, absent when the file has no such section.
-    pub(crate) steps: Option<Vec<StepEntry>>,
-    pub(crate) place: Place,
+    pub steps: Option<Vec<StepEntry>>,
+    /// The file.
+    pub place: Place,
 }
 
 /// The environment that a project asks for, before any `--env-manager`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum EnvironmentFile {
+pub enum EnvironmentFile {
+    /// The file that `conda_env` names, or `conda.yaml`.
     Conda(PathBuf),
+    /// The file that `python_env` names, or `python_env.yaml`.
     Python(PathBuf),
+    /// The section `docker_env`.
     Docker(DockerEnvironment),
     /// Nothing asked for: MLflow makes a bare environment of the current Python.
     None,
@@ -53,60 +57,76 @@ pub(crate) enum EnvironmentFile {
 
 /// The section `docker_env`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct DockerEnvironment {
-    pub(crate) image: String,
+pub struct DockerEnvironment {
+    /// The name of the image.
+    pub image: String,
     /// As for `docker run -v`.
-    pub(crate) volumes: Vec<String>,
+    pub volumes: Vec<String>,
     /// Variables, with their value or else with the caller's.
-    pub(crate) variables: Vec<(String, Option<String>)>,
+    pub variables: Vec<(String, Option<String>)>,
 }
 
+/// One way to run a project.
 #[derive(Debug, Clone)]
-pub(crate) struct EntryPoint {
-    pub(crate) name: String,
-    pub(crate) description: Option<String>,
-    pub(crate) parameters: Vec<Parameter>,
-    pub(crate) command: Option<String>,
+pub struct EntryPoint {
+    /// Its key below `entry_points:`.
+    pub name: String,
+    /// `description:`, which MLflow ignores.
+    pub description: Option<String>,
+    /// `parameters:`, in their order.
+    pub parameters: Vec<Parameter>,
+    /// `command:`, a template of [`crate::strformat`].
+    pub command: Option<String>,
     /// Names of the parameters that name files to read.
-    pub(crate) inputs: Vec<String>,
+    pub inputs: Vec<String>,
     /// Names of the parameters that name files to write.
-    pub(crate) outputs: Vec<String>,
-    pub(crate) place: Place,
+    pub outputs: Vec<String>,
+    /// Where it is written.
+    pub place: Place,
 }
 
+/// A parameter that an entry point declares.
 #[derive(Debug, Clone)]
-pub(crate) struct Parameter {
-    pub(crate) name: String,
+pub struct Parameter {
+    /// Its key below `parameters:`.
+    pub name: String,
     /// The declared type; MLflow gives a meaning only to `path` and `uri`.
-    pub(crate) kind: String,
-    pub(crate) default: Option<String>,
-    pub(crate) description: Option<String>,
-    pub(crate) place: Place,
+    pub kind: String,
+    /// `default:`, as Python prints it.
+    pub default: Option<String>,
+    /// `description:`, which MLflow ignores.
+    pub description: Option<String>,
+    /// Where it is written.
+    pub place: Place,
 }
 
 /// One entry of `steps:`.
 #[derive(Debug)]
-pub(crate) struct StepEntry {
-    pub(crate) name: String,
+pub struct StepEntry {
+    /// The step's name.
+    pub name: String,
     /// Where the step's project is; by default the folder of that name.
-    pub(crate) project: Option<String>,
+    pub project: Option<String>,
     /// The commit, tag or branch of a project in a git repository.
-    pub(crate) version: Option<String>,
-    pub(crate) entry_point: Option<String>,
+    pub version: Option<String>,
+    /// The entry point that runs.
+    pub entry_point: Option<String>,
     /// Values for this step; a `{name}` in them takes the pipeline's parameter of that name.
-    pub(crate) parameters: Vec<(String, String)>,
-    pub(crate) env_manager: Option<Manager>,
+    pub parameters: Vec<(String, String)>,
+    /// `env_manager:`, stronger than the pipeline's.
+    pub env_manager: Option<Manager>,
     /// Whether the step is part of `--steps all`.
-    pub(crate) default: bool,
+    pub default: bool,
     /// How long the step may take.
-    pub(crate) timeout: Option<Duration>,
+    pub timeout: Option<Duration>,
     /// How often a failed step is tried again.
-    pub(crate) retries: Option<u32>,
+    pub retries: Option<u32>,
     /// The pause before the first of these tries; it doubles with each.
-    pub(crate) retry_delay: Option<Duration>,
+    pub retry_delay: Option<Duration>,
     /// Whether `--keep-going` runs on when it fails.
-    pub(crate) allow_failure: bool,
-    pub(crate) place: Place,
+    pub allow_failure: bool,
+    /// Where it is written.
+    pub place: Place,
 }
 
 const STEP_KEYS: [&str; 10] = [
@@ -127,7 +147,7 @@ impl Project {
     ///
     /// The file is the one whose name is `MLproject` in any letter case. Gives none when there is no
     /// such file (or folder).
-    pub(crate) fn load(folder: &Path) -> Result<Option<Project>, ProjectError> {
+    pub fn load(folder: &Path) -> Result<Option<Project>, Error> {
         let Some(path) = find_file(folder)? else {
             return Ok(None);
         };
@@ -135,7 +155,7 @@ impl Project {
     }
 
     /// A folder without an MLproject; MLflow runs the scripts in it by their file name.
-    pub(crate) fn empty(folder: &Path) -> Project {
+    pub fn empty(folder: &Path) -> Project {
         Project {
             folder: folder.to_owned(),
             name: None,
@@ -151,13 +171,13 @@ impl Project {
     }
 
     /// Reads the text of the MLproject file at `path`.
-    pub(crate) fn parse(text: &str, path: &Path, folder: &Path) -> Result<Project, ProjectError> {
-        let document = yaml::parse(text).map_err(|error| ProjectError::Yaml {
+    pub fn parse(text: &str, path: &Path, folder: &Path) -> Result<Project, Error> {
+        let document = pyyaml::parse(text).map_err(|error| Error::Yaml {
             path: path.to_owned(),
             error,
         })?;
         let root = Node::root(&document, path);
-        if !root.value().is_mapping() {
+        if root.value().as_dict().is_none() {
             return Err(root.shape("a mapping with a key `entry_points`"));
         }
         Ok(Project {
@@ -165,7 +185,7 @@ impl Project {
             name: root.text_of("name"),
             entry_points: parse_entry_points(&root)?,
             environment: EnvironmentFile::parse(&root, folder)?,
-            env_manager: parse_manager(&root)?,
+            env_manager: read_manager(&root)?,
             steps: match root.get("steps") {
                 None => root.has("steps").then(Vec::new),
                 Some(steps) => Some(parse_all(
@@ -179,45 +199,31 @@ impl Project {
     }
 
     /// The entry point of exactly that name.
-    pub(crate) fn entry_point(&self, name: &str) -> Option<&EntryPoint> {
+    pub fn entry_point(&self, name: &str) -> Option<&EntryPoint> {
         self.entry_points
             .iter()
             .find(|entry_point| entry_point.name == name)
     }
 }
 
-fn read_text(path: &Path) -> Result<String, ProjectError> {
-    let limit = yaml::MAX_BYTES as u64;
-    let bytes = file::read_regular(path, limit).map_err(|source| ProjectError::Read {
+fn read_text(path: &Path) -> Result<String, Error> {
+    let limit = pyyaml::MAX_BYTES as u64;
+    let bytes = file::read_regular(path, limit).map_err(|source| Error::Read {
         path: path.to_owned(),
         source,
     })?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + String::from_utf8_lossy(valid).matches('\n').count();
-        ProjectError::NotUtf8 {
+        Error::NotUtf8 {
             path: path.to_owned(),
             line,
         }
     })
 }
 
-/// The path below a base, without `.` and `..`, as Python's `os.path.abspath` writes it.
-pub(crate) fn absolute(base: &Path, path: impl AsRef<Path>) -> PathBuf {
-    use std::path::Component;
-    let mut result = PathBuf::new();
-    for component in base.join(path).components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => drop(result.pop()),
-            component => result.push(component),
-        }
-    }
-    result
-}
-
 /// The project file of a folder; `MLproject` itself goes before other letter cases.
-fn find_file(folder: &Path) -> Result<Option<PathBuf>, ProjectError> {
+fn find_file(folder: &Path) -> Result<Option<PathBuf>, Error> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error)
@@ -229,7 +235,7 @@ fn find_file(folder: &Path) -> Result<Option<PathBuf>, ProjectError> {
             return Ok(None);
         }
         Err(source) => {
-            return Err(ProjectError::Read {
+            return Err(Error::Read {
                 path: folder.to_owned(),
                 source,
             });
@@ -244,7 +250,7 @@ fn find_file(folder: &Path) -> Result<Option<PathBuf>, ProjectError> {
 }
 
 /// Entry points whose name is no string are left out: no name on the command line can mean them.
-fn parse_entry_points(root: &Node) -> Result<Vec<EntryPoint>, ProjectError> {
+fn parse_entry_points(root: &Node) -> Result<Vec<EntryPoint>, Error> {
     let Some(section) = root.get("entry_points") else {
         return Ok(Vec::new());
     };
@@ -259,8 +265,8 @@ fn parse_entry_points(root: &Node) -> Result<Vec<EntryPoint>, ProjectError> {
 fn parse_all<T>(
     section: &Node,
     expected: &'static str,
-    parse: impl Fn(&str, &Node) -> Result<T, ProjectError>,
-) -> Result<Vec<T>, ProjectError> {
+    parse: impl Fn(&str, &Node) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
     section
         .named_entries(expected)?
         .iter()
@@ -268,42 +274,34 @@ fn parse_all<T>(
         .collect()
 }
 
-fn parse_manager(node: &Node) -> Result<Option<Manager>, ProjectError> {
-    let Some(manager) = node.get("env_manager") else {
-        return Ok(None);
-    };
-    let known = manager
-        .value()
-        .as_str()
-        .and_then(|name| Manager::from_str(name, false).ok());
-    known
-        .map(Some)
-        .ok_or_else(|| manager.shape("local, conda, virtualenv, uv or docker"))
+/// A time as people write it.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct Time(Duration);
+
+impl TryFrom<String> for Time {
+    type Error = humantime::DurationError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        humantime::parse_duration(&text).map(Time)
+    }
 }
 
-fn parse_bool<'a>(node: &Node<'a>, key: &'a str) -> Result<Option<bool>, ProjectError> {
-    let parse = |value: Node| {
-        let parsed = value.value().as_bool();
-        parsed.ok_or_else(|| value.shape("true or false"))
-    };
-    node.get(key).map(parse).transpose()
+fn read_manager(node: &Node) -> Result<Option<Manager>, Error> {
+    node.read("env_manager", "local, conda, virtualenv, uv or docker")
 }
 
-fn parse_time<'a>(node: &Node<'a>, key: &'a str) -> Result<Option<Duration>, ProjectError> {
-    let Some(time) = node.get(key) else {
-        return Ok(None);
-    };
-    let parsed = time
-        .value()
-        .as_str()
-        .and_then(|text| humantime::parse_duration(text).ok());
-    parsed
-        .map(Some)
-        .ok_or_else(|| time.shape("a time with its unit, such as 90s or 2h"))
+fn read_time<'a>(node: &Node<'a>, key: &'a str) -> Result<Option<Duration>, Error> {
+    let time: Option<Time> = node.read(key, "a time with its unit, such as 90s or 2h")?;
+    Ok(time.map(|Time(time)| time))
+}
+
+fn read_bool<'a>(node: &Node<'a>, key: &'a str) -> Result<Option<bool>, Error> {
+    node.read(key, "true or false")
 }
 
 impl EntryPoint {
-    fn parse(name: &str, node: &Node) -> Result<EntryPoint, ProjectError> {
+    fn parse(name: &str, node: &Node) -> Result<EntryPoint, Error> {
         node.entries("a mapping with a `command`")?;
         Ok(EntryPoint {
             name: name.to_owned(),
@@ -324,7 +322,8 @@ impl EntryPoint {
         })
     }
 
-    pub(crate) fn parameter(&self, name: &str) -> Option<&Parameter> {
+    /// The declared parameter of that name.
+    pub fn parameter(&self, name: &str) -> Option<&Parameter> {
         self.parameters
             .iter()
             .find(|parameter| parameter.name == name)
@@ -333,11 +332,11 @@ impl EntryPoint {
 
 impl Parameter {
     /// `name: type`, `name: {type: …, default: …}`, or nothing at all.
-    fn parse(name: &str, node: &Node) -> Result<Parameter, ProjectError> {
+    fn parse(name: &str, node: &Node) -> Result<Parameter, Error> {
         let kind = match node.value() {
-            Value::Null => None,
-            Value::String(kind) => Some(kind.clone()),
-            Value::Mapping(_) => node.text_of("type"),
+            Object::None => None,
+            Object::Str(kind) => Some(kind.clone()),
+            Object::Dict(_) => node.text_of("type"),
             _ => return Err(node.shape("a type, or a mapping with `type` and `default`")),
         };
         Ok(Parameter {
@@ -352,13 +351,13 @@ impl Parameter {
 
 impl EnvironmentFile {
     /// The one environment key that may be present, else the default files in MLflow's order.
-    fn parse(root: &Node, folder: &Path) -> Result<EnvironmentFile, ProjectError> {
+    fn parse(root: &Node, folder: &Path) -> Result<EnvironmentFile, Error> {
         let keys: Vec<&'static str> = ["python_env", "conda_env", "docker_env"]
             .into_iter()
             .filter(|key| root.has(key))
             .collect();
         if keys.len() > 1 {
-            return Err(ProjectError::Environments {
+            return Err(Error::Environments {
                 place: root.place(),
                 keys,
             });
@@ -388,7 +387,8 @@ impl EnvironmentFile {
         }
     }
 
-    pub(crate) fn file(&self) -> Option<&Path> {
+    /// The file, if there is one.
+    pub fn file(&self) -> Option<&Path> {
         match self {
             EnvironmentFile::Conda(file) | EnvironmentFile::Python(file) => Some(file),
             EnvironmentFile::Docker(_) | EnvironmentFile::None => None,
@@ -396,7 +396,7 @@ impl EnvironmentFile {
     }
 
     /// What MLflow uses when no `--env-manager` is given.
-    pub(crate) fn default_manager(&self) -> Manager {
+    pub fn default_manager(&self) -> Manager {
         match self {
             EnvironmentFile::Conda(_) => Manager::Conda,
             EnvironmentFile::Python(_) | EnvironmentFile::None => Manager::Virtualenv,
@@ -407,16 +407,16 @@ impl EnvironmentFile {
 
 impl DockerEnvironment {
     /// What MLflow asks of the section: an image, texts as volumes, names or pairs as variables.
-    fn parse(docker: &Node) -> Result<DockerEnvironment, ProjectError> {
+    fn parse(docker: &Node) -> Result<DockerEnvironment, Error> {
         const IMAGE: &str = "a mapping with a key `image`";
         docker.entries(IMAGE)?;
         let image = docker
             .get_if_true("image")
-            .map(|image| python_str(image.value()));
+            .map(|image| image.value().to_string());
         let variables = match docker.get_if_true("environment") {
             None => Vec::new(),
             Some(list) => {
-                let items = list.value().as_sequence().map(|items| items.iter());
+                let items = list.value().as_list().map(|items| items.iter());
                 let parsed = items.and_then(|items| items.map(variable).collect());
                 parsed.ok_or_else(|| list.shape("a list of names and of pairs `[NAME, value]`"))?
             }
@@ -429,28 +429,28 @@ impl DockerEnvironment {
     }
 }
 
-fn variable(item: &Value) -> Option<(String, Option<String>)> {
-    if let Some(name) = node::text(item) {
+fn variable(item: &Object) -> Option<(String, Option<String>)> {
+    if let Some(name) = item.as_str() {
         return Some((name.to_owned(), None));
     }
-    let [name, value, ..] = item.as_sequence()?.as_slice() else {
+    let [name, value, ..] = item.as_list()? else {
         return None;
     };
-    Some((python_str(name), Some(python_str(value))))
+    Some((name.to_string(), Some(value.to_string())))
 }
 
 impl StepEntry {
-    fn parse(name: &str, node: &Node) -> Result<StepEntry, ProjectError> {
+    fn parse(name: &str, node: &Node) -> Result<StepEntry, Error> {
         let entries = node.named_entries("a mapping, or nothing")?;
         if let Some((key, value)) = entries.iter().find(|(key, _)| !STEP_KEYS.contains(key)) {
-            return Err(ProjectError::UnknownKey {
+            return Err(Error::UnknownKey {
                 place: value.place(),
                 section: format!("steps.{name}"),
                 key: (*key).to_owned(),
                 known: &STEP_KEYS,
             });
         }
-        let text = |name: &str, node: &Node| Ok((name.to_owned(), python_str(node.value())));
+        let text = |name: &str, node: &Node| Ok((name.to_owned(), node.value().to_string()));
         Ok(StepEntry {
             name: name.to_owned(),
             project: node.text_of("project"),
@@ -460,21 +460,12 @@ impl StepEntry {
                 None => Vec::new(),
                 Some(section) => parse_all(&section, "a mapping of parameter values", text)?,
             },
-            timeout: parse_time(node, "timeout")?,
-            retries: match node.get("retries") {
-                None => None,
-                Some(retries) => {
-                    let count = retries
-                        .value()
-                        .as_u64()
-                        .and_then(|count| u32::try_from(count).ok());
-                    Some(count.ok_or_else(|| retries.shape("a number of tries"))?)
-                }
-            },
-            retry_delay: parse_time(node, "retry_delay")?,
-            env_manager: parse_manager(node)?,
-            default: parse_bool(node, "default")?.unwrap_or(true),
-            allow_failure: parse_bool(node, "allow_failure")?.unwrap_or(false),
+            timeout: read_time(node, "timeout")?,
+            retries: node.read("retries", "a number of tries")?,
+            retry_delay: read_time(node, "retry_delay")?,
+            env_manager: read_manager(node)?,
+            default: read_bool(node, "default")?.unwrap_or(true),
+            allow_failure: read_bool(node, "allow_failure")?.unwrap_or(false),
             place: node.place(),
         })
     }

@@ -1,9 +1,6 @@
 //! Integers and floats in the spellings of YAML 1.1.
 
-use serde_yaml::Value;
-
-use super::super::python_text::{INT, carry};
-use super::MAX_DIGITS;
+use super::{MAX_DIGITS, Object};
 
 /// Whether a plain scalar is an integer, by PyYAML's pattern.
 pub(super) fn is_plain_integer(text: &str) -> bool {
@@ -82,7 +79,7 @@ fn unsigned(text: &str) -> (bool, String) {
 }
 
 /// Reads an integer; also some that the pattern does not know, for a tag can ask for it.
-pub(super) fn integer(text: &str) -> Option<Value> {
+pub(super) fn integer(text: &str) -> Option<Object> {
     let (negative, digits) = unsigned(text);
     let mut number = Natural::default();
     let digits = digits.trim();
@@ -110,18 +107,12 @@ pub(super) fn integer(text: &str) -> Option<Value> {
     if digits.len() > MAX_DIGITS {
         return None;
     }
-    let text = if negative && digits != "0" {
+    let is_negative = negative && digits != "0";
+    Some(Object::Int(if is_negative {
         format!("-{digits}")
     } else {
         digits
-    };
-    if let Ok(number) = text.parse::<u64>() {
-        return Some(Value::from(number));
-    }
-    Some(
-        text.parse::<i64>()
-            .map_or_else(|_| carry(INT, Value::String(text)), Value::from),
-    )
+    }))
 }
 
 /// A natural number of any length, in limbs of nine decimal digits, the lowest first.
@@ -170,12 +161,12 @@ impl std::fmt::Display for Natural {
 }
 
 /// Reads a float; also some that the pattern does not know, for a tag can ask for it.
-pub(super) fn float(text: &str) -> Option<Value> {
+pub(super) fn float(text: &str) -> Option<Object> {
     let (negative, digits) = unsigned(&text.to_lowercase());
     let number = match digits.as_str() {
         ".inf" => f64::INFINITY,
         // PyYAML's sign does not reach this one.
-        ".nan" => return Some(Value::from(f64::NAN)),
+        ".nan" => return Some(Object::Float(f64::NAN)),
         _ => {
             let mut sum = 0.0;
             let mut base = 1.0;
@@ -186,5 +177,5 @@ pub(super) fn float(text: &str) -> Option<Value> {
             sum
         }
     };
-    Some(Value::from(if negative { -number } else { number }))
+    Some(Object::Float(if negative { -number } else { number }))
 }

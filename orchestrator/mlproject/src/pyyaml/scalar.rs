@@ -1,14 +1,12 @@
 //! What a scalar means by YAML 1.1, as PyYAML's resolver and constructor have it.
 
 use saphyr_parser::ScalarStyle;
-use serde_yaml::Value;
 
-use super::super::python_text::{BYTES, carry};
 use super::graph::Content;
 use super::number::{float, integer, is_plain_float, is_plain_integer};
 use super::tag::tagged_kind;
 use super::timestamp::timestamp;
-use super::{ErrorKind, shortened};
+use super::{ErrorKind, Object, shortened};
 
 /// The types of YAML 1.1's scalars.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,8 +36,8 @@ pub(super) fn scalar(
         Some(tag) => tagged_kind(tag)?,
     };
     let (name, value) = match kind {
-        Kind::Str => return Ok(Content::Scalar(Value::String(text))),
-        Kind::Null => return Ok(Content::Scalar(Value::Null)),
+        Kind::Str => return Ok(Content::Scalar(Object::Str(text))),
+        Kind::Null => return Ok(Content::Scalar(Object::None)),
         Kind::Merge => return Ok(Content::Merge),
         Kind::Equals => return Ok(Content::Equals),
         Kind::Bool => ("boolean", boolean(&text)),
@@ -79,20 +77,20 @@ fn is_plain_boolean(text: &str) -> bool {
     one_case && boolean(text).is_some()
 }
 
-fn boolean(text: &str) -> Option<Value> {
+fn boolean(text: &str) -> Option<Object> {
     match text.to_lowercase().as_str() {
-        "yes" | "true" | "on" => Some(Value::Bool(true)),
-        "no" | "false" | "off" => Some(Value::Bool(false)),
+        "yes" | "true" | "on" => Some(Object::Bool(true)),
+        "no" | "false" | "off" => Some(Object::Bool(false)),
         _ => None,
     }
 }
 
 /// Python's lenient base64: other characters are skipped, and padding ends the data.
-fn base64(text: &str) -> Option<Value> {
+fn base64(text: &str) -> Option<Object> {
     if !text.is_ascii() {
         return None;
     }
-    let (mut bytes, mut bits, mut digits, mut padding) = (String::new(), 0_u32, 0, 0);
+    let (mut bytes, mut bits, mut digits, mut padding) = (Vec::new(), 0_u32, 0, 0);
     for byte in text.bytes() {
         let digit = match byte {
             b'A'..=b'Z' => byte - b'A',
@@ -103,7 +101,7 @@ fn base64(text: &str) -> Option<Value> {
             b'=' => {
                 padding += 1;
                 if digits >= 2 && digits + padding >= 4 {
-                    return Some(carry(BYTES, Value::String(bytes)));
+                    return Some(Object::Bytes(bytes));
                 }
                 continue;
             }
@@ -113,11 +111,11 @@ fn base64(text: &str) -> Option<Value> {
         bits = bits << 6 | u32::from(digit);
         if digits > 0 {
             let [.., byte] = (bits >> (6 - 2 * digits)).to_be_bytes();
-            bytes.push(char::from(byte));
+            bytes.push(byte);
         }
         digits = (digits + 1) % 4;
     }
-    (digits == 0).then(|| carry(BYTES, Value::String(bytes)))
+    (digits == 0).then_some(Object::Bytes(bytes))
 }
 
 #[cfg(test)]

@@ -2,11 +2,8 @@
 
 use std::collections::HashMap;
 
-use serde_yaml::{Mapping, Value};
-
-use super::super::python_text::{self, carry, python_float};
 use super::graph::{Content, Graph, NodeId};
-use super::{Error, ErrorKind, MAX_DEPTH, MAX_EXPANDED_BYTES, MAX_NODES};
+use super::{Error, ErrorKind, MAX_DEPTH, MAX_EXPANDED_BYTES, MAX_NODES, Object};
 
 struct Builder<'g> {
     graph: &'g Graph,
@@ -14,8 +11,8 @@ struct Builder<'g> {
     bytes: usize,
 }
 
-/// The value of a whole document; nothing but comments is [`Value::Null`].
-pub(super) fn build(graph: &Graph) -> Result<Value, Error> {
+/// The value of a whole document; nothing but comments is [`Object::None`].
+pub(super) fn build(graph: &Graph) -> Result<Object, Error> {
     let mut builder = Builder {
         graph,
         nodes: 0,
@@ -23,16 +20,16 @@ pub(super) fn build(graph: &Graph) -> Result<Value, Error> {
     };
     graph
         .root
-        .map_or(Ok(Value::Null), |root| builder.value(root, 0))
+        .map_or(Ok(Object::None), |root| builder.value(root, 0))
 }
 
 impl Builder<'_> {
-    fn value(&mut self, id: NodeId, depth: usize) -> Result<Value, Error> {
+    fn value(&mut self, id: NodeId, depth: usize) -> Result<Object, Error> {
         self.spend(id, 1, depth)?;
         let graph = self.graph;
         match &graph.nodes[id].content {
             Content::Scalar(value) => {
-                self.bytes += text_length(value);
+                self.bytes += value.text_length();
                 self.spend(id, 0, depth)?;
                 Ok(value.clone())
             }
@@ -40,20 +37,20 @@ impl Builder<'_> {
             Content::Equals => Err(graph.error(id, ErrorKind::Special("="))),
             Content::Sequence(items) => {
                 let items = items.iter().map(|item| self.value(*item, depth + 1));
-                Ok(Value::Sequence(items.collect::<Result<_, _>>()?))
+                Ok(Object::List(items.collect::<Result<_, _>>()?))
             }
-            Content::Mapping(_) => Ok(Value::Mapping(self.mapping(id, depth)?)),
+            Content::Mapping(_) => Ok(Object::Dict(self.mapping(id, depth)?)),
             Content::Set(_) => {
                 let keys = self
                     .mapping(id, depth)?
                     .into_iter()
                     .map(|(key, _)| key)
                     .collect();
-                Ok(carry(python_text::SET, Value::Sequence(keys)))
+                Ok(Object::Set(keys))
             }
             Content::Pairs(items) => {
                 let items = items.iter().map(|item| self.tuple(*item, depth + 1));
-                Ok(Value::Sequence(items.collect::<Result<_, _>>()?))
+                Ok(Object::List(items.collect::<Result<_, _>>()?))
             }
         }
     }
@@ -71,7 +68,7 @@ impl Builder<'_> {
     }
 
     /// One item of an `!!omap`: a mapping with one pair.
-    fn tuple(&mut self, id: NodeId, depth: usize) -> Result<Value, Error> {
+    fn tuple(&mut self, id: NodeId, depth: usize) -> Result<Object, Error> {
         let graph = self.graph;
         let Some(&[(key, value)]) = graph.nodes[id].content.pairs() else {
             return Err(graph.error(
@@ -82,20 +79,31 @@ impl Builder<'_> {
             ));
         };
         let pair = vec![self.value(key, depth + 1)?, self.value(value, depth + 1)?];
-        Ok(carry(python_text::TUPLE, Value::Sequence(pair)))
+        Ok(Object::Tuple(pair))
     }
 
     /// A `dict`: a repeated key keeps its first place and takes its last value.
-    fn mapping(&mut self, id: NodeId, depth: usize) -> Result<Mapping, Error> {
+    fn mapping(&mut self, id: NodeId, depth: usize) -> Result<Vec<(Object, Object)>, Error> {
         let mut pairs = Vec::new();
         self.flatten(id, depth, &mut pairs)?;
-        let mut mapping = Mapping::with_capacity(pairs.len());
-        let mut numbers = HashMap::new();
+        let mut dict: Vec<(Object, Object)> = Vec::with_capacity(pairs.len());
+        let mut places = HashMap::new();
         for (key, value) in pairs {
-            let key = self.key(key, depth + 1, &mut numbers)?;
-            mapping.insert(key, self.value(value, depth + 1)?);
+            let id = key;
+            let key = self.key(id, depth + 1)?;
+            let Some(identity) = key.identity() else {
+                return Err(self.graph.error(id, ErrorKind::UnhashableKey));
+            };
+            let value = self.value(value, depth + 1)?;
+            if let Some(&place) = places.get(&identity) {
+                let (_, known): &mut (Object, Object) = &mut dict[place];
+                *known = value;
+            } else {
+                places.insert(identity, dict.len());
+                dict.push((key, value));
+            }
         }
-        Ok(mapping)
+        Ok(dict)
     }
 
     /// Collects the pairs of a mapping, those of its merge keys first.
@@ -126,58 +134,16 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// A key, in Python's sense of equality: `1`, `1.0` and `true` are one key, the first one seen.
-    fn key(
-        &mut self,
-        id: NodeId,
-        depth: usize,
-        numbers: &mut HashMap<String, Value>,
-    ) -> Result<Value, Error> {
-        if matches!(self.graph.nodes[id].content, Content::Equals) {
-            return Ok(Value::from("="));
+    fn key(&mut self, id: NodeId, depth: usize) -> Result<Object, Error> {
+        match self.graph.nodes[id].content {
+            Content::Equals => Ok(Object::Str("=".to_owned())),
+            _ => self.value(id, depth),
         }
-        let key = self.value(id, depth)?;
-        let number = match &key {
-            Value::Sequence(_) | Value::Mapping(_) => {
-                return Err(self.graph.error(id, ErrorKind::UnhashableKey));
-            }
-            Value::Tagged(tagged) if tagged.tag == python_text::SET => {
-                return Err(self.graph.error(id, ErrorKind::UnhashableKey));
-            }
-            Value::Bool(boolean) => u8::from(*boolean).to_string(),
-            Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
-                None => number.to_string(),
-                Some(float) => {
-                    let whole = float.is_finite() && float.fract() == 0.0;
-                    let text = if whole {
-                        format!("{:.0}", float + 0.0)
-                    } else {
-                        python_float(float)
-                    };
-                    let key = carry(python_text::FLOAT, Value::String(python_float(float)));
-                    return Ok(numbers.entry(text).or_insert(key).clone());
-                }
-            },
-            Value::Tagged(tagged) if tagged.tag == python_text::INT => {
-                tagged.value.as_str().unwrap_or_default().to_owned()
-            }
-            _ => return Ok(key),
-        };
-        Ok(numbers.entry(number).or_insert(key).clone())
-    }
-}
-
-fn text_length(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len(),
-        Value::Tagged(tagged) => text_length(&tagged.value),
-        _ => 0,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::python_text::python_str;
     use super::super::parse;
     use super::super::tests::refused;
     use super::*;
@@ -197,7 +163,7 @@ mod tests {
         ];
         for (text, expected) in table {
             let read = parse(&format!("{base}{text}\n")).unwrap();
-            assert_eq!(python_str(&read.value["z"]), expected, "{text}");
+            assert_eq!(read.value.get("z").unwrap().to_string(), expected, "{text}");
         }
         assert_eq!(refused("{<<: 1}"), ErrorKind::Merge);
         assert_eq!(refused("a: <<"), ErrorKind::Special("<<"));

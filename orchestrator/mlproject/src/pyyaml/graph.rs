@@ -1,8 +1,6 @@
 //! The nodes of a document; an alias is a second edge to its anchor's node.
 
-use serde_yaml::Value;
-
-use super::{Error, ErrorKind, MAX_DEPTH};
+use super::{Error, ErrorKind, MAX_DEPTH, Object};
 
 pub(super) type NodeId = usize;
 
@@ -15,7 +13,7 @@ pub(super) struct Node {
 
 #[derive(Debug)]
 pub(super) enum Content {
-    Scalar(Value),
+    Scalar(Object),
     /// A plain `<<`: as a key it merges, anywhere else PyYAML refuses it.
     Merge,
     /// A plain `=`: as a key it is a text, anywhere else PyYAML refuses it.
@@ -58,7 +56,7 @@ impl Graph {
     ) -> Option<(NodeId, NodeId)> {
         let pairs = self.nodes[mapping].content.pairs()?;
         let is_named = |key: NodeId| match &self.nodes[key].content {
-            Content::Scalar(Value::String(text)) => text == name,
+            Content::Scalar(Object::Str(text)) => text == name,
             Content::Equals => name == "=",
             _ => false,
         };

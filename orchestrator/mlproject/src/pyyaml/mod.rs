@@ -1,4 +1,4 @@
-//! YAML text to a [`Value`], read as PyYAML's `yaml.safe_load` reads it: by YAML 1.1.
+//! YAML text to an [`Object`], read as PyYAML's `yaml.safe_load` reads it: by YAML 1.1.
 //!
 //! saphyr-parser, a YAML 1.2 parser, gives the events. Here they become a graph of nodes (an alias is
 //! a second edge to its anchor's node), and the graph becomes a value, in which aliases and merge
@@ -11,13 +11,14 @@ mod build;
 mod compose;
 mod graph;
 mod number;
+mod object;
+mod repr;
 mod scalar;
 mod source;
 mod tag;
 mod timestamp;
 
 use saphyr_parser::Marker;
-use serde_yaml::Value;
 use thiserror::Error;
 
 use self::build::build;
@@ -25,8 +26,11 @@ use self::compose::load;
 use self::graph::Graph;
 use self::source::{check_characters, check_directives};
 
+pub use self::object::Object;
+pub use self::repr::repr_str;
+
 /// The longest text that is read at all, in bytes.
-pub(crate) const MAX_BYTES: usize = 1 << 20;
+pub const MAX_BYTES: usize = 1 << 20;
 /// How deep lists and mappings may nest, aliases and merge keys expanded.
 const MAX_DEPTH: usize = 100;
 /// How many keys, values and items a document may have, aliases and merge keys expanded.
@@ -48,15 +52,19 @@ const MAX_DIGITS: usize = 4300;
 /// A document that could not be read; `line` and `column` count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{kind}")]
-pub(crate) struct Error {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
-    pub(crate) kind: ErrorKind,
+pub struct Error {
+    /// The line.
+    pub line: usize,
+    /// The column, in characters.
+    pub column: usize,
+    /// What is wrong.
+    pub kind: ErrorKind,
 }
 
 /// What is wrong with a document.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(crate) enum ErrorKind {
+#[expect(missing_docs, reason = "the messages say what each means")]
+pub enum ErrorKind {
     #[error("the text has {bytes} bytes; expected at most {MAX_BYTES}")]
     TooLong { bytes: usize },
     #[error(
@@ -105,8 +113,9 @@ pub(crate) enum ErrorKind {
 
 /// A document as Python's object, and where its keys are written.
 #[derive(Debug)]
-pub(crate) struct Document {
-    pub(crate) value: Value,
+pub struct Document {
+    /// What the document says.
+    pub value: Object,
     graph: Graph,
 }
 
@@ -115,7 +124,7 @@ impl Document {
     ///
     /// Keys count that came in by an alias or a merge key; of a repeated key it is the last, whose
     /// value holds.
-    pub(crate) fn line(&self, path: &[&str]) -> Option<usize> {
+    pub fn line(&self, path: &[&str]) -> Option<usize> {
         let mut node = self.graph.root?;
         let mut line = None;
         for name in path {
@@ -127,8 +136,8 @@ impl Document {
     }
 }
 
-/// Reads a text as `yaml.safe_load` would; nothing but comments is [`Value::Null`].
-pub(crate) fn parse(text: &str) -> Result<Document, Error> {
+/// Reads a text as `yaml.safe_load` would; nothing but comments is [`Object::None`].
+pub fn parse(text: &str) -> Result<Document, Error> {
     if text.len() > MAX_BYTES {
         return Err(Error {
             line: 1,
@@ -185,14 +194,13 @@ fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::python_text::python_str;
     use super::*;
 
     #[track_caller]
     pub(super) fn printed(text: &str) -> String {
         parse(text).map_or_else(
             |error| format!("{}:{}: {error}", error.line, error.column),
-            |read| python_str(&read.value),
+            |read| read.value.to_string(),
         )
     }
 

@@ -10,8 +10,9 @@ use rustix::fs::OFlags;
 /// Opens a regular file to be read; a link to one is followed.
 ///
 /// A pipe, a device or a folder is an error, found out without waiting for whoever may write to it.
-pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("the flag is a small number");
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    // The flag is a small number on every system.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(flags)
@@ -27,7 +28,7 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
 
 /// Reads a regular file of at most `limit` bytes; a larger one is an error, found out before its
 /// bytes take memory.
-pub(crate) fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open_regular(path)?
         .take(limit + 1)

@@ -1,8 +1,6 @@
 //! Dates and times in the spellings of YAML 1.1.
 
-use serde_yaml::Value;
-
-use super::super::python_text::{DATE, DATETIME, carry};
+use super::Object;
 
 /// A date, or a date with a time, as written: not checked against the calendar.
 pub(super) struct Timestamp {
@@ -103,7 +101,7 @@ impl Timestamp {
     }
 
     /// Python's object; none where there is no such day or time.
-    pub(super) fn value(&self) -> Option<Value> {
+    pub(super) fn value(&self) -> Option<Object> {
         let [year, month, day] = self.date;
         let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
         let days = match month {
@@ -117,11 +115,8 @@ impl Timestamp {
         }
         let date = format!("{year:04}-{month:02}-{day:02}");
         match &self.time {
-            None => Some(carry(DATE, Value::String(date))),
-            Some(time) => Some(carry(
-                DATETIME,
-                Value::String(format!("{date} {}", time.text()?)),
-            )),
+            None => Some(Object::Date(date)),
+            Some(time) => Some(Object::DateTime(format!("{date} {}", time.text()?))),
         }
     }
 }

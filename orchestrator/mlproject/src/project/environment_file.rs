@@ -2,24 +2,22 @@
 
 use std::path::Path;
 
-use serde_yaml::Value;
-
+use super::error::{Error, Place};
 use super::node::Node;
-use super::python_text::python_str;
-use super::{read_text, yaml};
-use crate::error::{Place, ProjectError};
+use super::read_text;
+use crate::pyyaml::{self, Document, Object};
 
 /// A Python environment: an interpreter and what pip installs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct PythonEnvironment {
+pub struct PythonEnvironment {
     /// The version asked for, such as `3.11` or `3.11.7`; none for the current Python.
-    pub(crate) python: Option<String>,
+    pub python: Option<String>,
     /// Installed first, in pip's notation.
-    pub(crate) build_dependencies: Vec<String>,
+    pub build_dependencies: Vec<String>,
     /// Installed then, each a line of a requirements file.
-    pub(crate) dependencies: Vec<String>,
+    pub dependencies: Vec<String>,
     /// Packages that only conda has.
-    pub(crate) foreign: Vec<String>,
+    pub foreign: Vec<String>,
 }
 
 const PYTHON_KEYS: [&str; 3] = ["python", "build_dependencies", "dependencies"];
@@ -29,15 +27,15 @@ const CONDA: &str = "a mapping with a list of `dependencies`";
 
 /// Reads a `python_env.yaml` as MLflow's `_PythonEnv.from_yaml` does; a key that it does not know is an
 /// error there, too.
-pub(crate) fn load_python(path: &Path) -> Result<PythonEnvironment, ProjectError> {
+pub fn load_python(path: &Path) -> Result<PythonEnvironment, Error> {
     let document = parse(path)?;
     let root = Node::root(&document, path);
-    if !root.value().is_mapping() {
+    if root.value().as_dict().is_none() {
         return Err(not_one(path, "a mapping with `python` and `dependencies`"));
     }
     for (key, node) in root.named_entries("a mapping")? {
         if !PYTHON_KEYS.contains(&key) {
-            return Err(ProjectError::UnknownKey {
+            return Err(Error::UnknownKey {
                 place: node.place(),
                 section: path
                     .file_name()
@@ -58,14 +56,14 @@ pub(crate) fn load_python(path: &Path) -> Result<PythonEnvironment, ProjectError
 }
 
 /// Looks whether a file can be one of conda's. What it means is conda's to say.
-pub(crate) fn check_conda(path: &Path) -> Result<(), ProjectError> {
+pub fn check_conda(path: &Path) -> Result<(), Error> {
     let document = parse(path)?;
     let root = Node::root(&document, path);
-    if !root.value().is_mapping() {
+    if root.value().as_dict().is_none() {
         return Err(not_one(path, CONDA));
     }
     match root.get("dependencies") {
-        Some(list) if !list.value().is_sequence() => Err(list.shape("a list of packages")),
+        Some(list) if list.value().as_list().is_none() => Err(list.shape("a list of packages")),
         _ => Ok(()),
     }
 }
@@ -73,24 +71,26 @@ pub(crate) fn check_conda(path: &Path) -> Result<(), ProjectError> {
 /// Reads a conda environment file, by the rules of MLflow's `get_dependencies_from_conda_yaml`.
 ///
 /// MLflow drops packages that pip cannot install with a warning; here they are told apart.
-pub(crate) fn load_conda(path: &Path) -> Result<PythonEnvironment, ProjectError> {
+pub fn load_conda(path: &Path) -> Result<PythonEnvironment, Error> {
     let document = parse(path)?;
     let root = Node::root(&document, path);
-    if !root.value().is_mapping() {
+    if root.value().as_dict().is_none() {
         return Err(not_one(path, CONDA));
     }
     let mut environment = PythonEnvironment::default();
     let Some(dependencies) = root.get("dependencies") else {
         return Ok(environment);
     };
-    let items = dependencies.value().as_sequence();
+    let items = dependencies.value().as_list();
     for item in items.ok_or_else(|| dependencies.shape("a list of packages"))? {
         match item {
-            Value::String(package) => environment.add_conda(package, &dependencies)?,
-            Value::Mapping(_) if item.get("pip").is_some() => {
-                let pip = item.get("pip").and_then(Value::as_sequence);
+            Object::Str(package) => environment.add_conda(package, &dependencies)?,
+            Object::Dict(_) if item.get("pip").is_some() => {
+                let pip = item.get("pip").and_then(Object::as_list);
                 let pip = pip.ok_or_else(|| dependencies.shape("a list of packages in `pip`"))?;
-                environment.dependencies.extend(pip.iter().map(python_str));
+                environment
+                    .dependencies
+                    .extend(pip.iter().map(Object::to_string));
             }
             _ => return Err(dependencies.shape("a list of packages, and one mapping `pip`")),
         }
@@ -100,7 +100,7 @@ pub(crate) fn load_conda(path: &Path) -> Result<PythonEnvironment, ProjectError>
 
 impl PythonEnvironment {
     /// One package in conda's notation, such as `python=3.11` or `pip`.
-    fn add_conda(&mut self, package: &str, list: &Node) -> Result<(), ProjectError> {
+    fn add_conda(&mut self, package: &str, list: &Node) -> Result<(), Error> {
         let end = package.find(['<', '>', '=', '!']).unwrap_or(package.len());
         let (name, rest) = package.split_at(end);
         let version = rest.trim_start_matches(['<', '>', '=', '!']);
@@ -127,15 +127,15 @@ impl PythonEnvironment {
     }
 }
 
-fn parse(path: &Path) -> Result<yaml::Document, ProjectError> {
-    yaml::parse(&read_text(path)?).map_err(|error| ProjectError::Yaml {
+fn parse(path: &Path) -> Result<Document, Error> {
+    pyyaml::parse(&read_text(path)?).map_err(|error| Error::Yaml {
         path: path.to_owned(),
         error,
     })
 }
 
-fn not_one(path: &Path, expected: &'static str) -> ProjectError {
-    ProjectError::Shape {
+fn not_one(path: &Path, expected: &'static str) -> Error {
+    Error::Shape {
         place: Place {
             file: path.to_owned(),
             line: None,

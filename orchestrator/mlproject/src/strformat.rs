@@ -9,10 +9,10 @@ use std::collections::HashMap;
 
 use thiserror::Error;
 
-use crate::project::python_repr_str;
+use crate::pyyaml::repr_str;
 
 /// The longest command line that [`render`] makes, in bytes; beyond it no system can start a shell.
-pub(crate) const MAX_LENGTH: usize = 1 << 20;
+pub const MAX_LENGTH: usize = 1 << 20;
 
 /// The longest format spec: what stands behind the colon of a placeholder, nested fields filled in.
 const MAX_SPEC: usize = 256;
@@ -22,7 +22,8 @@ const MAX_NESTING: usize = 2;
 
 /// Why a template cannot be rendered; `offset` counts the bytes in front of the placeholder.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(crate) enum TemplateError {
+#[expect(missing_docs, reason = "the messages say what each means")]
+pub enum TemplateError {
     #[error("placeholder `{{{name}}}` has no parameter of that name{}", shell_hint(name, *shell))]
     UnknownName {
         name: String,
@@ -65,7 +66,7 @@ pub(crate) enum TemplateError {
 
 impl TemplateError {
     /// Where in the template the placeholder begins, in bytes.
-    pub(crate) fn offset(&self) -> usize {
+    pub fn offset(&self) -> usize {
         match *self {
             Self::UnknownName { offset, .. }
             | Self::Unnamed { offset, .. }
@@ -92,7 +93,7 @@ fn shell_hint(name: &str, shell: bool) -> String {
 }
 
 /// Quotes a word for the shell, to the byte as Python's `shlex.quote`.
-pub(crate) fn quote(word: &str) -> String {
+pub fn quote(word: &str) -> String {
     let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_safe) {
         return word.to_owned();
@@ -104,7 +105,7 @@ pub(crate) fn quote(word: &str) -> String {
 ///
 /// MLflow appends them to the text as it is, so that the final newline of a block scalar makes a
 /// command of its own of them. Here that newline goes, but only when something is appended.
-pub(crate) fn render(
+pub fn render(
     template: &str,
     parameters: &[(String, String)],
     extra: &[(String, String)],
@@ -135,10 +136,7 @@ pub(crate) fn render(
 }
 
 /// Fills a template that is no command: the same grammar, the values as they are.
-pub(crate) fn fill(
-    template: &str,
-    parameters: &[(String, String)],
-) -> Result<String, TemplateError> {
+pub fn fill(template: &str, parameters: &[(String, String)]) -> Result<String, TemplateError> {
     let values = parameters
         .iter()
         .map(|(name, value)| (name.as_str(), value.clone()))
@@ -226,8 +224,8 @@ impl Renderer<'_> {
         self.spend(field.conversion.map_or(0, |_| value.len()), offset)?;
         let value = match field.conversion {
             None | Some('s') => value,
-            Some('r') => python_repr_str(&value),
-            Some('a') => ascii(&python_repr_str(&value)),
+            Some('r') => repr_str(&value),
+            Some('a') => ascii(&repr_str(&value)),
             Some(_) => {
                 return Err(TemplateError::BadConversion {
                     placeholder: placeholder(),

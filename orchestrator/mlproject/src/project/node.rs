@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use serde_yaml::Value;
+use serde::de::DeserializeOwned;
 
-use super::python_text::python_str;
-use super::yaml::Document;
-use crate::error::{Place, ProjectError};
+use super::error::{Error, Place};
+use crate::pyyaml::{Document, Object};
 
 /// One value of an MLproject, with the keys that lead to it.
 pub(super) struct Node<'a> {
-    value: &'a Value,
+    value: &'a Object,
     trail: Vec<&'a str>,
     document: &'a Document,
     file: &'a Path,
@@ -26,26 +25,22 @@ impl<'a> Node<'a> {
         }
     }
 
-    pub(super) fn value(&self) -> &'a Value {
+    pub(super) fn value(&self) -> &'a Object {
         self.value
     }
 
     /// The value of a key, none when it is absent or left empty.
     pub(super) fn get(&self, key: &'a str) -> Option<Node<'a>> {
-        let value = self.value.get(key).filter(|value| !value.is_null())?;
+        let value = self
+            .value
+            .get(key)
+            .filter(|value| **value != Object::None)?;
         Some(self.child(key, value))
     }
 
     /// The value of a key, none when Python takes it for false: MLflow asks so for environments.
     pub(super) fn get_if_true(&self, key: &'a str) -> Option<Node<'a>> {
-        self.get(key).filter(|node| match node.value {
-            Value::Null | Value::Bool(false) => false,
-            Value::Number(number) => number.as_f64() != Some(0.0),
-            Value::String(text) => !text.is_empty(),
-            Value::Sequence(items) => !items.is_empty(),
-            Value::Mapping(entries) => !entries.is_empty(),
-            Value::Bool(true) | Value::Tagged(_) => true,
-        })
+        self.get(key).filter(|node| node.value.is_true())
     }
 
     /// Whether the key is written at all, be it left empty.
@@ -55,18 +50,19 @@ impl<'a> Node<'a> {
 
     /// The text that Python would print for the value of a key.
     pub(super) fn text_of(&self, key: &'a str) -> Option<String> {
-        self.get(key).map(|node| python_str(node.value))
+        self.get(key).map(|node| node.value.to_string())
     }
 
     /// The value itself, which has to be a string.
-    pub(super) fn string(&self, expected: &'static str) -> Result<String, ProjectError> {
-        text(self.value)
+    pub(super) fn string(&self, expected: &'static str) -> Result<String, Error> {
+        self.value
+            .as_str()
             .map(str::to_owned)
             .ok_or_else(|| self.shape(expected))
     }
 
     /// The items of a list of strings below a key; empty when the key is.
-    pub(super) fn strings_of(&self, key: &'a str) -> Result<Vec<String>, ProjectError> {
+    pub(super) fn strings_of(&self, key: &'a str) -> Result<Vec<String>, Error> {
         self.get(key).map_or(Ok(Vec::new()), |list| {
             list.texts("a list of parameter names")
         })
@@ -77,28 +73,42 @@ impl<'a> Node<'a> {
         &self,
         key: &'a str,
         expected: &'static str,
-    ) -> Result<Vec<String>, ProjectError> {
+    ) -> Result<Vec<String>, Error> {
         self.get_if_true(key)
             .map_or(Ok(Vec::new()), |list| list.texts(expected))
     }
 
     /// The items of this list of strings.
-    fn texts(&self, expected: &'static str) -> Result<Vec<String>, ProjectError> {
-        let items = self.value.as_sequence().into_iter().flatten();
-        let texts = items.map(|item| text(item).map(str::to_owned));
-        let texts = self.value.is_sequence().then(|| texts.collect()).flatten();
+    fn texts(&self, expected: &'static str) -> Result<Vec<String>, Error> {
+        let texts = self.value.as_list().and_then(|items| {
+            let texts = items.iter().map(|item| item.as_str().map(str::to_owned));
+            texts.collect()
+        });
         texts.ok_or_else(|| self.shape(expected))
     }
 
+    /// The value of a key in one of our own sections, none when it is absent or left empty.
+    pub(super) fn read<T: DeserializeOwned>(
+        &self,
+        key: &'a str,
+        expected: &'static str,
+    ) -> Result<Option<T>, Error> {
+        let Some(node) = self.get(key) else {
+            return Ok(None);
+        };
+        let value = scalar(node.value).and_then(|value| serde_yaml::from_value(value).ok());
+        value.map(Some).ok_or_else(|| node.shape(expected))
+    }
+
     /// The entries of a mapping, in order; an empty value counts as an empty mapping.
-    pub(super) fn entries(&self, expected: &'static str) -> Result<Vec<Entry<'a>>, ProjectError> {
+    pub(super) fn entries(&self, expected: &'static str) -> Result<Vec<Entry<'a>>, Error> {
         match self.value {
-            Value::Null => Ok(Vec::new()),
-            Value::Mapping(mapping) => Ok(mapping
+            Object::None => Ok(Vec::new()),
+            Object::Dict(pairs) => Ok(pairs
                 .iter()
-                .map(|(key, value)| match text(key) {
+                .map(|(key, value)| match key.as_str() {
                     Some(name) => Entry::Named(name, self.child(name, value)),
-                    None => Entry::Odd(python_str(key)),
+                    None => Entry::Odd(key.to_string()),
                 })
                 .collect()),
             _ => Err(self.shape(expected)),
@@ -109,12 +119,12 @@ impl<'a> Node<'a> {
     pub(super) fn named_entries(
         &self,
         expected: &'static str,
-    ) -> Result<Vec<(&'a str, Node<'a>)>, ProjectError> {
+    ) -> Result<Vec<(&'a str, Node<'a>)>, Error> {
         self.entries(expected)?
             .into_iter()
             .map(|entry| match entry {
                 Entry::Named(name, node) => Ok((name, node)),
-                Entry::Odd(key) => Err(ProjectError::Shape {
+                Entry::Odd(key) => Err(Error::Shape {
                     place: self.place(),
                     item: format!("the key `{key}`"),
                     expected: "a text (put it in quotes)",
@@ -131,19 +141,19 @@ impl<'a> Node<'a> {
     }
 
     /// The complaint that this value should be something else.
-    pub(super) fn shape(&self, expected: &'static str) -> ProjectError {
+    pub(super) fn shape(&self, expected: &'static str) -> Error {
         let item = match self.trail.as_slice() {
             [] => "an MLproject".to_owned(),
             trail => format!("`{}`", trail.join(".")),
         };
-        ProjectError::Shape {
+        Error::Shape {
             place: self.place(),
             item,
             expected,
         }
     }
 
-    fn child(&self, key: &'a str, value: &'a Value) -> Node<'a> {
+    fn child(&self, key: &'a str, value: &'a Object) -> Node<'a> {
         let mut trail = self.trail.clone();
         trail.push(key);
         Node {
@@ -155,12 +165,15 @@ impl<'a> Node<'a> {
     }
 }
 
-/// The text of a string. [`Value::as_str`] also has one for dates and others that are carried by a tag.
-pub(super) fn text(value: &Value) -> Option<&str> {
-    match value {
-        Value::String(text) => Some(text),
-        _ => None,
-    }
+/// A scalar as serde knows it; none for what only Python has.
+fn scalar(object: &Object) -> Option<serde_yaml::Value> {
+    Some(match object {
+        Object::Bool(value) => (*value).into(),
+        Object::Int(digits) => digits.parse::<i64>().ok()?.into(),
+        Object::Float(number) => (*number).into(),
+        Object::Str(text) => text.clone().into(),
+        _ => return None,
+    })
 }
 
 /// One entry of a mapping.
