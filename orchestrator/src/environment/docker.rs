@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::make::Workshop;
-use super::{EnvironmentError, Job, MakeError, Manager, Wrapped, hash};
+use super::{EnvironmentError, Job, MakeError, Manager, Wrapped, hash, reference};
 use crate::command::quote;
 use crate::elsewhere::Elsewhere;
 use crate::process;
@@ -67,6 +67,7 @@ impl Docker {
         folder: &Path,
         options: &DockerOptions,
     ) -> Result<Docker, EnvironmentError> {
+        check(environment)?;
         let unset: Vec<String> = environment
             .variables
             .iter()
@@ -78,12 +79,12 @@ impl Docker {
         }
         let engine = ["docker", "podman"]
             .into_iter()
-            .find(|engine| system::find(engine).is_some());
-        let engine = engine.ok_or_else(|| EnvironmentError::NoTool {
+            .find_map(|engine| Some((engine, system::find(engine)?)));
+        let (engine, program) = engine.ok_or_else(|| EnvironmentError::NoTool {
             manager: Manager::Docker,
             tools: vec!["docker".to_owned(), "podman".to_owned()],
         })?;
-        let is_there = has_image(engine, &environment.image)?;
+        let is_there = has_image(engine, &program, &environment.image)?;
         let build = options.build_image.then(|| folder.to_owned());
         Ok(Docker {
             image: match build {
@@ -231,15 +232,36 @@ fn start(engine: &str, name: &str) -> String {
     )
 }
 
+/// What comes from a file and becomes words for the engine.
+fn check(environment: &DockerEnvironment) -> Result<(), EnvironmentError> {
+    if !reference::is_image(&environment.image) {
+        let image = environment.image.clone();
+        return Err(EnvironmentError::Image { image });
+    }
+    let refused = |what, text: &str| {
+        let text = text.to_owned();
+        Err(EnvironmentError::Docker { what, text })
+    };
+    let mut volumes = environment.volumes.iter();
+    if let Some(volume) = volumes.find(|volume| !reference::is_volume(volume)) {
+        return refused("volume", volume);
+    }
+    let mut names = environment.variables.iter().map(|(name, _)| name);
+    if let Some(name) = names.find(|name| !reference::is_variable(name)) {
+        return refused("variable", name);
+    }
+    Ok(())
+}
+
 /// Whether the engine has an image; an error when there is no engine to ask.
-fn has_image(engine: &str, image: &str) -> Result<bool, EnvironmentError> {
+fn has_image(engine: &str, program: &Path, image: &str) -> Result<bool, EnvironmentError> {
     let arguments = ["image", "inspect", "--format", "{{.Id}}", image];
     let arguments = arguments.map(AsRef::as_ref);
     let failed = |message: String| EnvironmentError::Engine {
         tool: engine.to_owned(),
         message,
     };
-    let output = process::capture(engine, &arguments, None);
+    let output = super::ask(program, &arguments);
     let output = output.map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
         return Ok(true);
