@@ -365,6 +365,31 @@ fn what_is_ours_is_removed_and_nothing_beside_it() {
 }
 
 #[test]
+fn what_a_record_says_cannot_fake_a_line_or_move_the_cursor() {
+    let folder = Folder::new();
+    let prefix = folder.path().join("envs").join(CONDA);
+    let text = json(r"conda\u001b]0;x\u0007", &prefix, true);
+    let text = text.replace(
+        "null",
+        r#""a\nuv-0000000000000000  complete\u202e\u009b31m\r""#,
+    );
+    record(&folder, "root", CONDA, &text);
+    let arguments = ["--env-list", "--env-root", "root"];
+    let listed = quickly(&folder, &arguments).run().succeeds(&format!(
+        "{CONDA}  complete, 0 MB, by conda\\u{{1b}}]0;x\\u{{7}}, last used 100 days ago, first for \
+         a\\nuv-0000000000000000  complete\\u{{202e}}\\u{{9b}}31m\\r\n"
+    ));
+    assert_eq!(listed.stderr(), "");
+    let listed = quickly(&folder, &[&arguments[..], &["--format", "json"]].concat()).run();
+    assert!(
+        !listed
+            .stdout()
+            .contains(['\u{1b}', '\u{202e}', '\u{9b}', '\r'])
+    );
+    assert_eq!(listed.json()[0]["tool"], "conda\u{1b}]0;x\u{7}");
+}
+
+#[test]
 fn what_cannot_be_removed_is_told_and_the_others_are_removed() {
     let folder = Folder::new();
     environment(&folder, "root", VENV);

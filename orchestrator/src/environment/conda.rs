@@ -3,7 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Output;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -12,10 +13,15 @@ use super::ours::{self, Left};
 use super::store::{Store, is_nowhere};
 use super::{EnvironmentError, MakeError, Manager, Record, Wrapped, files, hash};
 use crate::command::quote;
+use crate::process::{self, Question};
 use crate::system;
 
 /// The programs that do what conda does, in the order in which they are looked for.
 const CONDAS: [&str; 3] = ["conda", "mamba", "micromamba"];
+
+/// How long conda may take to say what it has, and to remove an environment.
+const LOOKING: Duration = Duration::from_mins(1);
+const REMOVING: Duration = Duration::from_mins(30);
 
 /// The variable that tells conda where its environments are.
 const ENVIRONMENTS: &str = "CONDA_ENVS_PATH";
@@ -270,23 +276,40 @@ impl Programs {
         name.unwrap_or(&self.create).to_owned()
     }
 
+    /// What conda says, by its path and in a folder that is nobody's.
+    fn ask(&self, words: &[&OsStr], store: &Store, limit: Duration) -> io::Result<Output> {
+        let program = std::path::absolute(&self.conda);
+        let program = program.ok().filter(|_| self.conda.contains('/'));
+        let folder = setting(store);
+        let unusable = || io::Error::new(io::ErrorKind::InvalidInput, "the folder is not UTF-8");
+        let folder = folder.as_ref().map(|it| it.to_str().ok_or_else(unusable));
+        let variable = folder
+            .transpose()?
+            .map(|folder| (ENVIRONMENTS, Some(folder)));
+        process::ask_server(&Question {
+            program: program
+                .as_deref()
+                .and_then(Path::to_str)
+                .unwrap_or(&self.conda),
+            arguments: words,
+            folder: Path::new("/"),
+            variables: variable.as_slice(),
+            limit,
+        })
+    }
+
     /// The folders of the environments of that name.
     fn list(&self, name: &str, store: &Store) -> Vec<PathBuf> {
         self.listed(name, store).unwrap_or_default()
     }
 
     fn listed(&self, name: &str, store: &Store) -> Option<Vec<PathBuf>> {
-        let mut words: Vec<OsString> = Vec::new();
-        let mut program = system::find(&self.conda)?;
-        if let Some(folder) = setting(store) {
-            let mut assignment = OsString::from(ENVIRONMENTS);
-            assignment.extend(["=".as_ref(), folder.as_os_str()]);
-            words.extend([assignment, std::path::absolute(program).ok()?.into()]);
-            program = system::find("env")?;
-        }
-        words.extend(["env", "list", "--json"].map(OsString::from));
-        let words: Vec<&OsStr> = words.iter().map(AsRef::as_ref).collect();
-        let output = super::ask(&program, &words).ok()?;
+        let output = self.ask(
+            &["env", "list", "--json"].map(AsRef::as_ref),
+            store,
+            LOOKING,
+        );
+        let output = output.ok()?;
         let listed: Value = serde_json::from_slice(&output.stdout).ok()?;
         let folders = listed.get("envs")?.as_array()?.iter();
         let folders = folders.filter_map(Value::as_str).map(PathBuf::from);
@@ -334,13 +357,10 @@ pub(super) fn remove(store: &Store, name: &str, record: Option<&Record>) -> Resu
             None => return Ok(()),
         },
     };
-    let program = system::find(&programs.conda).ok_or(Left::NoConda)?;
-    let output = Command::new(std::path::absolute(program).map_err(Left::Failed)?)
-        .args(programs.removal(&prefix))
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(Left::Failed)?;
+    let words = programs.removal(&prefix);
+    let words: Vec<&OsStr> = words.iter().map(AsRef::as_ref).collect();
+    let output = programs.ask(&words, store, REMOVING);
+    let output = output.map_err(Left::Failed)?;
     if is_nowhere(&prefix) {
         return store.forget(name);
     }

@@ -12,7 +12,7 @@ use super::make::Workshop;
 use super::{EnvironmentError, Job, MakeError, Manager, Wrapped, hash, reference};
 use crate::command::quote;
 use crate::elsewhere::Elsewhere;
-use crate::process;
+use crate::git;
 use crate::project::{DockerEnvironment, absolute};
 use crate::system;
 
@@ -286,10 +286,8 @@ fn tag(name: Option<&str>, folder: &Path) -> String {
         .map(|c| if allowed(c) { c } else { '-' })
         .collect();
     let name = name.trim_matches(['.', '/', '_', '-']);
-    let arguments = ["rev-parse", "HEAD"].map(AsRef::as_ref);
-    let commit = process::capture("git", &arguments, Some(folder)).ok();
-    let commit = commit.filter(|output| output.status.success());
-    let commit = commit.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let commit = git::ask_tree(folder, &["rev-parse", "HEAD"]);
+    let commit = commit.ok().and_then(Result::ok);
     let short = commit.as_deref().and_then(|commit| commit.get(..7));
     match (name, short) {
         ("", short) => format!("docker-project:{}", short.unwrap_or("latest")),

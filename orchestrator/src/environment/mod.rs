@@ -302,7 +302,7 @@ fn ask(program: &Path, arguments: &[&OsStr]) -> io::Result<Output> {
     let program = std::path::absolute(program)?;
     let unusable = || io::Error::new(io::ErrorKind::InvalidInput, "its path is not UTF-8");
     let program = program.to_str().ok_or_else(unusable)?;
-    process::capture(program, arguments, Some(Path::new("/")))
+    process::capture(program, arguments, None)
 }
 
 /// The SHA-1 of a text in hexadecimal, as MLflow names environments.

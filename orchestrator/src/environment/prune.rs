@@ -11,6 +11,7 @@ use super::name::{Form, form};
 use super::ours::Left;
 use super::store::{Store, is_nowhere};
 use crate::notice::say;
+use crate::printable::one_line;
 
 /// One environment, for `--env-list`.
 #[derive(Debug, Serialize)]
@@ -153,13 +154,13 @@ impl std::fmt::Display for Listed {
         let megabytes = self.bytes / 1_000_000;
         write!(formatter, "{}  {state}, {megabytes} MB", self.name)?;
         if let Some(tool) = &self.tool {
-            write!(formatter, ", by {tool}")?;
+            write!(formatter, ", by {}", one_line(tool))?;
         }
         if let Some(days) = self.unused_days {
             write!(formatter, ", last used {days} days ago")?;
         }
         match &self.file {
-            Some(file) => write!(formatter, ", first for {file}"),
+            Some(file) => write!(formatter, ", first for {}", one_line(file)),
             None => Ok(()),
         }
     }
