@@ -168,13 +168,14 @@ fn a_folder_of_anything_else_is_left_alone() {
         stays(&folder, "root", &[]);
     }
     let folder = Folder::new();
+    // Not to be tried where a mistake would cost the machine: there it is only looked at.
     for root in ["/", "/usr", "none/at/all"] {
-        let ended = quickly(&folder, &["--env-prune", "0", "--env-root", root]).run();
-        ended.succeeds("");
         quickly(&folder, &["--env-list", "--env-root", root])
             .run()
             .succeeds("");
     }
+    let ended = quickly(&folder, &["--env-prune", "0", "--env-root", "none/at/all"]).run();
+    ended.succeeds("");
     assert_eq!(folder.files(), Vec::<String>::new());
     folder.file("file", "");
     let ended = quickly(&folder, &["--env-prune", "0", "--env-root", "file"]).run();
