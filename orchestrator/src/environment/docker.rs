@@ -67,7 +67,7 @@ impl Docker {
         folder: &Path,
         options: &DockerOptions,
     ) -> Result<Docker, EnvironmentError> {
-        check(environment)?;
+        reference::check(environment)?;
         let unset: Vec<String> = environment
             .variables
             .iter()
@@ -230,27 +230,6 @@ fn start(engine: &str, name: &str) -> String {
          code=$({engine} inspect --format '{{{{.State.ExitCode}}}}' {name} 2>/dev/null) || code=1; \
          exit $code"
     )
-}
-
-/// What comes from a file and becomes words for the engine.
-fn check(environment: &DockerEnvironment) -> Result<(), EnvironmentError> {
-    if !reference::is_image(&environment.image) {
-        let image = environment.image.clone();
-        return Err(EnvironmentError::Image { image });
-    }
-    let refused = |what, text: &str| {
-        let text = text.to_owned();
-        Err(EnvironmentError::Docker { what, text })
-    };
-    let mut volumes = environment.volumes.iter();
-    if let Some(volume) = volumes.find(|volume| !reference::is_volume(volume)) {
-        return refused("volume", volume);
-    }
-    let mut names = environment.variables.iter().map(|(name, _)| name);
-    if let Some(name) = names.find(|name| !reference::is_variable(name)) {
-        return refused("variable", name);
-    }
-    Ok(())
 }
 
 /// Whether the engine has an image; an error when there is no engine to ask.

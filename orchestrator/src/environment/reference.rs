@@ -1,12 +1,36 @@
 //! Whether a text from an MLproject is what an engine for containers takes it for, and nothing else.
 
+use super::EnvironmentError;
+use crate::project::DockerEnvironment;
+
 /// The longest name of an image without tag and digest, as docker has it.
 const MAX_NAME: usize = 255;
 const MAX_TAG: usize = 128;
 
+/// Refuses what cannot be meant, before it becomes words for an engine.
+pub(super) fn check(environment: &DockerEnvironment) -> Result<(), EnvironmentError> {
+    if !is_image(&environment.image) {
+        let image = environment.image.clone();
+        return Err(EnvironmentError::Image { image });
+    }
+    let refused = |what, text: &str| {
+        let text = text.to_owned();
+        Err(EnvironmentError::Docker { what, text })
+    };
+    let mut volumes = environment.volumes.iter();
+    if let Some(volume) = volumes.find(|volume| !is_volume(volume)) {
+        return refused("volume", volume);
+    }
+    let mut names = environment.variables.iter().map(|(name, _)| name);
+    if let Some(name) = names.find(|name| !is_variable(name)) {
+        return refused("variable", name);
+    }
+    Ok(())
+}
+
 /// Whether a text is the name of an image by docker's grammar: `host:port/path/name:tag@digest`, all but
 /// the name being optional.
-pub(super) fn is_image(text: &str) -> bool {
+fn is_image(text: &str) -> bool {
     let (text, digest) = match text.split_once('@') {
         Some((text, digest)) => (text, Some(digest)),
         None => (text, None),
@@ -98,12 +122,12 @@ fn is_digest(digest: &str) -> bool {
 }
 
 /// Whether a text can be the value of `--volume`. What it means is the engine's to say.
-pub(super) fn is_volume(text: &str) -> bool {
+fn is_volume(text: &str) -> bool {
     !text.is_empty() && !text.starts_with('-') && !text.contains(char::is_control)
 }
 
 /// Whether a text can be the name of a variable. podman takes a `*` for all that begin like this.
-pub(super) fn is_variable(text: &str) -> bool {
+fn is_variable(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text
             .bytes()
