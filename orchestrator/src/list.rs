@@ -81,7 +81,7 @@ fn with_causes(error: &ProjectError) -> String {
 fn parameter(parameter: &Parameter) -> ListedParameter<'_> {
     ListedParameter {
         name: &parameter.name,
-        r#type: &parameter.kind,
+        r#type: parameter.kind.name(),
         default: parameter
             .default
             .as_deref()

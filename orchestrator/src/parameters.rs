@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::error::{Problem, ProblemKind};
 use mlproject::paths::absolute;
 use mlproject::strformat;
-use mlproject::{EntryPoint, Parameter};
+use mlproject::uri::{has_scheme, is_web, local_path};
+use mlproject::{EntryPoint, Parameter, ParameterKind, number};
 
 /// A parameter of one step with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,31 +201,33 @@ fn check(
         Origin::Step => sources.folder,
     };
     let names_a_file = entry_point.inputs.contains(&name) || entry_point.outputs.contains(&name);
-    let (value, path) = match (parameter.kind.as_str(), local_path(&value)) {
-        ("int", _) if !is_python_int(&value) => {
+    let (value, path) = match (&parameter.kind, local_path(&value)) {
+        (ParameterKind::Int, _) if !number::is_int(&value) => {
             return Err(ProblemKind::NotANumber {
                 name,
                 kind: "int",
                 value,
             });
         }
-        ("float", _) if !is_python_float(&value) => {
+        (ParameterKind::Float, _) if !number::is_float(&value) => {
             return Err(ProblemKind::NotANumber {
                 name,
                 kind: "float",
                 value,
             });
         }
-        ("path", None) if is_web(&value) => {
+        (ParameterKind::Path, None) if is_web(&value) => {
             return Ok(downloaded(parameter, &value, entry_point, sources));
         }
-        ("path", None) => return Err(ProblemKind::RemotePath { name, value }),
-        ("path", Some(path)) if path.as_os_str().is_empty() => {
+        (ParameterKind::Path, None) => return Err(ProblemKind::RemotePath { name, value }),
+        (ParameterKind::Path, Some(path)) if path.as_os_str().is_empty() => {
             return Err(ProblemKind::NoSuchPath { name, value });
         }
-        ("uri", _) if value.is_empty() => return Err(ProblemKind::NotAUri { name, value }),
+        (ParameterKind::Uri, _) if value.is_empty() => {
+            return Err(ProblemKind::NotAUri { name, value });
+        }
         // MLflow starts from the folder of whoever calls `mlflow run`, for the step's defaults too.
-        ("path", Some(path)) => anchored(
+        (ParameterKind::Path, Some(path)) => anchored(
             if origin == Origin::Step {
                 sources.caller
             } else {
@@ -233,7 +236,7 @@ fn check(
             &path,
         ),
         // MLflow documents that a local file becomes its absolute path, though its code refuses it.
-        ("uri", Some(path)) if !has_scheme(&value) => anchored(base, &path),
+        (ParameterKind::Uri, Some(path)) if !has_scheme(&value) => anchored(base, &path),
         (_, Some(path)) if names_a_file && !value.is_empty() => match anchored(base, &path) {
             // The step's own default stays as written: it starts from the step's folder anyway.
             (_, path) if origin == Origin::Step || has_scheme(&value) => (value, path),
@@ -281,96 +284,9 @@ fn downloaded(
     }
 }
 
-fn is_web(value: &str) -> bool {
-    let scheme = value
-        .split_once("://")
-        .map(|(scheme, _)| scheme.to_ascii_lowercase());
-    scheme.is_some_and(|scheme| ["http", "https"].contains(&scheme.as_str()))
-}
-
 fn anchored(base: &Path, path: &Path) -> (String, Option<PathBuf>) {
     let path = absolute(base, path);
     (path.to_string_lossy().into_owned(), Some(path))
-}
-
-/// The local file or folder that a value means: a value without a scheme, or `file:` without a host.
-fn local_path(value: &str) -> Option<PathBuf> {
-    if !has_scheme(value) {
-        return Some(value.into());
-    }
-    let rest = value.strip_prefix("file:")?.split(['?', '#']).next()?;
-    match rest.strip_prefix("//") {
-        Some(path) if path.is_empty() || path.starts_with('/') => Some(percent_decoded(path)),
-        Some(_) => None,
-        None => Some(percent_decoded(rest)),
-    }
-}
-
-/// Whether Python's `urlparse` finds a scheme: ASCII letters, digits, `+`, `-` and `.` before a colon.
-fn has_scheme(value: &str) -> bool {
-    let value = value
-        .trim_start_matches(|c: char| c <= ' ')
-        .replace(['\t', '\r', '\n'], "");
-    let Some((scheme, _)) = value.split_once(':') else {
-        return false;
-    };
-    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
-}
-
-fn percent_decoded(text: &str) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt;
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [byte, tail @ ..] = rest {
-        let code = match tail {
-            [high, low, ..] if *byte == b'%' => hexadecimal(*high).zip(hexadecimal(*low)),
-            _ => None,
-        };
-        match code {
-            Some((high, low)) => (bytes.push(high << 4 | low), rest = &tail[2..]).1,
-            None => (bytes.push(*byte), rest = tail).1,
-        }
-    }
-    std::ffi::OsString::from_vec(bytes).into()
-}
-
-fn hexadecimal(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
-}
-
-/// Whether Python's `int()` takes the text: a sign, digits, single underscores between them.
-fn is_python_int(text: &str) -> bool {
-    let text = text.trim();
-    is_digits(text.strip_prefix(['+', '-']).unwrap_or(text))
-}
-
-fn is_digits(text: &str) -> bool {
-    text.split('_')
-        .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// Whether Python's `float()` takes the text.
-fn is_python_float(text: &str) -> bool {
-    let text = text.trim();
-    let number = text
-        .strip_prefix(['+', '-'])
-        .unwrap_or(text)
-        .to_ascii_lowercase();
-    if ["inf", "infinity", "nan"].contains(&number.as_str()) {
-        return true;
-    }
-    let (mantissa, exponent) = number
-        .split_once('e')
-        .map_or((number.as_str(), None), |(m, e)| (m, Some(e)));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = |part: &str| part.is_empty() || is_digits(part);
-    let has_digits = !(whole.is_empty() && fraction.is_empty());
-    has_digits && digits(whole) && digits(fraction) && exponent.is_none_or(is_python_int)
 }
 
 #[cfg(test)]
@@ -389,7 +305,7 @@ mod tests {
         let default = default.map(str::to_owned);
         Parameter {
             name: name.into(),
-            kind: kind.into(),
+            kind: kind.to_owned().into(),
             default,
             description: None,
             place: place(),
@@ -568,29 +484,5 @@ mod tests {
             "data",
             "types are case-sensitive"
         );
-    }
-
-    #[test]
-    fn numbers_are_those_of_python() {
-        for text in ["1", "-1", "+1", " 1 ", "1_000", "007"] {
-            assert!(is_python_int(text) && is_python_float(text), "{text}");
-        }
-        for text in [
-            "1.5",
-            ".5",
-            "5.",
-            "1e-3",
-            "1_0.0_1E+5",
-            "inf",
-            "-Infinity",
-            "NaN",
-        ] {
-            assert!(!is_python_int(text) && is_python_float(text), "{text}");
-        }
-        for text in [
-            "", "a", "0x10", "1__0", "_1", "1_", ".", "e5", "1e", "1e5.0", "--1", "1 000",
-        ] {
-            assert!(!is_python_int(text) && !is_python_float(text), "{text}");
-        }
     }
 }

@@ -104,15 +104,17 @@ fn environments(request: &Request, caller: &Path) -> Result<(), Error> {
         let kind = ProblemKind::Environment(EnvironmentError::NoStore);
         return Err(Error::Plan(vec![Problem::general(None, kind)]));
     };
+    let unusable = |source| Error::Store {
+        folder: store.root.clone(),
+        source,
+    };
     if let Action::EnvPrune(days) = request.action {
-        let removed = environment::prune(&store, days);
-        let removed = removed.map_err(|source| Error::Store {
-            folder: store.root.clone(),
-            source,
-        })?;
-        return print(&lines(&removed));
+        let mut removed = Vec::new();
+        let pruned = environment::prune(&store, days, &mut removed);
+        print(&lines(&removed))?;
+        return pruned.map_err(unusable);
     }
-    let listed = environment::list(&store);
+    let listed = environment::list(&store).map_err(unusable)?;
     match request.format {
         Format::Text => print(&lines(&listed)),
         Format::Json => print_json(&listed),

@@ -17,7 +17,7 @@ use crate::redact::{is_secret_parameter, shown_value};
 use crate::tracking;
 use mlproject::paths::absolute;
 use mlproject::strformat;
-use mlproject::{EntryPoint, EnvironmentFile, Manager, Parameter, Place, Project};
+use mlproject::{EntryPoint, EnvironmentFile, Manager, Parameter, ParameterKind, Place, Project};
 
 /// What will run, in order. What `--dry-run` prints is the value that is executed.
 #[derive(Debug, Serialize)]
@@ -417,7 +417,7 @@ impl Context<'_> {
             return None;
         }
         let value = path.to_string_lossy().into_owned();
-        Some(match parameter.kind.as_str() {
+        Some(match parameter.kind {
             _ if is_input => {
                 let maker = self.maker(path, &step.name);
                 ProblemKind::MissingInput {
@@ -426,7 +426,7 @@ impl Context<'_> {
                     maker,
                 }
             }
-            "uri" => ProblemKind::NotAUri { name, value },
+            ParameterKind::Uri => ProblemKind::NotAUri { name, value },
             _ => ProblemKind::NoSuchPath { name, value },
         })
     }

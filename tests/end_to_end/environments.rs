@@ -26,7 +26,6 @@ case "$*" in
     if [ "$3" = --file ] && grep -q nosuch "$4"; then echo "PackagesNotFoundError: nosuch" >&2; exit 1; fi
     echo 'echo activating; export ACTIVATED=1' > "$prefix/etc/conda/activate.d/one.sh"
     echo '{"env_vars": {"OF_STATE": "state"}}' > "$prefix/conda-meta/state" ;;
-  remove*--name*) rm -rf "$HOME/envs/$4" ;;
   remove*--prefix*) rm -rf "$4" ;;
   *) exit 9 ;;
 esac
@@ -121,7 +120,7 @@ fn calls(folder: &Folder) -> Vec<String> {
 
 const LIST: &str = "conda env list --json";
 const CREATE: &str = "conda env create -n mlflow-NAME --file [DIR]/a/conda.yaml";
-const REMOVE: &str = "conda remove --yes --name mlflow-NAME --all";
+const REMOVE: &str = "conda remove --yes --prefix [DIR]/envs/mlflow-NAME --all";
 
 #[test]
 fn a_stand_in_for_conda_is_called_as_by_mlflow_and_only_once() {

@@ -28,12 +28,14 @@
 #![warn(missing_docs)]
 
 pub mod file;
+pub mod number;
 pub mod paths;
 mod project;
 pub mod pyyaml;
 pub mod strformat;
+pub mod uri;
 
 pub use project::{
-    DockerEnvironment, EntryPoint, EnvironmentFile, Error, Manager, Parameter, Place, Project,
-    PythonEnvironment, StepEntry, check_conda, load_conda, load_python,
+    DockerEnvironment, EntryPoint, EnvironmentFile, Error, Manager, Parameter, ParameterKind,
+    Place, Project, PythonEnvironment, StepEntry, check_conda, load_conda, load_python,
 };

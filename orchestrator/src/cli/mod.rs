@@ -1,8 +1,8 @@
 //! The command line, nothing else.
 //!
 //! The parameters of the pipeline and its steps are options of their own. They are known only after
-//! the MLprojects have been read, so the command line is read twice by the same parser: [`early`]
-//! takes every option that is not ours for a parameter, [`parse`] knows them all.
+//! the MLprojects have been read, so the command line is read twice by the same parser: [`early()`]
+//! takes every option that is not ours for a parameter, [`parse()`] knows them all.
 
 mod completion;
 mod early;

@@ -1,16 +1,30 @@
 //! Conda environments, under the names that MLflow gives them: what it has made is found and reused.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::make::Workshop;
-use super::store::{Record, Store};
-use super::{EnvironmentError, MakeError, Manager, Wrapped, hash};
-use crate::process;
+use super::ours::{self, Left};
+use super::store::{Store, is_nowhere};
+use super::{EnvironmentError, MakeError, Manager, Record, Wrapped, files, hash};
+use crate::process::{self, Question};
 use crate::system;
 use mlproject::strformat::quote;
+
+/// The programs that do what conda does, in the order in which they are looked for.
+const CONDAS: [&str; 3] = ["conda", "mamba", "micromamba"];
+
+/// How long conda may take to say what it has, and to remove an environment.
+const LOOKING: Duration = Duration::from_mins(1);
+const REMOVING: Duration = Duration::from_mins(30);
+
+/// The variable that tells conda where its environments are.
+const ENVIRONMENTS: &str = "CONDA_ENVS_PATH";
 
 #[derive(Debug)]
 pub(crate) struct Conda {
@@ -30,26 +44,23 @@ struct Programs {
 }
 
 impl Conda {
-    pub(super) fn plan(file: Option<&Path>) -> Conda {
-        let text = file
-            .and_then(|file| std::fs::read(file).ok())
-            .unwrap_or_default();
+    pub(super) fn plan(file: Option<&Path>) -> Result<Conda, EnvironmentError> {
+        let text = file.map(|file| files::read(file, files::LIMIT));
+        let text = text.transpose()?.unwrap_or_default();
         let lock = file
             .and_then(|file| Some(file.parent()?.join("conda-lock.yml")))
             .filter(|lock| lock.is_file() && system::find("conda-lock").is_some());
         let mut name = format!("mlflow-{}", hash(&as_python_reads(&text)));
-        if let Some(text) = lock
-            .as_ref()
-            .and_then(|lock| std::fs::read_to_string(lock).ok())
-        {
-            name.extend(["-", &hash(&text)]);
+        if let Some(lock) = &lock {
+            let text = files::read(lock, files::LOCK_LIMIT)?;
+            name.extend(["-", &hash(&String::from_utf8_lossy(&text))]);
         }
-        Conda {
+        Ok(Conda {
             name,
             file: file.map(Path::to_owned),
             lock,
             programs: Programs::find(),
-        }
+        })
     }
 
     pub(super) fn is_ready(&self, store: &Store) -> bool {
@@ -60,67 +71,51 @@ impl Conda {
     /// Whether conda has an environment of this name that is not one of ours, half-made.
     pub(super) fn is_made_by_another(&self, store: &Store) -> bool {
         let programs = self.programs.as_ref();
-        let listed = programs.and_then(|it| it.list(&self.name, setting(store).as_deref()));
-        listed.is_some() && !store.path(&self.name, "making").exists()
+        let is_listed = programs.is_some_and(|it| !it.list(&self.name, store).is_empty());
+        is_listed && !store.is_begun(&self.name)
     }
 
     pub(super) fn check(&self) -> Option<EnvironmentError> {
-        let missing = |tools: &[&str]| EnvironmentError::NoTool {
-            manager: Manager::Conda,
-            tools: tools.iter().map(|&tool| tool.to_owned()).collect(),
-        };
-        let Some(programs) = &self.programs else {
-            return Some(missing(&["conda", "mamba", "micromamba"]));
-        };
-        let absent = [&programs.conda, &programs.create]
-            .into_iter()
-            .find(|program| system::find(program).is_none());
-        absent.map(|program| missing(&[program.as_str()]))
+        Programs::check(self.programs.as_ref())
     }
 
     pub(super) fn tool(&self) -> String {
         let programs = self.programs.as_ref();
-        let program = programs.map_or("conda", |programs| programs.create.as_str());
-        program.rsplit('/').next().unwrap_or(program).to_owned()
+        programs.map_or_else(|| "conda".to_owned(), Programs::tool)
     }
-
     pub(super) fn make(&self, workshop: &Workshop) -> Result<Record, MakeError> {
         let programs = self
             .programs
             .as_ref()
             .expect("the plan has looked for them");
         let store = workshop.store();
-        let setting = setting(store);
-        let making = store.path(&self.name, "making");
-        let record = |prefix, is_ours| Record {
-            tool: self.tool(),
-            prefix,
-            file: self.file.clone(),
-            is_ours,
-        };
-        if making.exists() {
+        let record =
+            |prefix, is_ours| Record::new(self.tool(), prefix, self.file.as_deref(), is_ours);
+        if store.is_begun(&self.name) {
             // A run of ours was killed in the middle of it.
             self.remove(programs, workshop);
-        } else if let Some(prefix) = programs.list(&self.name, setting.as_deref()) {
+        } else if let Some(prefix) = programs.list(&self.name, store).into_iter().next() {
             return Ok(record(prefix, false));
         }
-        workshop.write("making", "")?;
+        workshop.begin()?;
         let creation = self.creation(programs);
-        let setting_text = setting
-            .as_deref()
-            .map(|text| format!("{} ", quote_setting(text)));
-        let made = workshop.run(&(setting_text.unwrap_or_default() + &creation));
-        match made {
+        let setting = setting(store).map(|folder| {
+            let folder = quote(&folder.to_string_lossy());
+            format!("{ENVIRONMENTS}={folder} ")
+        });
+        match workshop.run(&(setting.unwrap_or_default() + &creation)) {
             Ok(()) => {}
             // There may be little time; the next run finds the note and removes what is left.
             Err(MakeError::Interrupted) => return Err(MakeError::Interrupted),
             Err(error) => {
                 self.remove(programs, workshop);
-                self.has_been_made(store);
+                store.end(&self.name);
                 return Err(error);
             }
         }
-        let prefix = programs.list(&self.name, setting.as_deref());
+        let mut listed = programs.list(&self.name, store);
+        listed.retain(|prefix| is_placed(prefix, store));
+        let prefix = listed.into_iter().next();
         let prefix = prefix.ok_or(MakeError::Lost { command: creation })?;
         Ok(record(prefix, true))
     }
@@ -147,22 +142,19 @@ impl Conda {
     /// Removes what a creation has left. Nothing can be done when that fails, too; conda says so
     /// in the log, and when it is asked to create the environment again.
     fn remove(&self, programs: &Programs, workshop: &Workshop) {
-        let Some(prefix) = programs.list(&self.name, setting(workshop.store()).as_deref()) else {
+        let Ok(Some(prefix)) = programs.begun(&self.name, workshop.store()) else {
             return;
         };
         let conda = quote(&programs.conda);
-        let removed = workshop.run(&programs.removal(&conda, &self.name, &prefix));
-        let is_ours = prefix
-            .file_name()
-            .is_some_and(|name| name == self.name.as_str());
-        if removed.is_err() && is_ours {
+        let words = programs.removal(&prefix);
+        let words: Vec<String> = words
+            .iter()
+            .map(|word| quote(&word.to_string_lossy()))
+            .collect();
+        let removed = workshop.run(&format!("{conda} {}", words.join(" ")));
+        if removed.is_err() {
             std::fs::remove_dir_all(prefix).ok();
         }
-    }
-
-    /// From now on the environment is not half-made any more, whoever finds it.
-    pub(super) fn has_been_made(&self, store: &Store) {
-        std::fs::remove_file(store.path(&self.name, "making")).ok();
     }
 
     /// What `conda activate` does, without conda: it would take half a second.
@@ -248,7 +240,7 @@ impl Programs {
         };
         let conda = match &folder {
             Some(_) => in_folder("conda"),
-            None => ["conda", "mamba", "micromamba"]
+            None => CONDAS
                 .into_iter()
                 .find(|program| system::find(program).is_some())?
                 .to_owned(),
@@ -263,68 +255,153 @@ impl Programs {
         })
     }
 
-    /// The folder of the environment of that name.
-    fn list(&self, name: &str, setting: Option<&str>) -> Option<PathBuf> {
-        let mut words: Vec<&str> = setting.into_iter().collect();
-        words.extend([self.conda.as_str(), "env", "list", "--json"]);
-        let words: Vec<&std::ffi::OsStr> = words.into_iter().map(AsRef::as_ref).collect();
-        let output = process::capture("env", &words, None).ok()?;
-        let listed: Value = serde_json::from_slice(&output.stdout).ok()?;
-        let folders = listed
-            .get("envs")?
-            .as_array()?
-            .iter()
-            .filter_map(Value::as_str);
-        let mut folders = folders.map(PathBuf::from);
-        folders.find(|folder| folder.file_name().is_some_and(|last| last == name))
+    /// What keeps them from being used.
+    fn check(programs: Option<&Programs>) -> Option<EnvironmentError> {
+        let missing = |tools: &[&str]| EnvironmentError::NoTool {
+            manager: Manager::Conda,
+            tools: tools.iter().map(|&tool| tool.to_owned()).collect(),
+        };
+        let Some(programs) = programs else {
+            return Some(missing(&CONDAS));
+        };
+        let absent = [&programs.conda, &programs.create]
+            .into_iter()
+            .find(|program| system::find(program).is_none());
+        absent.map(|program| missing(&[program.as_str()]))
     }
 
-    fn removal(&self, conda: &str, name: &str, prefix: &Path) -> String {
-        if is_micromamba(&self.conda) {
-            let prefix = quote(&prefix.to_string_lossy());
-            return format!("{conda} env remove --yes --prefix {prefix}");
+    /// The name of the program that creates environments.
+    fn tool(&self) -> String {
+        let name = self.create.rsplit('/').next();
+        name.unwrap_or(&self.create).to_owned()
+    }
+
+    /// What conda says, by its path and in a folder that is nobody's.
+    fn ask(&self, words: &[&OsStr], store: &Store, limit: Duration) -> io::Result<Output> {
+        let program = std::path::absolute(&self.conda);
+        let program = program.ok().filter(|_| self.conda.contains('/'));
+        let folder = setting(store);
+        let unusable = || io::Error::new(io::ErrorKind::InvalidInput, "the folder is not UTF-8");
+        let folder = folder.as_ref().map(|it| it.to_str().ok_or_else(unusable));
+        let variable = folder
+            .transpose()?
+            .map(|folder| (ENVIRONMENTS, Some(folder)));
+        process::ask_server(&Question {
+            program: program
+                .as_deref()
+                .and_then(Path::to_str)
+                .unwrap_or(&self.conda),
+            arguments: words,
+            folder: Path::new("/"),
+            variables: variable.as_slice(),
+            limit,
+        })
+    }
+
+    /// The folders of the environments of that name.
+    fn list(&self, name: &str, store: &Store) -> Vec<PathBuf> {
+        self.listed(name, store).unwrap_or_default()
+    }
+
+    fn listed(&self, name: &str, store: &Store) -> Option<Vec<PathBuf>> {
+        let output = self.ask(
+            &["env", "list", "--json"].map(AsRef::as_ref),
+            store,
+            LOOKING,
+        );
+        let output = output.ok()?;
+        let listed: Value = serde_json::from_slice(&output.stdout).ok()?;
+        let folders = listed.get("envs")?.as_array()?.iter();
+        let folders = folders.filter_map(Value::as_str).map(PathBuf::from);
+        let is_named = |folder: &PathBuf| {
+            folder.is_absolute() && folder.file_name().is_some_and(|last| last == name)
+        };
+        Some(folders.filter(is_named).collect())
+    }
+
+    /// The folder of an environment that we have begun, and that nobody else can have made.
+    fn begun(&self, name: &str, store: &Store) -> Result<Option<PathBuf>, Left> {
+        let mut listed = self.list(name, store);
+        listed.retain(|prefix| is_placed(prefix, store));
+        match listed.as_slice() {
+            [] => Ok(None),
+            [prefix] => ours::check_folder(prefix).map(|()| Some(prefix.clone())),
+            [..] => Err(Left::NoRecord),
         }
-        format!("{conda} remove --yes --name {name} --all")
+    }
+
+    /// The words with which an environment is removed.
+    fn removal(&self, prefix: &Path) -> Vec<OsString> {
+        let (verb, last): (&[&str], &[&str]) = if is_micromamba(&self.conda) {
+            (&["env", "remove", "--yes", "--prefix"], &[])
+        } else {
+            (&["remove", "--yes", "--prefix"], &["--all"])
+        };
+        let mut words: Vec<OsString> = verb.iter().map(OsString::from).collect();
+        words.push(prefix.into());
+        words.extend(last.iter().map(OsString::from));
+        words
     }
 }
 
-/// Removes an environment that was made earlier; tells whether it is gone.
-pub(super) fn remove(record: &Record, name: &str) -> bool {
-    let Some(programs) = Programs::find() else {
-        return false;
-    };
-    let prefix = record.prefix.as_os_str();
-    let arguments: Vec<&std::ffi::OsStr> = if is_micromamba(&programs.conda) {
-        ["env", "remove", "--yes", "--prefix"]
-            .iter()
-            .map(AsRef::as_ref)
-            .chain([prefix])
-            .collect()
-    } else {
-        ["remove", "--yes", "--prefix"]
-            .iter()
-            .map(AsRef::as_ref)
-            .chain([prefix, "--all".as_ref()])
-            .collect()
-    };
-    let removed = process::capture(&programs.conda, &arguments, None);
-    let is_ours = record.prefix.file_name().is_some_and(|last| last == name);
-    if !removed.is_ok_and(|output| output.status.success()) && is_ours {
-        std::fs::remove_dir_all(&record.prefix).ok();
+/// Has conda remove an environment that we made by its record, or began by its note.
+pub(super) fn remove(store: &Store, name: &str, record: Option<&Record>) -> Result<(), Left> {
+    if record.is_some_and(|record| is_nowhere(&record.prefix)) {
+        return store.forget(name);
     }
-    !record.prefix.exists()
+    let programs = Programs::find().ok_or(Left::NoConda)?;
+    let prefix = match record {
+        Some(record) => check(record, name, store, &programs)?,
+        None => match programs.begun(name, store)? {
+            Some(prefix) => prefix,
+            None => return Ok(()),
+        },
+    };
+    let words = programs.removal(&prefix);
+    let words: Vec<&OsStr> = words.iter().map(AsRef::as_ref).collect();
+    let output = programs.ask(&words, store, REMOVING);
+    let output = output.map_err(Left::Failed)?;
+    if is_nowhere(&prefix) {
+        return store.forget(name);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let reason = said.trim().lines().last().unwrap_or("it is still there");
+    Err(Left::Failed(io::Error::other(format!(
+        "{}: {reason}",
+        programs.conda
+    ))))
+}
+
+/// Whether what a record names is an environment of conda's, and ours.
+fn check(record: &Record, name: &str, store: &Store, programs: &Programs) -> Result<PathBuf, Left> {
+    let prefix = &record.prefix;
+    if !CONDAS.contains(&record.tool.as_str()) && record.tool != programs.tool() {
+        let reason = format!("no environment of that name is made by `{}`", record.tool);
+        return Err(Left::Record(reason));
+    }
+    if !is_placed(prefix, store) {
+        let reason = format!("it is about the folder `{}`", prefix.display());
+        return Err(Left::Record(reason));
+    }
+    ours::check_folder(prefix)?;
+    if !programs.list(name, store).contains(prefix) {
+        return Err(Left::NotListed);
+    }
+    Ok(prefix.clone())
 }
 
 /// With `--env-root`, conda keeps its environments there, too.
-fn setting(store: &Store) -> Option<String> {
-    let folder = store.is_explicit.then(|| store.root.join("conda"))?;
-    Some(format!("CONDA_ENVS_PATH={}", folder.display()))
+fn setting(store: &Store) -> Option<PathBuf> {
+    store.is_explicit.then(|| store.root.join("conda"))
 }
 
-/// An assignment before a command.
-fn quote_setting(setting: &str) -> String {
-    let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
-    format!("{name}={}", quote(value))
+/// Whether an environment lies where conda makes it for us, and not somewhere else of that name.
+fn is_placed(prefix: &Path, store: &Store) -> bool {
+    let Some(folder) = setting(store) else {
+        return true;
+    };
+    prefix.parent() == Some(folder.as_path())
+        && folder.symlink_metadata().is_ok_and(|data| data.is_dir())
 }
 
 fn is_micromamba(program: &str) -> bool {

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::make::Workshop;
-use super::{EnvironmentError, Job, MakeError, Manager, Wrapped, hash};
+use super::{EnvironmentError, Job, MakeError, Manager, Wrapped, hash, reference};
 use crate::elsewhere::Elsewhere;
-use crate::process;
+use crate::git;
 use crate::system;
 use mlproject::DockerEnvironment;
 use mlproject::paths::absolute;
@@ -68,6 +68,7 @@ impl Docker {
         folder: &Path,
         options: &DockerOptions,
     ) -> Result<Docker, EnvironmentError> {
+        reference::check(environment)?;
         let unset: Vec<String> = environment
             .variables
             .iter()
@@ -79,12 +80,12 @@ impl Docker {
         }
         let engine = ["docker", "podman"]
             .into_iter()
-            .find(|engine| system::find(engine).is_some());
-        let engine = engine.ok_or_else(|| EnvironmentError::NoTool {
+            .find_map(|engine| Some((engine, system::find(engine)?)));
+        let (engine, program) = engine.ok_or_else(|| EnvironmentError::NoTool {
             manager: Manager::Docker,
             tools: vec!["docker".to_owned(), "podman".to_owned()],
         })?;
-        let is_there = has_image(engine, &environment.image)?;
+        let is_there = has_image(engine, &program, &environment.image)?;
         let build = options.build_image.then(|| folder.to_owned());
         Ok(Docker {
             image: match build {
@@ -233,14 +234,14 @@ fn start(engine: &str, name: &str) -> String {
 }
 
 /// Whether the engine has an image; an error when there is no engine to ask.
-fn has_image(engine: &str, image: &str) -> Result<bool, EnvironmentError> {
+fn has_image(engine: &str, program: &Path, image: &str) -> Result<bool, EnvironmentError> {
     let arguments = ["image", "inspect", "--format", "{{.Id}}", image];
     let arguments = arguments.map(AsRef::as_ref);
     let failed = |message: String| EnvironmentError::Engine {
         tool: engine.to_owned(),
         message,
     };
-    let output = process::capture(engine, &arguments, None);
+    let output = super::ask(program, &arguments);
     let output = output.map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
         return Ok(true);
@@ -265,10 +266,8 @@ fn tag(name: Option<&str>, folder: &Path) -> String {
         .map(|c| if allowed(c) { c } else { '-' })
         .collect();
     let name = name.trim_matches(['.', '/', '_', '-']);
-    let arguments = ["rev-parse", "HEAD"].map(AsRef::as_ref);
-    let commit = process::capture("git", &arguments, Some(folder)).ok();
-    let commit = commit.filter(|output| output.status.success());
-    let commit = commit.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let commit = git::ask_tree(folder, &["rev-parse", "HEAD"]);
+    let commit = commit.ok().and_then(Result::ok);
     let short = commit.as_deref().and_then(|commit| commit.get(..7));
     match (name, short) {
         ("", short) => format!("docker-project:{}", short.unwrap_or("latest")),

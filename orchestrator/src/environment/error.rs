@@ -39,6 +39,14 @@ pub(crate) enum EnvironmentError {
     Offline { name: String },
     #[error("{} names a requirements file that is not there: {}", shown(.file), shown(.missing))]
     NoRequirements { file: PathBuf, missing: PathBuf },
+    #[error("cannot read {}: {reason}", shown(.file))]
+    Unreadable { file: PathBuf, reason: String },
+    #[error("{} names more than {limit} requirements files", shown(.file))]
+    ManyRequirements { file: PathBuf, limit: usize },
+    #[error("`docker_env` names the image `{image}`, which is no name of an image")]
+    Image { image: String },
+    #[error("`docker_env` cannot have the {what} `{text}`")]
+    Docker { what: &'static str, text: String },
     #[error("{} can only be installed by uv, and there is no `uv` on PATH", shown(.lock))]
     LockNeedsUv { lock: PathBuf },
     #[error("no folder for environments: neither XDG_CACHE_HOME nor HOME is set")]
@@ -87,6 +95,16 @@ impl EnvironmentError {
             EnvironmentError::NoDockerEnv => {
                 "name one, as in `docker_env: {image: python:3.11}`".into()
             }
+            EnvironmentError::Image { .. } => {
+                "as docker reads it: `name:tag` or `host/name@sha256:digest`, in small letters"
+                    .into()
+            }
+            EnvironmentError::Docker { what: "volume", .. } => {
+                "a volume is `/from:/to`, as for `docker run --volume`".into()
+            }
+            EnvironmentError::Docker { .. } => {
+                "its name should have letters, digits and `_` only, as in `[NAME, value]`".into()
+            }
             EnvironmentError::Offline { .. } => "run once without `--offline`".into(),
             EnvironmentError::NoStore => "name a folder with `--env-root`".into(),
             _ => return None,
@@ -121,7 +139,7 @@ pub(crate) enum MakeError {
     Write { path: PathBuf, source: io::Error },
     #[error("cannot start `{command}`")]
     Start { command: String, source: io::Error },
-    #[error("`{command}` has told nothing of the environment that it made")]
+    #[error("`{command}` has succeeded without making the environment")]
     Lost { command: String },
     /// A signal asked us to stop.
     #[error("stopped")]

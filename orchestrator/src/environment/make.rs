@@ -1,9 +1,9 @@
 //! Makes what is not there yet: different environments at once, each by one run at a time.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -185,7 +185,12 @@ fn make(wanted: &Wanted, making: Making<'_>) -> Result<Lock, MakeError> {
             let written = store.write_record(&key, &record);
             written.map_err(|source| MakeError::Write { path, source })?;
         }
-        wanted.environment.has_been_made(store);
+        store.end(&key);
+        if wanted.environment.is_recorded() && !wanted.environment.is_ready(store) {
+            store.remove(&key).ok();
+            let command = wanted.environment.tool();
+            return Err(MakeError::Lost { command });
+        }
         say(&format!(
             "{label}: made in {:.1} s",
             start.elapsed().as_secs_f64()
@@ -202,22 +207,23 @@ pub(super) struct Workshop<'a> {
     making: Making<'a>,
     key: &'a str,
     lock: &'a Lock,
-    log: PathBuf,
+    log: File,
 }
 
 impl<'a> Workshop<'a> {
     /// Clears away what a run that was killed has left.
     fn open(making: Making<'a>, key: &'a str, lock: &'a Lock) -> Result<Workshop<'a>, MakeError> {
         let store = making.store;
-        store.remove(key).map_err(|source| MakeError::Write {
+        store.remove(key).map_err(|left| MakeError::Write {
             path: store.prefix(key),
-            source,
+            source: left.into(),
         })?;
-        let log = store.path(key, "log");
-        File::create(&log).map_err(|source| MakeError::Write {
-            path: log.clone(),
-            source,
-        })?;
+        let log = store
+            .create(key, "log")
+            .map_err(|source| MakeError::Write {
+                path: store.path(key, "log"),
+                source,
+            })?;
         Ok(Workshop {
             making,
             key,
@@ -230,10 +236,20 @@ impl<'a> Workshop<'a> {
         self.making.store
     }
 
+    /// Notes, before there is anything of it, that the environment is ours.
+    pub(super) fn begin(&self) -> Result<(), MakeError> {
+        let begun = self.store().begin(self.key);
+        begun.map_err(|source| MakeError::Write {
+            path: self.store().prefix(self.key),
+            source,
+        })
+    }
+
     /// Writes a file for the tool beside the environment.
     pub(super) fn write(&self, extension: &str, text: &str) -> Result<PathBuf, MakeError> {
         let path = self.store().path(self.key, extension);
-        let written = std::fs::write(&path, text);
+        let file = self.store().create(self.key, extension);
+        let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
         written.map_err(|source| MakeError::Write {
             path: path.clone(),
             source,
@@ -253,17 +269,20 @@ impl<'a> Workshop<'a> {
         match status.success() {
             true => Ok(()),
             false if self.making.interruption.signal().is_some() => Err(MakeError::Interrupted),
-            false => Err(MakeError::Tool {
-                command: command.to_owned(),
-                status,
-                last_lines: last_lines(&self.log),
-                log: self.log.clone(),
-            }),
+            false => {
+                let log = self.store().path(self.key, "log");
+                Err(MakeError::Tool {
+                    command: command.to_owned(),
+                    status,
+                    last_lines: last_lines(&log),
+                    log,
+                })
+            }
         }
     }
 
     fn start(&self, command: &str) -> io::Result<std::process::ExitStatus> {
-        let mut log = OpenOptions::new().append(true).open(&self.log)?;
+        let mut log = self.log.try_clone()?;
         writeln!(log, "$ {command}")?;
         let input = self.lock.as_input()?;
         let (grace, interruption) = (self.making.grace, self.making.interruption);
@@ -272,7 +291,7 @@ impl<'a> Workshop<'a> {
 }
 
 /// What a tool said at last, without the commands.
-fn last_lines(log: &Path) -> String {
+fn last_lines(log: &std::path::Path) -> String {
     let mut lines = log::tail(log).unwrap_or_default();
     lines.retain(|line| !line.starts_with("$ "));
     lines.join("\n")

@@ -6,26 +6,34 @@
 mod conda;
 mod docker;
 mod error;
+mod files;
 mod make;
+mod name;
+mod ours;
 mod prune;
 mod python;
+mod record;
+mod reference;
 mod requirements;
 mod store;
 mod venv;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Output;
 
 use serde::Serialize;
 use sha1::{Digest, Sha1};
 
 use crate::elsewhere::Elsewhere;
 use crate::error::ProblemKind;
+use crate::process;
 use conda::Conda;
 use docker::Docker;
 use make::Workshop;
 use mlproject::{EnvironmentFile, Manager, Project, PythonEnvironment};
-use store::Record;
+use record::Record;
 use venv::Venv;
 
 pub(crate) use docker::DockerOptions;
@@ -119,7 +127,7 @@ impl Settings {
             Err(problem) => {
                 // Conda can be told to be missing without a file to read.
                 let conda = (manager == Manager::Conda)
-                    .then(|| Conda::plan(None).check())
+                    .then(|| Conda::plan(None).ok()?.check())
                     .flatten();
                 let conda = conda.map(ProblemKind::Environment);
                 (Kind::Local, [*problem].into_iter().chain(conda).collect())
@@ -170,9 +178,9 @@ impl Settings {
             }
             (Manager::Conda, EnvironmentFile::Conda(file)) => {
                 mlproject::check_conda(file).map_err(unreadable)?;
-                Ok(Kind::Conda(Conda::plan(Some(file))))
+                Conda::plan(Some(file)).map(Kind::Conda).map_err(wrong)
             }
-            (Manager::Conda, _) => Ok(Kind::Conda(Conda::plan(None))),
+            (Manager::Conda, _) => Conda::plan(None).map(Kind::Conda).map_err(wrong),
             (Manager::Virtualenv | Manager::Uv, EnvironmentFile::Python(file)) => {
                 venv(mlproject::load_python(file).map_err(unreadable)?)
             }
@@ -238,13 +246,6 @@ impl Environment {
         matches!(self.kind, Kind::Conda(_) | Kind::Venv(_))
     }
 
-    /// To be called when the record is written.
-    fn has_been_made(&self, store: &Store) {
-        if let Kind::Conda(conda) = &self.kind {
-            conda.has_been_made(store);
-        }
-    }
-
     /// Whether relative paths mean something else in it than in the project's folder.
     pub(crate) fn moves_the_project(&self) -> bool {
         matches!(&self.kind, Kind::Docker(docker) if docker.moves_the_project())
@@ -293,6 +294,15 @@ impl Kind {
             Kind::Docker(docker) => docker.is_ready(),
         }
     }
+}
+
+/// What a tool says that the plan has to ask: without input, and in a folder that is nobody's, so that
+/// nothing beside a project is read by it.
+fn ask(program: &Path, arguments: &[&OsStr]) -> io::Result<Output> {
+    let program = std::path::absolute(program)?;
+    let unusable = || io::Error::new(io::ErrorKind::InvalidInput, "its path is not UTF-8");
+    let program = program.to_str().ok_or_else(unusable)?;
+    process::capture(program, arguments, None)
 }
 
 /// The SHA-1 of a text in hexadecimal, as MLflow names environments.

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::process;
+use super::files;
 use crate::system::{self, is_executable, variable};
+use mlproject::file::read_regular;
 
 /// The interpreter of a version such as `3.11` or `3.11.7`, the newest if several fit.
 ///
@@ -112,9 +113,9 @@ fn selected_by_pyenv(folder: &Path) -> Option<PathBuf> {
         let mut files = folder
             .ancestors()
             .map(|folder| folder.join(".python-version"));
-        files.find_map(|file| std::fs::read_to_string(file).ok())
+        files.find_map(|file| text_of(&file))
     };
-    let of_root = || std::fs::read_to_string(pyenv_root()?.join("version")).ok();
+    let of_root = || text_of(&pyenv_root()?.join("version"));
     let selected = std::env::var("PYENV_VERSION")
         .ok()
         .or_else(of_folders)
@@ -125,6 +126,10 @@ fn selected_by_pyenv(folder: &Path) -> Option<PathBuf> {
         .filter(|(known, _)| fits(version, known))
         .max_by_key(|(known, _)| numbers(known));
     newest.map(|(_, program)| program)
+}
+
+fn text_of(file: &Path) -> Option<String> {
+    String::from_utf8(read_regular(file, files::LIMIT).ok()?).ok()
 }
 
 fn pyenv_root() -> Option<PathBuf> {
@@ -140,7 +145,7 @@ fn home() -> Option<PathBuf> {
 fn asked(program: &Path) -> Option<String> {
     let script = "import sys; print('.'.join(map(str, sys.version_info[:3])))";
     let arguments = ["-I".as_ref(), "-c".as_ref(), script.as_ref()];
-    let output = process::capture(program.to_str()?, &arguments, None).ok()?;
+    let output = super::ask(program, &arguments).ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     (output.status.success()).then(|| text.trim().to_owned())
 }

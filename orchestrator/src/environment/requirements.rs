@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::EnvironmentError;
+use super::{EnvironmentError, files};
 use mlproject::paths::absolute;
 
 /// What to install, in a form that means the same from every folder.
@@ -16,6 +16,9 @@ pub(super) struct Requirements {
     pub(super) content: String,
 }
 
+/// How many files of requirements there may be; each is read only once.
+const MAX_FILES: usize = 100;
+
 /// Options that name another file of requirements.
 const FILES: [[&str; 2]; 2] = [["-r", "--requirement"], ["-c", "--constraint"]];
 
@@ -26,20 +29,40 @@ impl Requirements {
         folder: &Path,
         origin: &Path,
     ) -> Result<Requirements, EnvironmentError> {
-        let mut requirements = Requirements::default();
+        let (mut requirements, mut read) = (Requirements::default(), Vec::new());
         for line in items.iter().flat_map(|item| item.lines()).map(str::trim) {
-            requirements.add(line, folder, origin)?;
+            requirements.add(line, folder, origin, &mut read)?;
         }
         Ok(requirements)
     }
 
-    fn add(&mut self, line: &str, folder: &Path, origin: &Path) -> Result<(), EnvironmentError> {
+    /// Reads a lock file.
+    pub(super) fn locked(lock: &Path) -> Result<Requirements, EnvironmentError> {
+        let mut requirements = Requirements::default();
+        let content = text_of(lock, lock, files::LOCK_LIMIT, &mut Vec::new())?;
+        requirements.name("-r", lock, &content);
+        Ok(requirements)
+    }
+
+    /// Has pip read a file, by its absolute path, which is not taken for an option.
+    fn name(&mut self, option: &str, file: &Path, content: &str) {
+        self.content += content;
+        self.arguments
+            .extend([option.to_owned(), file.display().to_string()]);
+    }
+
+    fn add(
+        &mut self,
+        line: &str,
+        folder: &Path,
+        origin: &Path,
+        read: &mut Vec<PathBuf>,
+    ) -> Result<(), EnvironmentError> {
         for [short, long] in FILES {
             if let Some(file) = option(line, short, long).filter(|file| !file.contains("://")) {
                 let file = absolute(folder, file);
-                self.content += &text_of(&file, origin, 0)?;
-                self.arguments
-                    .extend([short.to_owned(), file.display().to_string()]);
+                let content = text_of(&file, origin, files::LIMIT, read)?;
+                self.name(short, &file, &content);
                 return Ok(());
             }
         }
@@ -82,14 +105,29 @@ fn option<'a>(line: &'a str, short: &str, long: &str) -> Option<&'a str> {
     Some(value.trim().trim_matches(['"', '\'']))
 }
 
-/// The text of a requirements file and of those it names.
-fn text_of(file: &Path, origin: &Path, depth: usize) -> Result<String, EnvironmentError> {
-    const MAX_DEPTH: usize = 20;
-    let missing = |_| EnvironmentError::NoRequirements {
+/// The text of a requirements file and of those it names, without those that were read before.
+fn text_of(
+    file: &Path,
+    origin: &Path,
+    limit: u64,
+    read: &mut Vec<PathBuf>,
+) -> Result<String, EnvironmentError> {
+    // Files that name each other are pip's to complain about.
+    if read.iter().any(|known| known == file) {
+        return Ok(String::new());
+    }
+    if read.len() == MAX_FILES {
+        return Err(EnvironmentError::ManyRequirements {
+            file: origin.to_owned(),
+            limit: MAX_FILES,
+        });
+    }
+    read.push(file.to_owned());
+    let bytes = files::read_if_there(file, limit)?;
+    let bytes = bytes.ok_or_else(|| EnvironmentError::NoRequirements {
         file: origin.to_owned(),
         missing: file.to_owned(),
-    };
-    let bytes = std::fs::read(file).map_err(missing)?;
+    })?;
     let mut text = String::from_utf8_lossy(&bytes).into_owned();
     let folder: PathBuf = file.parent().unwrap_or(file).to_owned();
     // A project on disk is not the same one for a file elsewhere.
@@ -101,20 +139,16 @@ fn text_of(file: &Path, origin: &Path, depth: usize) -> Result<String, Environme
     if text.lines().any(|line| is_local(line.trim())) {
         text.extend(["\nin ", &folder.display().to_string(), "\n"]);
     }
-    // Files that name each other are pip's to complain about.
-    if depth < MAX_DEPTH {
-        let mut below = String::new();
-        for line in text.lines().map(str::trim) {
-            let mut named = FILES
-                .iter()
-                .filter_map(|[short, long]| option(line, short, long));
-            if let Some(next) = named.next().filter(|next| !next.contains("://")) {
-                below += &text_of(&absolute(&folder, next), file, depth + 1)?;
-            }
+    let mut below = String::new();
+    for line in text.lines().map(str::trim) {
+        let mut named = FILES
+            .iter()
+            .filter_map(|[short, long]| option(line, short, long));
+        if let Some(next) = named.next().filter(|next| !next.contains("://")) {
+            below += &text_of(&absolute(&folder, next), file, files::LIMIT, read)?;
         }
-        text += &below;
     }
-    Ok(text + "\n")
+    Ok(text + &below + "\n")
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::make::Workshop;
 use super::requirements::Requirements;
-use super::store::{Record, Store};
-use super::{EnvironmentError, MakeError, Manager, Wrapped, hash, python};
+use super::store::Store;
+use super::{EnvironmentError, MakeError, Manager, Record, Wrapped, files, hash, python};
 use crate::system;
 use mlproject::PythonEnvironment;
 use mlproject::strformat::quote;
@@ -138,6 +138,7 @@ impl Venv {
     }
 
     pub(super) fn make(&self, workshop: &Workshop) -> Result<Record, MakeError> {
+        workshop.begin()?;
         workshop.run(&self.creation())?;
         if let Packages::UvLocked(folder, _) = &self.packages {
             workshop.run(&format!(
@@ -154,12 +155,8 @@ impl Venv {
             }
             Packages::UvLocked(..) => {}
         }
-        Ok(Record {
-            tool: self.tool().to_owned(),
-            prefix: self.prefix.clone(),
-            file: self.file.clone(),
-            is_ours: true,
-        })
+        let (tool, prefix) = (self.tool().to_owned(), self.prefix.clone());
+        Ok(Record::new(tool, prefix, self.file.as_deref(), true))
     }
 
     /// The command that makes the environment without any packages.
@@ -168,7 +165,8 @@ impl Venv {
             Python::At(program) => word(program),
             Python::Version(version) => match python::find(version) {
                 Some(program) => word(&program),
-                None => quote(version),
+                // It is one of the forms that are checked: uv also takes paths and names of programs.
+                None => quote(version.trim_end_matches(".*")),
             },
         };
         let prefix = word(&self.prefix);
@@ -234,12 +232,16 @@ impl Packages {
         origin: &Path,
     ) -> Result<Packages, EnvironmentError> {
         let lock = base.join("requirements.lock");
-        if lock.is_file() {
-            let items = [format!("-r {}", lock.display())];
-            return Requirements::read(&items, base, origin).map(Packages::Locked);
+        if lock.exists() {
+            return Requirements::locked(&lock).map(Packages::Locked);
         }
-        let read = |name: &str| std::fs::read_to_string(base.join(name));
-        if let (Ok(lock), Ok(project)) = (read("uv.lock"), read("pyproject.toml")) {
+        let read = |name: &str| {
+            let bytes = files::read_if_there(&base.join(name), files::LOCK_LIMIT)?;
+            Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        };
+        if let Some(lock) = read("uv.lock")?
+            && let Some(project) = read("pyproject.toml")?
+        {
             return Ok(Packages::UvLocked(base.to_owned(), lock + &project));
         }
         Requirements::read(listed, folder, origin).map(Packages::Listed)

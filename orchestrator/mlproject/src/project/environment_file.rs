@@ -22,6 +22,9 @@ pub struct PythonEnvironment {
 
 const PYTHON_KEYS: [&str; 3] = ["python", "build_dependencies", "dependencies"];
 
+/// What says which Python it is.
+const VERSION: &str = "a version in quotes, such as \"3.11\"";
+
 /// What conda takes for an environment file.
 const CONDA: &str = "a mapping with a list of `dependencies`";
 
@@ -46,7 +49,10 @@ pub fn load_python(path: &Path) -> Result<PythonEnvironment, Error> {
         }
     }
     let python = root.get_if_true("python");
-    let python = python.map(|python| python.string("a version in quotes, such as \"3.11\""));
+    let python = python.map(|node| match node.string(VERSION) {
+        Ok(version) if !is_version(&version) => Err(node.shape(VERSION)),
+        version => version,
+    });
     Ok(PythonEnvironment {
         python: python.transpose()?,
         build_dependencies: root.texts_of("build_dependencies", "a list of packages")?,
@@ -110,10 +116,12 @@ impl PythonEnvironment {
             .all(|byte| byte.is_ascii_digit() || byte == b'.');
         match name {
             "python" if self.python.is_none() => {
-                if version.is_empty() || !is_plain || !["<=", ">=", "=", "=="].contains(&operator) {
+                let version = version.trim_end_matches('.');
+                if !is_plain || !is_version(version) || !["<=", ">=", "=", "=="].contains(&operator)
+                {
                     return Err(list.shape("a list in which Python is pinned, such as python=3.11"));
                 }
-                self.python = Some(version.trim_end_matches('.').to_owned());
+                self.python = Some(version.to_owned());
             }
             "pip" | "setuptools" | "wheel" if is_plain => {
                 // `=` is no operator of pip's.
@@ -125,6 +133,25 @@ impl PythonEnvironment {
         }
         Ok(())
     }
+}
+
+/// Whether a text is a version of Python such as `3`, `3.11`, `3.11.7`, `3.11.*` or `3.14.0rc1`.
+///
+/// It becomes an argument of programs that take paths and names of programs as well.
+fn is_version(text: &str) -> bool {
+    let numbers = text.strip_suffix(".*").unwrap_or_else(|| {
+        let end = text.trim_end_matches(|last: char| last.is_ascii_digit());
+        let stages = ["a", "b", "rc"].into_iter();
+        let mut before = stages.filter_map(|stage| end.strip_suffix(stage));
+        before
+            .next()
+            .filter(|_| end.len() < text.len())
+            .unwrap_or(text)
+    });
+    let is_number = |part: &str| {
+        (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    numbers.split('.').all(is_number) && numbers.split('.').count() <= 3
 }
 
 fn parse(path: &Path) -> Result<Document, Error> {
@@ -142,5 +169,67 @@ fn not_one(path: &Path, expected: &'static str) -> Error {
         },
         item: "an environment file".to_owned(),
         expected,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_nothing_else() {
+        for text in [
+            "3",
+            "3.11",
+            "3.8.18",
+            "2.7",
+            "3.11.*",
+            "3.*",
+            "3.14.0rc1",
+            "3.15.0a2",
+            "3.14b1",
+        ] {
+            assert!(is_version(text), "{text}");
+        }
+        for text in [
+            "",
+            " ",
+            "-3",
+            "--python",
+            "-h",
+            "3.11 ",
+            " 3.11",
+            "3.11\n",
+            "3..11",
+            ".3",
+            "3.",
+            ".*",
+            "*",
+            "3.*.1",
+            "3.11.*.*",
+            "3.11.7.1",
+            "../../evil/python",
+            "/bin/sh",
+            "./3.11",
+            "3.11/..",
+            "python",
+            "python3.11",
+            "cpython@3.11",
+            "pypy3.10",
+            ">=3.8",
+            "==3.11",
+            "3.11,<3.12",
+            "3.11;x",
+            "3.11rc",
+            "rc1",
+            "3.11x1",
+            "99999.1",
+            "３.11",
+            "3.11\u{202e}",
+            "$(x)",
+            "any",
+        ] {
+            assert!(!is_version(text), "{text:?}");
+        }
     }
 }

@@ -90,14 +90,61 @@ pub struct EntryPoint {
 pub struct Parameter {
     /// Its key below `parameters:`.
     pub name: String,
-    /// The declared type; MLflow gives a meaning only to `path` and `uri`.
-    pub kind: String,
+    /// The declared type.
+    pub kind: ParameterKind,
     /// `default:`, as Python prints it.
     pub default: Option<String>,
     /// `description:`, which MLflow ignores.
     pub description: Option<String>,
     /// Where it is written.
     pub place: Place,
+}
+
+/// The type of a parameter. MLflow gives a meaning only to `path` and `uri`; names are case-sensitive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// `int`: what Python's `int()` takes.
+    Int,
+    /// `float`: what Python's `float()` takes.
+    Float,
+    /// `path`: a file or folder that exists.
+    Path,
+    /// `uri`: a text with a scheme.
+    Uri,
+    /// Any other name, such as `string`.
+    Other(String),
+}
+
+impl ParameterKind {
+    /// The name by which it is declared.
+    pub fn name(&self) -> &str {
+        match self {
+            ParameterKind::Int => "int",
+            ParameterKind::Float => "float",
+            ParameterKind::Path => "path",
+            ParameterKind::Uri => "uri",
+            ParameterKind::Other(name) => name,
+        }
+    }
+}
+
+impl From<String> for ParameterKind {
+    fn from(name: String) -> Self {
+        match name.as_str() {
+            "int" => ParameterKind::Int,
+            "float" => ParameterKind::Float,
+            "path" => ParameterKind::Path,
+            "uri" => ParameterKind::Uri,
+            _ => ParameterKind::Other(name),
+        }
+    }
+}
+
+impl Default for ParameterKind {
+    /// What a parameter without a type is, as in MLflow.
+    fn default() -> Self {
+        ParameterKind::Other("string".to_owned())
+    }
 }
 
 /// One entry of `steps:`.
@@ -341,7 +388,7 @@ impl Parameter {
         };
         Ok(Parameter {
             name: name.to_owned(),
-            kind: kind.unwrap_or_else(|| "string".to_owned()),
+            kind: kind.map_or_else(ParameterKind::default, ParameterKind::from),
             default: node.text_of("default"),
             description: node.text_of("description"),
             place: node.place(),

@@ -1,0 +1,320 @@
+//! What a project says of its environment, and whatever its files may be: the plan takes no text for an
+//! option or a path, waits for nothing, and starts only the tools that it has to ask.
+
+use std::os::unix::fs::symlink;
+
+use crate::environment_making::{path_with, program};
+use crate::environment_trust::{pipe, quickly};
+use crate::harness::{Ended, Folder};
+
+/// Records how it was called, and from where; answers as an engine that has every image.
+const TOOL: &str = "#!/bin/sh\necho \"$PWD: $0 $*\" >> \"$HOME/calls\"\n";
+
+/// Tools that only record that they were called.
+fn folder() -> Folder {
+    let folder = Folder::new();
+    for name in [
+        "docker",
+        "podman",
+        "uv",
+        "conda",
+        "mamba",
+        "conda-lock",
+        "git",
+    ] {
+        program(&folder, &format!("bin/{name}"), TOOL);
+    }
+    folder.file("MLproject", "name: demo");
+    folder
+}
+
+fn plan(folder: &Folder, more: &[&str]) -> Ended {
+    let arguments = [&["--steps", "a", "--no-tracking"], more].concat();
+    let run = quickly(folder, &arguments).env("PATH", path_with(folder, "bin"));
+    run.run()
+}
+
+/// Asserts that looking and planning end at once with a text, and that nothing was started or written.
+#[track_caller]
+fn refused(folder: &Folder, text: &str) {
+    std::fs::remove_file(folder.path().join("calls")).ok();
+    for option in ["--check", "--dry-run"] {
+        let ended = plan(folder, &[option]);
+        ended.ends(1);
+        assert_eq!(ended.stdout(), "");
+        let said = ended.stderr();
+        assert!(said.contains(text), "{text:?} is not in:\n{said}");
+    }
+    plan(folder, &["--list"]).ends(0);
+    assert!(!folder.exists("calls"), "{}", folder.read("calls"));
+    assert!(!folder.exists(".cache"));
+}
+
+/// A text in quotes for YAML.
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap()
+}
+
+fn docker(folder: &Folder, environment: &str) {
+    let text = format!("docker_env: {environment}\nentry_points: {{main: {{command: 'true'}}}}\n");
+    folder.file("a/MLproject", text);
+}
+
+#[test]
+fn an_image_is_no_option_and_nothing_but_a_name() {
+    let folder = folder();
+    for image in [
+        "--privileged",
+        "-v/:/host",
+        "--",
+        "x y",
+        "x\nRUN touch pwned",
+        "x\u{1b}]52;c;eA==\u{7}",
+        "../x",
+        "$(touch pwned)",
+        "docker-archive:/etc/passwd",
+        "X",
+    ] {
+        docker(&folder, &format!("{{image: {}}}", quoted(image)));
+        refused(&folder, "which is no name of an image");
+    }
+    for volume in ["-v", "--privileged", "/a:/b\n--privileged"] {
+        docker(
+            &folder,
+            &format!("{{image: x, volumes: [{}]}}", quoted(volume)),
+        );
+        refused(&folder, "`docker_env` cannot have the volume `");
+    }
+    for name in ["*", "--privileged", "A=B", "A B", "A\n"] {
+        let name = quoted(name);
+        for variable in [name.clone(), format!("[{name}, x]")] {
+            docker(&folder, &format!("{{image: x, environment: [{variable}]}}"));
+            refused(&folder, "`docker_env` cannot have the variable `");
+        }
+    }
+    // The engine is asked by its path, from nobody's folder.
+    docker(
+        &folder,
+        "{image: 'h.io:5000/python:3.11', environment: [[A, '--x']], volumes: ['/a:/b']}",
+    );
+    plan(&folder, &["--check"]).ends(0);
+    let path = folder.path().join("bin/docker").display().to_string();
+    let asked = format!("/: {path} image inspect --format {{{{.Id}}}} h.io:5000/python:3.11\n");
+    assert_eq!(folder.read("calls"), asked);
+}
+
+#[test]
+fn a_version_of_python_is_no_path_and_no_option() {
+    let folder = folder();
+    folder.step("a", "command: 'true'");
+    for version in [
+        "../../evil/python",
+        "/bin/sh",
+        "--help",
+        "-h",
+        "python3",
+        "3.11 --x",
+        "3.11\n",
+        ">=3",
+        "any",
+    ] {
+        folder.file(
+            "a/python_env.yaml",
+            format!("python: {}\n", quoted(version)),
+        );
+        refused(
+            &folder,
+            "a/python_env.yaml:1: `python` should be a version in quotes, such as \"3.11\"",
+        );
+    }
+    std::fs::remove_file(folder.path().join("a/python_env.yaml")).unwrap();
+    for version in ["..", "./3.11", "3.11/x", "--help"] {
+        folder.file(
+            "a/conda.yaml",
+            format!("dependencies: [{}]\n", quoted(&format!("python={version}"))),
+        );
+        let arguments = ["--check", "--env-manager", "uv"];
+        let ended = plan(&folder, &arguments);
+        ended.says("such as python=3.11").ends(1);
+        assert!(!folder.exists("calls"));
+    }
+    std::fs::remove_file(folder.path().join("a/conda.yaml")).unwrap();
+    for version in ["3", "3.11", "3.11.7", "3.11.*", "3.14.0rc1"] {
+        folder.file("a/python_env.yaml", format!("python: '{version}'\n"));
+        plan(&folder, &["--check"]).ends(0);
+    }
+    assert!(!folder.exists("calls"));
+}
+
+#[test]
+fn a_requirements_file_is_read_within_limits() {
+    let folder = folder();
+    folder.step("a", "command: 'true'");
+    folder.file(
+        "a/python_env.yaml",
+        "python: '3.11'\ndependencies: [-r req.txt]\n",
+    );
+    let requirements = folder.path().join("a/req.txt");
+    let empty = || drop(std::fs::remove_file(&requirements));
+    for (target, reason) in [
+        (
+            "/dev/zero",
+            "cannot read a/req.txt: it is not a regular file",
+        ),
+        ("/dev/stdin", "cannot read a/req.txt: "),
+        ("..", "cannot read a/req.txt: it is not a regular file"),
+        (
+            "/no/where",
+            "names a requirements file that is not there: a/req.txt",
+        ),
+        ("req.txt", "cannot read a/req.txt: "),
+    ] {
+        empty();
+        symlink(target, &requirements).unwrap();
+        refused(&folder, reason);
+    }
+    empty();
+    pipe(&folder, "a/req.txt");
+    refused(&folder, "cannot read a/req.txt: it is not a regular file");
+    empty();
+    // It takes no room.
+    let huge = std::fs::File::create(&requirements).unwrap();
+    huge.set_len(600_000_000).unwrap();
+    refused(
+        &folder,
+        "cannot read a/req.txt: it has more than 1048576 bytes",
+    );
+    // Within another file, and by the other options.
+    empty();
+    folder.file("a/req.txt", "-c more.txt\n");
+    pipe(&folder, "a/more.txt");
+    refused(&folder, "cannot read a/more.txt: it is not a regular file");
+    folder.file("a/req.txt", "\n");
+    folder.file(
+        "a/python_env.yaml",
+        "build_dependencies: ['--constraint=more.txt']\n",
+    );
+    refused(&folder, "cannot read a/more.txt: it is not a regular file");
+    // Ten of each that name ten of each: they are read once.
+    let named: Vec<String> = (0..50).map(|number| format!("-r {number}.txt")).collect();
+    for number in 0..50 {
+        folder.file(&format!("a/{number}.txt"), named.join("\n"));
+    }
+    folder.file(
+        "a/python_env.yaml",
+        "python: '3.11'\ndependencies: [-r 0.txt]\n",
+    );
+    plan(&folder, &["--check"]).ends(0);
+    for number in 0..200 {
+        folder.file(&format!("a/{number}.txt"), format!("-r {}.txt", number + 1));
+    }
+    refused(&folder, "names more than 100 requirements files");
+    // A file whose name begins like an option; it may lie elsewhere.
+    folder.file("-x.txt", "six\n");
+    folder.file(
+        "a/python_env.yaml",
+        "python: '3.11'\ndependencies: [-r ../-x.txt, '-r ./--index-url']\n",
+    );
+    folder.file("a/--index-url", "six\n");
+    plan(&folder, &["--check"]).ends(0);
+    assert!(!folder.exists("calls"));
+    plan(&folder, &[]).ends(1);
+    let calls = folder.read("calls");
+    assert!(calls.contains("uv venv --no-project "), "{calls}");
+}
+
+#[test]
+fn files_that_lock_or_describe_an_environment_are_read_within_limits() {
+    let locks = ["requirements.lock", "uv.lock", "pyproject.toml"];
+    for name in locks {
+        let folder = folder();
+        folder.step("a", "command: 'true'");
+        folder.file("a/python_env.yaml", "python: '3.11'\n");
+        if name == "pyproject.toml" {
+            folder.file("a/uv.lock", "");
+        }
+        let file = format!("a/{name}");
+        pipe(&folder, &file);
+        refused(
+            &folder,
+            &format!("cannot read {file}: it is not a regular file"),
+        );
+        std::fs::remove_file(folder.path().join(&file)).unwrap();
+        symlink("/dev/zero", folder.path().join(&file)).unwrap();
+        refused(
+            &folder,
+            &format!("cannot read {file}: it is not a regular file"),
+        );
+        std::fs::remove_file(folder.path().join(&file)).unwrap();
+        let huge = std::fs::File::create(folder.path().join(&file)).unwrap();
+        huge.set_len(600_000_000).unwrap();
+        refused(
+            &folder,
+            &format!("cannot read {file}: it has more than 16777216 bytes"),
+        );
+    }
+    for name in ["python_env.yaml", "conda.yaml"] {
+        let folder = folder();
+        folder.step("a", "command: 'true'");
+        pipe(&folder, &format!("a/{name}"));
+        refused(&folder, "a/");
+        std::fs::remove_file(folder.path().join("a").join(name)).unwrap();
+        let huge = std::fs::File::create(folder.path().join("a").join(name)).unwrap();
+        huge.set_len(600_000_000).unwrap();
+        refused(&folder, "it has more than 1048576 bytes");
+    }
+    let folder = folder();
+    folder.step("a", "command: 'true'");
+    folder.file("a/conda.yaml", "dependencies: [python=3.11]\n");
+    let lock = std::fs::File::create(folder.path().join("a/conda-lock.yml")).unwrap();
+    lock.set_len(600_000_000).unwrap();
+    refused(
+        &folder,
+        "cannot read a/conda-lock.yml: it has more than 16777216 bytes",
+    );
+    // One that names a folder, or another environment, is made under our name all the same.
+    std::fs::remove_file(folder.path().join("a/conda-lock.yml")).unwrap();
+    let text = "name: base\nprefix: /usr\nvariables: {A: b}\ndependencies: [python=3.11]\n";
+    folder.file("a/conda.yaml", text);
+    plan(&folder, &["--check"]).ends(0);
+    assert!(!folder.exists("calls"));
+    plan(&folder, &[]).ends(1);
+    let create = " env create -n mlflow-";
+    assert!(
+        folder.read("calls").contains(create),
+        "{}",
+        folder.read("calls")
+    );
+}
+
+#[test]
+fn a_version_selected_for_pyenv_is_read_within_limits() {
+    let folder = folder();
+    folder.step("a", "command: 'true'");
+    program(
+        &folder,
+        "shims/python3",
+        "#!/bin/sh\ntouch \"$HOME/calls\"\n",
+    );
+    program(&folder, "pyenv/versions/3.11.7/bin/python3", "#!/bin/sh\n");
+    folder.file("pyenv/version", "3.11.7\n");
+    let path = format!(
+        "{}:{}",
+        folder.path().join("bin").display(),
+        folder.path().join("shims").display()
+    );
+    let check = || {
+        let arguments = ["--steps", "a", "--check"];
+        let run = quickly(&folder, &arguments).env("PYENV_ROOT", folder.path().join("pyenv"));
+        let path = format!("{path}:{}", path_with(&folder, "bin"));
+        run.env("PATH", path).run()
+    };
+    for text in ["3.11.7\n", "../../evil\n", "--help\n"] {
+        folder.file("a/.python-version", text);
+        check().ends(0);
+    }
+    std::fs::remove_file(folder.path().join("a/.python-version")).unwrap();
+    pipe(&folder, "a/.python-version");
+    check().ends(0);
+    assert!(!folder.exists("calls"));
+}
