@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::command::TemplateError;
+use crate::control::Unwritten;
 use crate::download::DownloadError;
 use crate::environment::{self, EnvironmentError, MakeError};
 use crate::lock::LockError;
@@ -68,8 +69,11 @@ pub(crate) enum Error {
     #[error(transparent)]
     Tracking(#[from] TrackingError),
     /// Our own output could not be written.
-    #[error("cannot write to standard output")]
-    Output(#[from] io::Error),
+    #[error("cannot write to standard output: {0}")]
+    Output(io::Error),
+    /// What asks us to stop would not be heard.
+    #[error("cannot watch for signals")]
+    Signals(#[source] io::Error),
 }
 
 /// An attempt at a step that did not succeed.
@@ -78,6 +82,8 @@ pub(crate) struct Failure {
     pub(crate) step: String,
     pub(crate) command: String,
     pub(crate) cause: Cause,
+    /// Why its output could not be passed on, if that is so.
+    pub(crate) unwritten: Option<Unwritten>,
     pub(crate) duration: Duration,
     pub(crate) log: PathBuf,
     pub(crate) last_lines: Vec<String>,
@@ -91,6 +97,10 @@ pub(crate) enum Cause {
     Timeout(Duration),
     /// We were asked to stop by this signal; the step's processes have ended.
     Interruption(i32),
+    /// Its supervisor was killed and ended like this; the step's processes were ended by us.
+    Supervisor(ExitStatus),
+    /// It succeeded, but what it printed could not be passed on.
+    Unwritten(Unwritten),
 }
 
 impl std::error::Error for Failure {}
@@ -115,6 +125,16 @@ impl fmt::Display for Failure {
                     formatter,
                     "stopped by {signal} while step `{step}` was running"
                 )
+            }
+            Cause::Supervisor(status) => {
+                let ended = describe(status);
+                write!(
+                    formatter,
+                    "the supervisor of step `{step}` {ended} after {time}"
+                )
+            }
+            Cause::Unwritten(unwritten) => {
+                write!(formatter, "step `{step}` succeeded, but {unwritten}")
             }
         }
     }
@@ -141,6 +161,12 @@ impl Failure {
 
     /// What helps to find out why.
     fn report(&self, text: &mut String) {
+        let unwritten = self
+            .unwritten
+            .filter(|_| !matches!(self.cause, Cause::Unwritten(_)));
+        if let Some(unwritten) = unwritten {
+            line(text, format_args!("  caused by: {unwritten}"));
+        }
         if !self.is_interruption() {
             line(text, format_args!("  command: {}", self.command));
         }

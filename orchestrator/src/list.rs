@@ -1,7 +1,5 @@
 //! `--list`: the steps of a pipeline and what they take.
 
-use std::io;
-
 use serde::Serialize;
 
 use crate::cli::{Format, Request};
@@ -40,7 +38,9 @@ pub(crate) fn text(pipeline: &Pipeline, request: &Request) -> Result<String, Err
     let listed: Vec<Listed> = steps.map(|step| list(pipeline, request, step)).collect();
     match request.format {
         Format::Text => Ok(plain_text(&listed)),
-        Format::Json => Ok(serde_json::to_string(&listed).map_err(io::Error::from)? + "\n"),
+        Format::Json => serde_json::to_string(&listed)
+            .map(|json| json + "\n")
+            .map_err(|error| Error::Output(error.into())),
     }
 }
 

@@ -10,19 +10,20 @@ use crate::definition::Pipeline;
 use crate::download;
 use crate::environment::{self, EnvironmentError, InUse, Making, Wrapped};
 use crate::error::{Cause, Error, Failure, Problem, ProblemKind, seconds, shown};
+use crate::interruption::Interruption;
 use crate::list;
 use crate::lock::{Lock, LockError};
 use crate::log;
 use crate::notice::say;
 use crate::plan::{self, Plan, PlannedStep};
-use crate::process::{self, Interruption, Job};
+use crate::process::{self, Job};
 use crate::project::absolute;
 use crate::redact::redact;
 use crate::tracking::{self, StepRun, Tracker};
 
 /// Does what the command line asks for.
 pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
-    let caller = std::env::current_dir()?;
+    let caller = std::env::current_dir().map_err(Error::Output)?;
     if let Some(request) = cli::without_pipeline(arguments) {
         return environments(&request, &caller);
     }
@@ -86,7 +87,7 @@ fn environments(request: &Request, caller: &Path) -> Result<(), Error> {
     let listed = environment::list(&store);
     match request.format {
         Format::Text => print(&lines(&listed)),
-        Format::Json => print(&(serde_json::to_string(&listed).map_err(io::Error::from)? + "\n")),
+        Format::Json => print(&json(&listed)?),
     }
 }
 
@@ -115,21 +116,27 @@ fn load(arguments: &[OsString], caller: &Path) -> Result<(Pipeline, Request), Er
 fn text(plan: &Plan, format: Format) -> Result<String, Error> {
     match format {
         Format::Text => Ok(plan.to_string()),
-        Format::Json => Ok(serde_json::to_string(plan).map_err(io::Error::from)? + "\n"),
+        Format::Json => json(plan),
     }
+}
+
+/// A line of JSON.
+fn json(value: &impl serde::Serialize) -> Result<String, Error> {
+    let json = serde_json::to_string(value).map_err(|error| Error::Output(error.into()))?;
+    Ok(json + "\n")
 }
 
 fn print(text: &str) -> Result<(), Error> {
     print_bytes(redact(text).as_bytes())
 }
 
-fn print_bytes(bytes: &[u8]) -> Result<(), Error> {
+/// Prints; that the reader has seen enough, as in `--list | head`, is no failure.
+pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
     match written {
-        // A reader that has seen enough, as in `--list | head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
+        written => written.map_err(Error::Output),
     }
 }
 
@@ -149,7 +156,7 @@ fn wait_for(root: &Path) -> Result<Lock, LockError> {
 /// Runs the plan and records the run.
 fn execute(plan: &Plan, request: &Request, caller: &Path, lock: &Lock) -> Result<(), Error> {
     let tracker = Tracker::open(&request.tracking, &plan.root, caller)?;
-    let interruption = Interruption::watch()?;
+    let interruption = Interruption::watch().map_err(Error::Signals)?;
     let for_signals = tracker.clone();
     interruption.before_the_end(move |signal| for_signals.interrupted(signal));
     tracker.begin(plan)?;
@@ -303,9 +310,8 @@ impl Run<'_> {
         };
         let start = Instant::now();
         let ended = process::run(&job, &self.interruption);
-        let cause = match (self.interruption.signal(), step.patience.timeout, ended) {
-            (Some(signal), _, _) => Cause::Interruption(signal),
-            (None, _, Err(source)) => {
+        let ended = match (self.interruption.signal(), ended) {
+            (None, Err(source)) => {
                 return Err(Error::Start {
                     step: step.name.clone(),
                     command: step.command.clone(),
@@ -313,14 +319,27 @@ impl Run<'_> {
                     source,
                 });
             }
-            (None, Some(timeout), Ok(ended)) if ended.timed_out => Cause::Timeout(timeout),
-            (None, _, Ok(ended)) if ended.status.success() => return Ok(()),
-            (None, _, Ok(ended)) => Cause::Status(ended.status),
+            (_, ended) => ended.ok(),
+        };
+        let report = ended.and_then(|ended| ended.report);
+        let unwritten = report.and_then(|report| report.unwritten);
+        let timeout = step.patience.timeout;
+        let timeout = timeout.filter(|_| report.is_some_and(|report| report.timed_out));
+        let cause = match (self.interruption.signal(), timeout, ended) {
+            (Some(signal), _, _) => Cause::Interruption(signal),
+            (None, Some(timeout), _) => Cause::Timeout(timeout),
+            (None, None, Some(ended)) if report.is_none() => Cause::Supervisor(ended.status),
+            (None, None, Some(ended)) if !ended.status.success() => Cause::Status(ended.status),
+            (None, None, _) => match unwritten {
+                Some(unwritten) => Cause::Unwritten(unwritten),
+                None => return Ok(()),
+            },
         };
         Err(Error::Failed(Box::new(Failure {
             step: step.name.clone(),
             command: step.command.clone(),
             cause,
+            unwritten,
             duration: start.elapsed(),
             last_lines: log::tail(log).unwrap_or_default(),
             log: log.to_owned(),

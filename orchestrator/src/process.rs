@@ -1,128 +1,70 @@
 //! Starts one command, watches it and waits for its end. The only file that names duct.
 
 use std::ffi::OsStr;
-use std::fmt;
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use duct::unix::HandleExt;
 use duct::{Expression, Handle};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use signal_hook::low_level::emulate_default_handler;
+use rustix::stdio;
+use signal_hook::consts::SIGCONT;
 
+use crate::control::{Control, Report};
 use crate::environment::Wrapped;
-use crate::supervisor::ROLE;
+use crate::interruption::Interruption;
+use crate::supervisor::{Errand, tree};
 use crate::system;
+use crate::terminal::{self, Modes};
 
-/// The signals that ask us to stop. They are passed on to the running command; when none is
-/// running, they end this process as they always do.
-#[derive(Debug, Clone)]
-pub(crate) struct Interruption {
-    state: Arc<Mutex<State>>,
+/// A supervisor that was started.
+#[derive(Debug)]
+pub(crate) struct Running {
+    handle: Handle,
+    control: Control,
 }
 
-#[derive(Default)]
-struct State {
-    /// The first signal that came.
-    signal: Option<i32>,
-    /// Environments are made several at once.
-    running: Vec<Arc<Handle>>,
-    /// What has to be done before a signal ends this process.
-    last_words: Option<Box<dyn FnOnce(i32) + Send>>,
-}
-
-impl fmt::Debug for State {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("State").finish_non_exhaustive()
-    }
-}
-
-impl Interruption {
-    /// From here on SIGINT, SIGTERM and SIGHUP no longer end this process while a command runs.
-    pub(crate) fn watch() -> io::Result<Interruption> {
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-        let interruption = Interruption {
-            state: Arc::default(),
-        };
-        let watched = interruption.clone();
-        std::thread::Builder::new().spawn(move || {
-            for signal in signals.forever() {
-                let mut state = watched.state();
-                state.signal.get_or_insert(signal);
-                for running in &state.running {
-                    // It may have ended by now.
-                    running.send_signal(signal).ok();
-                }
-                if state.running.is_empty() {
-                    // Nothing runs that would have to be ended first.
-                    end_by(signal, state.last_words.take());
-                }
-            }
-        })?;
-        Ok(interruption)
+impl Running {
+    fn start(supervisor: &Expression, stdin: BorrowedFd) -> io::Result<Running> {
+        let (control, end) = Control::new()?;
+        let handle = supervisor.stdin_file(end).start()?;
+        control.hand_over(stdin)?;
+        Ok(Running { handle, control })
     }
 
-    /// Has something done before a signal ends this process between two commands. Another signal
-    /// does not wait for it.
-    pub(crate) fn before_the_end(&self, last_words: impl FnOnce(i32) + Send + 'static) {
-        self.state().last_words = Some(Box::new(last_words));
+    /// Has a signal passed on to the step.
+    pub(crate) fn tell(&self, signal: i32) {
+        self.control.send(signal);
+        // Somebody may have stopped it, and then it would hear nothing.
+        self.handle.send_signal(SIGCONT).ok();
     }
 
-    /// The signal that asked us to stop, if one came.
-    pub(crate) fn signal(&self) -> Option<i32> {
-        self.state().signal
-    }
-
-    /// Starts a command that is told of signals until it is [`Interruption::forget`]ten.
-    fn start(&self, command: &Expression) -> io::Result<Arc<Handle>> {
-        let mut state = self.state();
-        if state.signal.is_some() {
-            // This process is about to end; nothing may start any more.
-            return Err(io::ErrorKind::Interrupted.into());
+    /// Waits for the end of the supervisor. One that was killed told nothing, and left its processes to
+    /// us.
+    fn wait(
+        &self,
+        grace: Duration,
+        interruption: &Interruption,
+    ) -> io::Result<(ExitStatus, Option<Report>)> {
+        let status = self.handle.wait()?.status;
+        let report = self.control.report();
+        if report.is_none() {
+            tree::end_orphans(grace, || interruption.signal().is_some());
         }
-        let running = Arc::new(command.start()?);
-        state.running.push(Arc::clone(&running));
-        Ok(running)
-    }
-
-    fn forget(&self, ended: &Arc<Handle>) {
-        self.state()
-            .running
-            .retain(|running| !Arc::ptr_eq(running, ended));
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing in the state can be half-done.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Ends this process as the signal does by default.
-fn end_by(signal: i32, last_words: Option<Box<dyn FnOnce(i32) + Send>>) {
-    let Some(last_words) = last_words else {
-        return drop(emulate_default_handler(signal));
-    };
-    let end = move || {
-        last_words(signal);
-        drop(emulate_default_handler(signal));
-    };
-    // They may take long, and the next signal has to be heard.
-    if std::thread::Builder::new().spawn(end).is_err() {
-        drop(emulate_default_handler(signal));
+        Ok((status, report))
     }
 }
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ended {
+    /// Its status; without a report that of its supervisor.
     pub(crate) status: ExitStatus,
-    /// Whether it was stopped because its time was over.
-    pub(crate) timed_out: bool,
+    /// What the supervisor told; none when that was killed.
+    pub(crate) report: Option<Report>,
 }
 
 /// A command line about to be run.
@@ -145,78 +87,66 @@ pub(crate) struct Job<'a> {
 /// with it and with us. Fails only when the shell cannot be started; how the command ended is in the
 /// status.
 pub(crate) fn run(job: &Job, interruption: &Interruption) -> io::Result<Ended> {
-    find_bash()?;
-    let running = interruption.start(&supervised(job.wrapped, job.folder, job.log, job.grace)?)?;
-    let has_ended = match job.timeout {
-        Some(timeout) => running.wait_timeout(timeout)?.is_some(),
-        None => true,
+    let errand = Errand {
+        grace: job.grace,
+        timeout: job.timeout,
+        is_typed: terminal::is_typed(),
+        log: job.log.to_owned(),
+        command: job.wrapped.command.clone(),
+        elsewhere: job.wrapped.elsewhere.clone(),
     };
-    if !has_ended {
-        running.send_signal(SIGTERM)?;
-    }
-    let status = running.wait()?.status;
+    let modes = Modes::of(stdio::stdin()).filter(|_| errand.is_typed);
+    let supervisor = with_changes(supervisor(&errand, job.folder)?, job.wrapped);
+    let running = interruption.start(modes.clone(), || {
+        Running::start(&supervisor, stdio::stdin())
+    })?;
+    let waited = running.wait(job.grace, interruption);
     interruption.forget(&running);
-    Ok(Ended {
-        status,
-        timed_out: !has_ended,
-    })
+    // A supervisor that was killed could not.
+    modes.inspect(terminal::restore);
+    let (status, report) = waited?;
+    Ok(Ended { status, report })
 }
 
 /// Runs a command line as a step's, with an input of its own and its output in a file.
 pub(crate) fn run_logged(
     command: &str,
     folder: &Path,
-    input: File,
+    input: &File,
     log: File,
     grace: Duration,
     interruption: &Interruption,
 ) -> io::Result<ExitStatus> {
-    find_bash()?;
-    // Its whole output goes to the file already.
-    let no_log = Path::new("/dev/null");
-    let supervisor = supervised(&Wrapped::plain(command), folder, no_log, grace)?;
-    let supervisor = supervisor
-        .stdin_file(input)
-        .stderr_to_stdout()
-        .stdout_file(log);
-    let running = interruption.start(&supervisor)?;
-    let status = running.wait()?.status;
+    let errand = Errand {
+        grace,
+        timeout: None,
+        is_typed: false,
+        // Its whole output goes to the file already.
+        log: "/dev/null".into(),
+        command: command.to_owned(),
+        elsewhere: None,
+    };
+    let supervisor = supervisor(&errand, folder)?;
+    let supervisor = supervisor.stderr_to_stdout().stdout_file(log);
+    let running = interruption.start(None, || Running::start(&supervisor, input.as_fd()))?;
+    let waited = running.wait(grace, interruption);
     interruption.forget(&running);
-    Ok(status)
+    waited.map(|(status, _)| status)
 }
 
-/// A command line under a supervisor, not started yet.
-fn supervised(
-    wrapped: &Wrapped,
-    folder: &Path,
-    log: &Path,
-    grace: Duration,
-) -> io::Result<Expression> {
-    let parent = std::process::id().to_string();
-    let grace = grace.as_millis().to_string();
-    let mut arguments: Vec<&OsStr> = vec![
-        ROLE.as_ref(),
-        parent.as_ref(),
-        grace.as_ref(),
-        log.as_ref(),
-        wrapped.command.as_ref(),
-    ];
-    if let Some(elsewhere) = &wrapped.elsewhere {
-        arguments.extend([
-            OsStr::new(&elsewhere.set_up),
-            OsStr::new(&elsewhere.clean_up),
-        ]);
-    }
-    let supervisor = duct::cmd(our_program()?, arguments).dir(folder);
+/// A supervisor, not started yet.
+fn supervisor(errand: &Errand, folder: &Path) -> io::Result<Expression> {
+    find_bash()?;
+    let supervisor = duct::cmd(our_program()?, errand.arguments()).dir(folder);
+    Ok(without_cargo(supervisor).unchecked())
+}
+
+fn with_changes(supervisor: Expression, wrapped: &Wrapped) -> Expression {
     let changes = wrapped.variables.iter();
-    let supervisor = changes.fold(
-        without_cargo(supervisor),
-        |supervisor, (name, value)| match value {
-            Some(value) => supervisor.env(name, value),
-            None => supervisor.env_remove(name),
-        },
-    );
-    Ok(supervisor.unchecked())
+    changes.fold(supervisor, |supervisor, (name, value)| match value {
+        Some(value) => supervisor.env(name, value),
+        None => supervisor.env_remove(name),
+    })
 }
 
 /// The file that this process was started from, also when it has been replaced or removed since, as
