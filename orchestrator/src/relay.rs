@@ -211,7 +211,7 @@ impl Relay {
             });
         }
         if let Some(log) = &mut self.log {
-            let kept = stream.fold.write(bytes, log).and_then(|()| log.flush());
+            let kept = stream.keep(bytes, log).and_then(|()| log.flush());
             self.check(kept);
         }
         if !is_open {
@@ -273,6 +273,14 @@ impl Stream {
         };
         stream.follow_size();
         Ok((stream, sink))
+    }
+
+    /// Writes to the log: from a pipe what was written, from a terminal what was to be read there.
+    fn keep(&mut self, bytes: &[u8], log: &mut impl Write) -> io::Result<()> {
+        match self.size {
+            None => log.write_all(bytes),
+            Some(_) => self.fold.write(bytes, log),
+        }
     }
 
     /// Gives the pseudo-terminal the size that the terminal has now.

@@ -73,3 +73,30 @@ fn a_full_disk_behind_our_stderr_stops_nothing() {
     let run = folder.orchestrator(&["--steps", "s"]).stderr(full());
     run.run().succeeds("out\n");
 }
+
+#[test]
+fn binary_output_is_kept_byte_for_byte() {
+    // What is no text only later on, what has returns and escapes, and what looks like a sequence.
+    let samples: [&[u8]; 4] = [
+        b"10%\r20%\r\x1b[1mdone\x1b[0m\r\n\0\xff\x1b[2K\r",
+        b"%PDF-1.4\r%\xe2\xe3\xcf\xd3\r\nno NUL at all\r",
+        b"\x1b]never ended",
+        b"\xff\xfe\r\r\r\n",
+    ];
+    for (number, sample) in samples.iter().enumerate() {
+        let folder = step("cat ../sample");
+        folder.file("sample", sample);
+        let ended = folder.orchestrator(&["--steps", "s"]).run();
+        ended.ends(0);
+        let script = "cmp sample mlruns/0/*/artifacts/s.log";
+        let ended = folder.program_in_path("bash", &["-c", script]).run();
+        assert_eq!(ended.stdout(), "", "sample {number}");
+    }
+    let folder = step("head -c 1000000 /dev/urandom | tee ../sample");
+    let script =
+        "orchestrator --steps s > got; cmp got sample && cmp got mlruns/0/*/artifacts/s.log";
+    folder
+        .program_in_path("bash", &["-c", script])
+        .run()
+        .succeeds("");
+}
