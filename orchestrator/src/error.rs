@@ -71,6 +71,9 @@ pub(crate) enum Error {
     /// Our own output could not be written.
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
+    /// Relative paths lead nowhere.
+    #[error("cannot find the current folder, which may have been removed")]
+    CurrentFolder(#[source] io::Error),
     /// What asks us to stop would not be heard.
     #[error("cannot watch for signals")]
     Signals(#[source] io::Error),
@@ -391,6 +394,9 @@ impl Error {
     fn hint(&self) -> Option<String> {
         match self {
             Error::Project(error) => error.hint(),
+            Error::CurrentFolder(_) => {
+                Some("go to another folder, or name the pipeline's with `-C /its/folder`".into())
+            }
             Error::Tracking(error) => error.hint(),
             Error::Failed(failure) => failure.hint(),
             Error::Environments(failures)

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::cli::{self, Action, Format, Request};
@@ -23,7 +23,7 @@ use crate::tracking::{self, StepRun, Tracker};
 
 /// Does what the command line asks for.
 pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
-    let caller = std::env::current_dir().map_err(Error::Output)?;
+    let caller = caller(arguments)?;
     if let Some(request) = cli::without_pipeline(arguments) {
         return environments(&request, &caller);
     }
@@ -68,6 +68,17 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
         }
         Action::EnvList | Action::EnvPrune(_) => environments(&request, &caller),
     }
+}
+
+/// The folder that relative paths start from. Where the current one is gone, that is the one of `-C`.
+fn caller(arguments: &[OsString]) -> Result<PathBuf, Error> {
+    std::env::current_dir().or_else(|source| {
+        let named = cli::preview(arguments).directory;
+        if !named.is_absolute() {
+            return Err(Error::CurrentFolder(source));
+        }
+        Ok(named)
+    })
 }
 
 /// Lists or removes environments, which needs no pipeline.

@@ -74,6 +74,37 @@ fn a_full_disk_behind_our_stderr_stops_nothing() {
     run.run().succeeds("out\n");
 }
 
+/// Runs a shell's words in a folder that is removed first.
+fn nowhere(folder: &Folder, words: &str) -> crate::harness::Ended {
+    let script = format!("mkdir gone && cd gone && rmdir ../gone && {words}");
+    folder.program_in_path("bash", &["-c", &script]).run()
+}
+
+#[test]
+fn without_a_current_folder_another_can_be_named() {
+    let folder = step("echo ran");
+    let path = folder.path();
+    let words = format!("orchestrator -C {} --steps s", path.display());
+    nowhere(&folder, &words).succeeds("ran\n");
+    let words = format!("orchestrator -C {} --list", path.display());
+    assert!(nowhere(&folder, &words).stdout().contains('s'));
+}
+
+#[test]
+fn without_a_current_folder_that_is_told() {
+    let folder = step("echo ran");
+    let told = "error: cannot find the current folder, which may have been removed\n  \
+                caused by: No such file or directory (os error 2)\n\
+                hint: go to another folder, or name the pipeline's with `-C /its/folder`\n";
+    for words in [
+        "orchestrator --steps s",
+        "orchestrator -C .. --list",
+        "orchestrator --list",
+    ] {
+        nowhere(&folder, words).fails(1, told);
+    }
+}
+
 #[test]
 fn binary_output_is_kept_byte_for_byte() {
     // What is no text only later on, what has returns and escapes, and what looks like a sequence.
