@@ -2,7 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
-use crate::harness::Folder;
+use crate::harness::{Folder, orchestrator};
 
 /// A pipeline of one step.
 fn step(command: &str) -> Folder {
@@ -103,6 +103,57 @@ fn without_a_current_folder_that_is_told() {
     ] {
         nowhere(&folder, words).fails(1, told);
     }
+}
+
+#[test]
+fn without_a_path_programs_are_found_where_the_system_has_them() {
+    let folder = step("echo ran\necho $0");
+    let program = orchestrator();
+    let words = format!("exec env -u PATH {} --steps s", program.display());
+    folder
+        .program_in_path("bash", &["-c", &words])
+        .run()
+        .succeeds("ran\nbash\n");
+}
+
+#[test]
+fn no_program_of_ours_is_taken_from_the_current_folder() {
+    for path in [
+        ":/usr/bin:/bin",
+        "/usr/bin:/bin:",
+        ".:/usr/bin:/bin",
+        "s:/usr/bin::/bin",
+    ] {
+        let folder = step("echo ran");
+        for name in ["bash", "s/bash"] {
+            folder.file(
+                name,
+                "#!/bin/sh\ntouch \"$(dirname \"$0\")/taken\"; exit 1\n",
+            );
+            let status = std::process::Command::new("chmod")
+                .args(["+x", name])
+                .current_dir(folder.path())
+                .status();
+            assert!(status.unwrap().success());
+        }
+        let words = format!("PATH={path} exec {} --steps s", orchestrator().display());
+        folder
+            .program_in_path("/bin/bash", &["-c", &words])
+            .run()
+            .succeeds("ran\n");
+        assert!(
+            !folder.exists("taken") && !folder.exists("s/taken"),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn an_empty_path_has_no_bash() {
+    let folder = step("echo ran");
+    let words = format!("PATH= exec {} --steps s", orchestrator().display());
+    let ended = folder.program_in_path("/bin/bash", &["-c", &words]).run();
+    ended.says("caused by: there is no `bash` on PATH").ends(1);
 }
 
 #[test]
