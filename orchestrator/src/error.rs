@@ -309,6 +309,8 @@ pub(crate) enum ProblemKind {
     Value { name: String, source: TemplateError },
     #[error("the command cannot be filled in at byte {}: {source}", source.offset())]
     Command { source: TemplateError },
+    #[error("the command has {size} bytes, and the system takes at most {most}")]
+    LongCommand { size: usize, most: usize },
     #[error("output `{name}` is {}, which step `{other}` writes too", shown(.path))]
     SameOutput {
         name: String,
@@ -405,6 +407,11 @@ impl Error {
                     .any(|it| matches!(it.error, MakeError::Write { .. })) =>
             {
                 Some("`--env-root DIR` names another folder for environments".into())
+            }
+            Error::Start { source, .. }
+                if source.kind() == io::ErrorKind::ArgumentListTooLong =>
+            {
+                Some("the command and all variables together are too long (`getconf ARG_MAX`), or one variable is".into())
             }
             Error::Lock(LockError::Held { .. }) => {
                 Some("wait for its end with `--wait`, or run in a copy of the folder".into())
@@ -506,6 +513,9 @@ impl ProblemKind {
                 format!("step `{maker}` makes it and has to run before")
             }
             ProblemKind::Environment(error) => return error.hint(),
+            ProblemKind::LongCommand { .. } => {
+                "hand long values over in a file, or put the command in a script".into()
+            }
             ProblemKind::RefusedName { .. } => {
                 "rename it, or record nothing: `--no-tracking`".into()
             }

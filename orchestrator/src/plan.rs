@@ -10,10 +10,11 @@ use serde::{Serialize, Serializer};
 use crate::cli::Request;
 use crate::command;
 use crate::definition::{MAIN, Pipeline, Step};
-use crate::environment::{Environment, Manager, Settings, Store};
+use crate::environment::{self, Environment, Manager, Settings, Store};
 use crate::error::{Place, Problem, ProblemKind, ProjectError};
 use crate::parameters::{self, Resolved, Sources};
 use crate::project::{EntryPoint, EnvironmentFile, Parameter, Project, absolute};
+use crate::system;
 use crate::tracking;
 
 /// What will run, in order. What `--dry-run` prints is the value that is executed.
@@ -258,7 +259,9 @@ impl Context<'_> {
             .into_iter()
             .map(|kind| (Some(project.place.clone()), kind));
         let of_files = self.file_problems(step, entry_point, &resolved, earlier);
-        let of_names = self.refused_names(&resolved).into_iter();
+        let wrapped = |command: &String| self.size_problem(project, &environment, command);
+        let of_size = command.as_ref().ok().and_then(wrapped);
+        let of_names = self.refused_names(&resolved).into_iter().chain(of_size);
         let of_names = of_names.map(|kind| (Some(entry_point.place.clone()), kind));
         let complaints = of_project
             .chain(of_files)
@@ -331,6 +334,33 @@ impl Context<'_> {
                 Problem::general(None, kind)
             })
             .collect()
+    }
+
+    /// Whether the system would not start a command, in its environment, for its length.
+    fn size_problem(
+        &self,
+        project: &Project,
+        environment: &Environment,
+        command: &str,
+    ) -> Option<ProblemKind> {
+        let most = system::longest_argument()?;
+        // Quotes within quotes make it a few times longer.
+        if command.len() < most / 16 {
+            return None;
+        }
+        let job = environment::Job {
+            step: "",
+            command,
+            root: self.pipeline.root(),
+            folder: &project.folder,
+            reads: &[],
+            writes: &[],
+            variables: &[],
+        };
+        let wrapped = environment.wrap(&job, self.settings.store.as_ref());
+        let set_up = wrapped.elsewhere.map(|elsewhere| elsewhere.set_up.len());
+        let size = wrapped.command.len().max(set_up.unwrap_or(0));
+        (size > most).then_some(ProblemKind::LongCommand { size, most })
     }
 
     /// Names that cannot be recorded, told before anything runs.

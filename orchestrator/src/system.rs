@@ -31,6 +31,13 @@ pub(crate) fn is_executable(program: &Path) -> bool {
         .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
+/// The longest argument that a program can be started with, in bytes, if the system has such a limit
+/// besides that for all arguments and variables together.
+pub(crate) fn longest_argument() -> Option<usize> {
+    // MAX_ARG_STRLEN, with the NUL byte that ends it.
+    cfg!(target_os = "linux").then(|| 32 * rustix::param::page_size() - 1)
+}
+
 /// A variable that is set and not empty.
 pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())

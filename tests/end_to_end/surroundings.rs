@@ -182,3 +182,39 @@ fn binary_output_is_kept_byte_for_byte() {
         .run()
         .succeeds("");
 }
+
+#[test]
+fn a_command_that_the_system_does_not_take_is_told_in_the_plan() {
+    // The system counts the byte that ends it.
+    let folder = Folder::new();
+    folder.file("MLproject", "env_manager: local");
+    let fill = |length: usize| format!("command: 'true {}'", "x".repeat(length - "true ".len()));
+    folder.step("s", &fill(131_071));
+    folder
+        .orchestrator(&["--steps", "s", "--check"])
+        .run()
+        .ends(0);
+    folder.orchestrator(&["--steps", "s"]).run().ends(0);
+    folder.step("s", &fill(131_072));
+    let told = "error: 1 problem; nothing was run\n  \
+                step `s`: the command has 131072 bytes, and the system takes at most 131071 (s/MLproject:3)\n    \
+                hint: hand long values over in a file, or put the command in a script\n";
+    folder
+        .orchestrator(&["--steps", "s", "--check"])
+        .run()
+        .fails(1, told);
+    folder.orchestrator(&["--steps", "s"]).run().fails(1, told);
+    // Values count as they are filled in.
+    folder.step("s", "parameters: {v: str}\ncommand: 'true {v}'");
+    let value = "v".repeat(70_000);
+    let twice = format!("command: 'true {{v}} {{v}}'\nparameters: {{v: {value}}}");
+    folder.step("t", &twice);
+    folder
+        .orchestrator(&["--steps", "s", "--v", &value, "--check"])
+        .run()
+        .ends(0);
+    let ended = folder
+        .orchestrator(&["--steps", "t", "--v", &value, "--check"])
+        .run();
+    ended.says("step `t`: the command has 140006 bytes").ends(1);
+}
