@@ -2,12 +2,12 @@
 
 use std::ffi::OsString;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::SIGCHLD;
+use signal_hook::consts::{SIGCONT, SIGTERM, SIGTSTP, SIGWINCH};
 
-use crate::supervisor::Event;
+use crate::supervisor::{Event, Events};
+use crate::system;
 
 /// How often a command is looked after.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -39,11 +39,11 @@ impl Elsewhere {
 
     /// Has it made. An exit code says that the step's command is not to be started: nothing was made,
     /// or a signal came meanwhile.
-    pub(crate) fn set_up(&self, signals: &Receiver<Event>) -> Option<u8> {
+    pub(crate) fn set_up(&self, events: &mut Events) -> Option<u8> {
         let Ok(child) = bash(&self.set_up).spawn() else {
             return Some(1);
         };
-        let (status, signal) = attend(child, signals);
+        let (status, signal) = attend(child, events);
         let code = status.and_then(|status| status.code());
         match (signal, code) {
             (None, Some(0)) => None,
@@ -73,7 +73,8 @@ impl Elsewhere {
 
 /// A command line that prints nothing but errors.
 fn bash(line: &str) -> Command {
-    let mut command = Command::new("bash");
+    let program = system::find("bash").unwrap_or_else(|| "bash".into());
+    let mut command = Command::new(program);
     command.args(["-c", line]);
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command
@@ -81,16 +82,23 @@ fn bash(line: &str) -> Command {
 
 /// Waits for the end of a process, and tells which signal came meanwhile. With a second signal, or
 /// when the patience is over, it is killed.
-fn attend(mut child: Child, signals: &Receiver<Event>) -> (Option<ExitStatus>, Option<i32>) {
+fn attend(mut child: Child, events: &mut Events) -> (Option<ExitStatus>, Option<i32>) {
     let mut told: Option<(i32, Instant)> = None;
     loop {
-        // Its end is a signal, too.
-        match (signals.recv_timeout(LOOK_AGAIN), told) {
-            (Ok(Event::Signal(SIGCHLD) | Event::Relayed) | Err(_), None) => {}
-            (Ok(Event::Signal(signal)), None) => told = Some((signal, Instant::now() + PATIENCE)),
-            (Ok(Event::Signal(SIGCHLD)) | Err(_), Some((_, deadline)))
-                if Instant::now() < deadline => {}
-            (_, Some(_)) => drop(child.kill()),
+        // Its end is an event, too.
+        let event = events.next(Some(Instant::now() + LOOK_AGAIN));
+        let signal = match event {
+            Some(Event::Orphaned) => Some(SIGTERM),
+            // An engine does not stand still; the step will.
+            Some(Event::Told(SIGTSTP | SIGCONT | SIGWINCH) | Event::Child | Event::Relayed)
+            | None => None,
+            Some(Event::Told(signal) | Event::Signal(signal)) => Some(signal),
+        };
+        match (signal, told) {
+            (Some(signal), None) => told = Some((signal, Instant::now() + PATIENCE)),
+            (Some(_), Some(_)) => drop(child.kill()),
+            (None, Some((_, deadline))) if Instant::now() >= deadline => drop(child.kill()),
+            (None, _) => {}
         }
         if let Ok(Some(status)) = child.try_wait() {
             return (Some(status), told.map(|(signal, _)| signal));

@@ -13,6 +13,7 @@ use mlproject::Place;
 use mlproject::paths::shown;
 use mlproject::strformat::TemplateError;
 
+use crate::control::Unwritten;
 use crate::download::DownloadError;
 use crate::environment::{self, EnvironmentError, MakeError};
 use crate::lock::LockError;
@@ -73,8 +74,14 @@ pub(crate) enum Error {
     #[error(transparent)]
     Tracking(#[from] TrackingError),
     /// Our own output could not be written.
-    #[error("cannot write to standard output")]
-    Output(#[from] io::Error),
+    #[error("cannot write to standard output: {0}")]
+    Output(io::Error),
+    /// Relative paths lead nowhere.
+    #[error("cannot find the current folder, which may have been removed")]
+    CurrentFolder(#[source] io::Error),
+    /// What asks us to stop would not be heard.
+    #[error("cannot watch for signals")]
+    Signals(#[source] io::Error),
 }
 
 /// An attempt at a step that did not succeed.
@@ -83,6 +90,8 @@ pub(crate) struct Failure {
     pub(crate) step: String,
     pub(crate) command: String,
     pub(crate) cause: Cause,
+    /// Why its output could not be passed on, if that is so.
+    pub(crate) unwritten: Option<Unwritten>,
     pub(crate) duration: Duration,
     pub(crate) log: PathBuf,
     pub(crate) last_lines: Vec<String>,
@@ -96,6 +105,10 @@ pub(crate) enum Cause {
     Timeout(Duration),
     /// We were asked to stop by this signal; the step's processes have ended.
     Interruption(i32),
+    /// Its supervisor was killed and ended like this; the step's processes were ended by us.
+    Supervisor(ExitStatus),
+    /// It succeeded, but what it printed could not be passed on.
+    Unwritten(Unwritten),
 }
 
 impl std::error::Error for Failure {}
@@ -120,6 +133,16 @@ impl fmt::Display for Failure {
                     formatter,
                     "stopped by {signal} while step `{step}` was running"
                 )
+            }
+            Cause::Supervisor(status) => {
+                let ended = describe(status);
+                write!(
+                    formatter,
+                    "the supervisor of step `{step}` {ended} after {time}"
+                )
+            }
+            Cause::Unwritten(unwritten) => {
+                write!(formatter, "step `{step}` succeeded, but {unwritten}")
             }
         }
     }
@@ -146,6 +169,12 @@ impl Failure {
 
     /// What helps to find out why.
     fn report(&self, text: &mut String) {
+        let unwritten = self
+            .unwritten
+            .filter(|_| !matches!(self.cause, Cause::Unwritten(_)));
+        if let Some(unwritten) = unwritten {
+            line(text, format_args!("  caused by: {unwritten}"));
+        }
         if !self.is_interruption() {
             line(text, format_args!("  command: {}", self.command));
         }
@@ -263,6 +292,8 @@ pub(crate) enum ProblemKind {
     Value { name: String, source: TemplateError },
     #[error("the command cannot be filled in at byte {}: {source}", source.offset())]
     Command { source: TemplateError },
+    #[error("the command has {size} bytes, and the system takes at most {most}")]
+    LongCommand { size: usize, most: usize },
     #[error("output `{name}` is {}, which step `{other}` writes too", shown(.path))]
     SameOutput {
         name: String,
@@ -332,6 +363,9 @@ impl Error {
     fn hint(&self) -> Option<String> {
         match self {
             Error::Project(error) => error.hint(),
+            Error::CurrentFolder(_) => {
+                Some("go to another folder, or name the pipeline's with `-C /its/folder`".into())
+            }
             Error::Tracking(error) => error.hint(),
             Error::Failed(failure) => failure.hint(),
             Error::Environments(failures)
@@ -340,6 +374,11 @@ impl Error {
                     .any(|it| matches!(it.error, MakeError::Write { .. })) =>
             {
                 Some("`--env-root DIR` names another folder for environments".into())
+            }
+            Error::Start { source, .. }
+                if source.kind() == io::ErrorKind::ArgumentListTooLong =>
+            {
+                Some("the command and all variables together are too long (`getconf ARG_MAX`), or one variable is".into())
             }
             Error::Lock(LockError::Held { .. }) => {
                 Some("wait for its end with `--wait`, or run in a copy of the folder".into())
@@ -443,6 +482,9 @@ impl ProblemKind {
                 format!("step `{maker}` makes it and has to run before")
             }
             ProblemKind::Environment(error) => return error.hint(),
+            ProblemKind::LongCommand { .. } => {
+                "hand long values over in a file, or put the command in a script".into()
+            }
             ProblemKind::RefusedName { .. } => {
                 "rename it, or record nothing: `--no-tracking`".into()
             }

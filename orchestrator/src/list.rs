@@ -1,7 +1,6 @@
 //! `--list`: the steps of a pipeline and what they take.
 
 use std::borrow::Cow;
-use std::io;
 
 use serde::Serialize;
 
@@ -43,7 +42,9 @@ pub(crate) fn text(pipeline: &Pipeline, request: &Request) -> Result<String, Err
     let listed: Vec<Listed> = steps.map(|step| list(pipeline, request, step)).collect();
     match request.format {
         Format::Text => Ok(plain_text(&listed)),
-        Format::Json => Ok(json(&serde_json::to_string(&listed).map_err(io::Error::from)?) + "\n"),
+        Format::Json => serde_json::to_string(&listed)
+            .map(|text| json(&text) + "\n")
+            .map_err(|error| Error::Output(error.into())),
     }
 }
 

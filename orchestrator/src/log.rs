@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use crate::fold::Fold;
+
 /// How much of a log's end is looked at for its last lines, in bytes.
 const END: u64 = 64 * 1024;
 
@@ -34,7 +36,11 @@ pub(crate) fn tail(log: &Path) -> io::Result<Vec<String>> {
     file.seek(SeekFrom::Start(length.saturating_sub(END)))?;
     let mut end = Vec::new();
     file.take(END).read_to_end(&mut end)?;
-    let text = String::from_utf8_lossy(&end);
+    // A log of what went through a pipe has everything that a program prints for a terminal.
+    let (mut fold, mut shown) = (Fold::default(), Vec::new());
+    fold.write(&end, &mut shown)?;
+    fold.finish(&mut shown)?;
+    let text = String::from_utf8_lossy(&shown);
     let lines: Vec<&str> = text.trim_end().lines().collect();
     let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
     Ok(last.iter().map(|line| printable(line)).collect())

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::cli::{self, Action, Early, Format, Request};
@@ -10,13 +10,14 @@ use crate::definition::Pipeline;
 use crate::download::{self, DownloadError, Limits};
 use crate::environment::{self, EnvironmentError, InUse, Making, Wrapped};
 use crate::error::{Cause, Error, Failure, Problem, ProblemKind, seconds};
+use crate::interruption::Interruption;
 use crate::list;
 use crate::lock::{Lock, LockError};
 use crate::log;
 use crate::notice::{report, say};
 use crate::plan::{self, Plan, PlannedStep};
 use crate::printable::{self, printable};
-use crate::process::{self, Interruption, Job};
+use crate::process::{self, Job};
 use crate::redact::redact;
 use crate::source::Access;
 use crate::tracking::{self, StepRun, Tracker};
@@ -26,11 +27,11 @@ use serde::Serialize;
 
 /// Does what the command line asks for.
 pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
-    let caller = std::env::current_dir()?;
     if let Some(words) = cli::completed_words(arguments) {
-        return complete(words, &caller);
+        return complete(words);
     }
     let early = cli::early(arguments).map_err(Error::usage)?;
+    let caller = caller(&early.request.directory)?;
     if early.needs_no_pipeline() {
         return without_pipeline(&cli::parse(arguments, &[]).map_err(Error::usage)?, &caller);
     }
@@ -83,19 +84,34 @@ fn without_pipeline(request: &Request, caller: &Path) -> Result<(), Error> {
 }
 
 /// Answers the shell's question how a word may go on. Where there is no answer it says nothing.
-fn complete(words: &[OsString], caller: &Path) -> Result<(), Error> {
+fn complete(words: &[OsString]) -> Result<(), Error> {
     let program = OsString::from("orchestrator");
     let typed: Vec<OsString> = std::iter::once(program)
         .chain(words.iter().cloned())
         .collect();
     let folder = cli::early(&typed).map_or_else(|_| ".".into(), |early| early.request.directory);
-    let pipeline = Pipeline::load(&absolute(caller, folder), None, Access::Look).ok();
+    let pipeline = Pipeline::load(
+        &absolute(&std::env::current_dir().unwrap_or_default(), folder),
+        None,
+        Access::Look,
+    )
+    .ok();
     let of_pipeline = pipeline.as_ref();
     let options = of_pipeline.map(Pipeline::options).unwrap_or_default();
     let steps = of_pipeline.map(Pipeline::step_names).unwrap_or_default();
     let entry_points = of_pipeline.map(Pipeline::entry_point_names);
     let found = cli::candidates(words, &options, &steps, &entry_points.unwrap_or_default());
     print(&lines(&found))
+}
+
+/// The folder that relative paths start from. Where the current one is gone, that is the one of `-C`.
+fn caller(directory: &Path) -> Result<PathBuf, Error> {
+    std::env::current_dir().or_else(|source| {
+        if !directory.is_absolute() {
+            return Err(Error::CurrentFolder(source));
+        }
+        Ok(directory.to_owned())
+    })
 }
 
 /// Lists or removes environments.
@@ -162,17 +178,17 @@ fn print(text: &str) -> Result<(), Error> {
 
 /// Prints a value as one line of JSON.
 fn print_json(value: &impl Serialize) -> Result<(), Error> {
-    let text = serde_json::to_string(value).map_err(io::Error::from)?;
+    let text = serde_json::to_string(value).map_err(|error| Error::Output(error.into()))?;
     print_bytes((printable::json(&redact(&text)) + "\n").as_bytes())
 }
 
-fn print_bytes(bytes: &[u8]) -> Result<(), Error> {
+/// Prints; that the reader has seen enough, as in `--list | head`, is no failure.
+pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
     match written {
-        // A reader that has seen enough, as in `--list | head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
+        written => written.map_err(Error::Output),
     }
 }
 
@@ -192,7 +208,7 @@ fn wait_for(root: &Path) -> Result<Lock, LockError> {
 /// Runs the plan and records the run.
 fn execute(plan: &Plan, request: &Request, caller: &Path, lock: &Lock) -> Result<(), Error> {
     let tracker = Tracker::open(&request.tracking, &plan.root, caller)?;
-    let interruption = Interruption::watch()?;
+    let interruption = Interruption::watch().map_err(Error::Signals)?;
     let for_signals = tracker.clone();
     interruption.before_the_end(move |signal| for_signals.interrupted(signal));
     tracker.begin(plan)?;
@@ -346,9 +362,8 @@ impl Run<'_> {
         };
         let start = Instant::now();
         let ended = process::run(&job, &self.interruption);
-        let cause = match (self.interruption.signal(), step.patience.timeout, ended) {
-            (Some(signal), _, _) => Cause::Interruption(signal),
-            (None, _, Err(source)) => {
+        let ended = match (self.interruption.signal(), ended) {
+            (None, Err(source)) => {
                 return Err(Error::Start {
                     step: step.name.clone(),
                     command: step.shown_command.clone(),
@@ -356,14 +371,27 @@ impl Run<'_> {
                     source,
                 });
             }
-            (None, Some(timeout), Ok(ended)) if ended.timed_out => Cause::Timeout(timeout),
-            (None, _, Ok(ended)) if ended.status.success() => return Ok(()),
-            (None, _, Ok(ended)) => Cause::Status(ended.status),
+            (_, ended) => ended.ok(),
+        };
+        let report = ended.and_then(|ended| ended.report);
+        let unwritten = report.and_then(|report| report.unwritten);
+        let timeout = step.patience.timeout;
+        let timeout = timeout.filter(|_| report.is_some_and(|report| report.timed_out));
+        let cause = match (self.interruption.signal(), timeout, ended) {
+            (Some(signal), _, _) => Cause::Interruption(signal),
+            (None, Some(timeout), _) => Cause::Timeout(timeout),
+            (None, None, Some(ended)) if report.is_none() => Cause::Supervisor(ended.status),
+            (None, None, Some(ended)) if !ended.status.success() => Cause::Status(ended.status),
+            (None, None, _) => match unwritten {
+                Some(unwritten) => Cause::Unwritten(unwritten),
+                None => return Ok(()),
+            },
         };
         Err(Error::Failed(Box::new(Failure {
             step: step.name.clone(),
             command: step.shown_command.clone(),
             cause,
+            unwritten,
             duration: start.elapsed(),
             last_lines: log::tail(log).unwrap_or_default(),
             log: log.to_owned(),

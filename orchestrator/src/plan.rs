@@ -9,11 +9,12 @@ use serde::{Serialize, Serializer};
 
 use crate::cli::Request;
 use crate::definition::{MAIN, Pipeline, Step};
-use crate::environment::{Environment, Settings, Store};
+use crate::environment::{self, Environment, Settings, Store};
 use crate::error::{Problem, ProblemKind, ProjectError};
 use crate::parameters::{self, Resolved, Sources};
 use crate::printable::one_line;
 use crate::redact::{is_secret_parameter, shown_value};
+use crate::system;
 use crate::tracking;
 use mlproject::paths::absolute;
 use mlproject::strformat;
@@ -268,7 +269,9 @@ impl Context<'_> {
             .into_iter()
             .map(|kind| (Some(project.place.clone()), kind));
         let of_files = self.file_problems(step, entry_point, &resolved, earlier);
-        let of_names = self.refused_names(&resolved).into_iter();
+        let wrapped = |command: &String| self.size_problem(project, &environment, command);
+        let of_size = command.as_ref().ok().and_then(wrapped);
+        let of_names = self.refused_names(&resolved).into_iter().chain(of_size);
         let of_names = of_names.map(|kind| (Some(entry_point.place.clone()), kind));
         let complaints = of_project
             .chain(of_files)
@@ -342,6 +345,33 @@ impl Context<'_> {
                 Problem::general(None, kind)
             })
             .collect()
+    }
+
+    /// Whether the system would not start a command, in its environment, for its length.
+    fn size_problem(
+        &self,
+        project: &Project,
+        environment: &Environment,
+        command: &str,
+    ) -> Option<ProblemKind> {
+        let most = system::longest_argument()?;
+        // Quotes within quotes make it a few times longer.
+        if command.len() < most / 16 {
+            return None;
+        }
+        let job = environment::Job {
+            step: "",
+            command,
+            root: self.pipeline.root(),
+            folder: &project.folder,
+            reads: &[],
+            writes: &[],
+            variables: &[],
+        };
+        let wrapped = environment.wrap(&job, self.settings.store.as_ref());
+        let set_up = wrapped.elsewhere.map(|elsewhere| elsewhere.set_up.len());
+        let size = wrapped.command.len().max(set_up.unwrap_or(0));
+        (size > most).then_some(ProblemKind::LongCommand { size, most })
     }
 
     /// Names that cannot be recorded, told before anything runs.

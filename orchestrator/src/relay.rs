@@ -6,25 +6,45 @@
 //! the order of arrival.
 
 use std::fs::File;
-use std::io::{self, BufWriter, PipeReader, Read, Write};
+use std::io::{self, BufWriter, PipeReader, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::process::Stdio;
+use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags};
-use rustix::io::{Errno, FdFlags};
-use rustix::pty::OpenptFlags;
-use rustix::termios::{self, LocalModes, OptionalActions, OutputModes, Winsize};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::termios::{self, Winsize};
 
+use crate::control::{Target, Unwritten};
 use crate::fold::Fold;
+use crate::notice::warn;
+use crate::terminal::{Typing, pseudo_terminal};
 
 /// How much is read at once, in bytes: what a pipe holds, where its size can be chosen.
 const PIECE: usize = 256 * 1024;
 
-/// Both outputs of a step, on their way to ours and to the log.
+/// How long it takes until a key that was typed while we were in the background is looked at again.
+const LOOK_AGAIN: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
+
+/// Both outputs of a step, on their way to ours and to the log; and what is typed, on its way to it.
 pub(crate) struct Relay {
     streams: Vec<Stream>,
     log: Option<BufWriter<File>>,
+    keys: Option<Keys>,
+    /// The first error with an output of ours.
+    unwritten: Option<Unwritten>,
+}
+
+/// What is typed, for the first stream.
+struct Keys {
+    typing: Arc<Typing>,
+    /// What was read, and has no room in the step's terminal yet.
+    left: Vec<u8>,
+    /// Whether there is something that is not for us.
+    is_for_others: bool,
 }
 
 struct Stream {
@@ -35,24 +55,9 @@ struct Stream {
     size: Option<Winsize>,
 }
 
-#[derive(Clone, Copy)]
-enum Target {
-    Stdout,
-    Stderr,
-}
-
-impl Target {
-    fn fd(self) -> BorrowedFd<'static> {
-        match self {
-            Target::Stdout => rustix::stdio::stdout(),
-            Target::Stderr => rustix::stdio::stderr(),
-        }
-    }
-}
-
 impl Relay {
     /// Makes the step's stdout and stderr, and the relay that empties them.
-    pub(crate) fn new(log: File) -> io::Result<(Relay, Stdio, Stdio)> {
+    pub(crate) fn new(log: File) -> io::Result<(Relay, OwnedFd, OwnedFd)> {
         let (stream, stdout) = Stream::new(Target::Stdout)?;
         let mut streams = vec![stream];
         let stderr = if is_same(Target::Stdout.fd(), Target::Stderr.fd()) {
@@ -62,67 +67,151 @@ impl Relay {
             streams.push(stream);
             stderr
         };
-        let log = Some(BufWriter::with_capacity(PIECE, log));
-        Ok((Relay { streams, log }, stdout.into(), stderr.into()))
+        let relay = Relay {
+            streams,
+            log: Some(BufWriter::with_capacity(PIECE, log)),
+            keys: None,
+            unwritten: None,
+        };
+        Ok((relay, stdout, stderr))
+    }
+
+    /// Has what is typed passed on to the first terminal of the step.
+    pub(crate) fn forward(&mut self, typing: &Arc<Typing>) {
+        let terminals = self.streams.iter().filter(|stream| stream.size.is_some());
+        for terminal in terminals.take(1) {
+            // A step that does not read what is typed must not hold up its output.
+            let flags = rustix::fs::fcntl_getfl(&terminal.source);
+            let flags = flags.unwrap_or(OFlags::RDWR) | OFlags::NONBLOCK;
+            rustix::fs::fcntl_setfl(&terminal.source, flags).ok();
+            self.keys = Some(Keys {
+                typing: Arc::clone(typing),
+                left: Vec::new(),
+                is_for_others: false,
+            });
+        }
     }
 
     /// Relays until the step has closed both outputs, or, once `is_over` is closed, until nothing is
-    /// left to be read: a process that we do not know of may hold an output open for ever.
-    pub(crate) fn run(mut self, is_over: &PipeReader) -> io::Result<()> {
+    /// left to be read: a process that we do not know of may hold an output open for ever. What of it
+    /// could not be written is told.
+    pub(crate) fn run(mut self, is_over: &PipeReader) -> Option<Unwritten> {
         let mut buffer = vec![0; PIECE];
         while !self.streams.is_empty() {
-            let (ready, is_over) = self.wait(is_over)?;
-            if is_over && ready.is_empty() {
+            let ready = match self.wait(is_over) {
+                Ok(ready) => ready,
+                Err(error) => {
+                    warn(&format!("cannot pass the output on: {error}"));
+                    break;
+                }
+            };
+            if ready.is_over && ready.streams.is_empty() {
                 break;
             }
+            if ready.has_keys {
+                self.pass_keys_on(&mut buffer);
+            }
             // Backwards, as the positions behind one that is removed change.
-            for position in ready.into_iter().rev() {
+            for position in ready.streams.into_iter().rev() {
                 self.pass_on(position, &mut buffer);
             }
         }
         while !self.streams.is_empty() {
             self.end(0);
         }
-        Ok(())
+        self.unwritten
     }
 
-    /// Waits until something can be read or the step is over: the streams with something to read, and
-    /// whether it is over.
-    fn wait(&self, is_over: &PipeReader) -> io::Result<(Vec<usize>, bool)> {
-        let sources = self.streams.iter().map(|stream| stream.source.as_fd());
-        let mut polled: Vec<PollFd> = std::iter::once(is_over.as_fd())
-            .chain(sources)
-            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+    /// Waits until something can be done or the step is over.
+    fn wait(&mut self, is_over: &PipeReader) -> Result<Ready, Errno> {
+        let is_for_others = self
+            .keys
+            .as_mut()
+            .is_some_and(|keys| std::mem::take(&mut keys.is_for_others));
+        let keys = match &self.keys {
+            None => None,
+            Some(_) if is_for_others => None,
+            Some(keys) if keys.left.is_empty() => Some((keys.typing.terminal(), PollFlags::IN)),
+            Some(_) => self.terminal().map(|fd| (fd.as_fd(), PollFlags::OUT)),
+        };
+        let streams = self.streams.iter();
+        let readable = std::iter::once(is_over.as_fd()).chain(streams.map(|it| it.source.as_fd()));
+        let mut polled: Vec<PollFd> = readable
+            .map(|fd| (fd, PollFlags::IN))
+            .chain(keys)
+            .map(|(fd, flags)| PollFd::from_borrowed_fd(fd, flags))
             .collect();
-        while let Err(error) = poll(&mut polled, None::<&Timespec>) {
+        let time = is_for_others.then_some(&LOOK_AGAIN);
+        while let Err(error) = poll(&mut polled, time) {
             if error != Errno::INTR {
-                return Err(error.into());
+                return Err(error);
             }
         }
-        let mut ready = (0..)
-            .zip(&polled)
-            .filter(|(_, fd)| !fd.revents().is_empty());
-        let ready: Vec<usize> = ready.by_ref().map(|(position, _)| position).collect();
-        let is_over = ready.first() == Some(&0);
-        let streams = ready.iter().filter_map(|position| position.checked_sub(1));
-        Ok((streams.collect(), is_over))
+        let is_ready: Vec<bool> = polled.iter().map(|fd| !fd.revents().is_empty()).collect();
+        let count = self.streams.len();
+        Ok(Ready {
+            is_over: is_ready[0],
+            streams: (0..count).filter(|stream| is_ready[1 + stream]).collect(),
+            has_keys: is_ready.get(1 + count) == Some(&true),
+        })
+    }
+
+    /// Our end of the step's terminal that gets what is typed.
+    fn terminal(&self) -> Option<&File> {
+        let mut terminals = self.streams.iter().filter(|stream| stream.size.is_some());
+        terminals.next().map(|stream| &stream.source)
+    }
+
+    /// Passes on what was typed, as far as there is room for it.
+    fn pass_keys_on(&mut self, buffer: &mut [u8]) {
+        let Some(mut keys) = self.keys.take() else {
+            return;
+        };
+        if keys.left.is_empty() {
+            if !keys.typing.is_ours() {
+                keys.is_for_others = true;
+                self.keys = Some(keys);
+                return;
+            }
+            match rustix::io::read(keys.typing.terminal(), &mut *buffer) {
+                Ok(length) if length > 0 => keys.left.extend_from_slice(&buffer[..length]),
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                // Nobody can type there any more.
+                _ => return,
+            }
+        }
+        match self.terminal().map(|fd| rustix::io::write(fd, &keys.left)) {
+            Some(Ok(written)) => drop(keys.left.drain(..written)),
+            Some(Err(Errno::INTR | Errno::AGAIN)) => {}
+            Some(Err(_)) | None => return,
+        }
+        self.keys = Some(keys);
     }
 
     /// Passes on what can be read of a stream at once.
     fn pass_on(&mut self, position: usize, buffer: &mut [u8]) {
         let stream = &mut self.streams[position];
-        let length = match stream.source.read(buffer) {
+        let length = match rustix::io::read(&stream.source, &mut *buffer) {
             Ok(length) => length,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return,
+            Err(Errno::INTR | Errno::AGAIN) => return,
             // A pseudo-terminal that nobody has open any more.
             Err(_) => 0,
         };
         let bytes = &buffer[..length];
         stream.follow_size();
+        let written = write_all(stream.target.fd(), bytes);
         // An output of ours that is closed is closed for the step, too, which then knows.
-        let is_open = length > 0 && write_all(stream.target.fd(), bytes).is_ok();
+        let is_open = length > 0 && written.is_ok();
+        if let Err(error) = written
+            && error != Errno::PIPE
+        {
+            self.unwritten.get_or_insert(Unwritten {
+                target: stream.target,
+                errno: error.raw_os_error(),
+            });
+        }
         if let Some(log) = &mut self.log {
-            let kept = stream.fold.write(bytes, log).and_then(|()| log.flush());
+            let kept = stream.keep(bytes, log).and_then(|()| log.flush());
             self.check(kept);
         }
         if !is_open {
@@ -132,6 +221,9 @@ impl Relay {
 
     fn end(&mut self, position: usize) {
         let mut stream = self.streams.remove(position);
+        if stream.size.is_some() {
+            self.keys = None;
+        }
         if let Some(log) = &mut self.log {
             let kept = stream.fold.finish(log).and_then(|()| log.flush());
             self.check(kept);
@@ -141,14 +233,18 @@ impl Relay {
     /// A log that cannot be written, as on a full disk, is no reason to disturb the step.
     fn check(&mut self, kept: io::Result<()>) {
         let Err(error) = kept else { return };
-        writeln!(
-            io::stderr(),
-            "warning: the output is no longer kept: {error}"
-        )
-        .ok();
+        warn(&format!("the output is no longer kept: {error}"));
         // Not dropped, which would try to write once more.
         self.log.take().map(BufWriter::into_parts);
     }
+}
+
+/// What can be done.
+struct Ready {
+    is_over: bool,
+    /// The streams with something to read.
+    streams: Vec<usize>,
+    has_keys: bool,
 }
 
 impl Stream {
@@ -179,6 +275,14 @@ impl Stream {
         Ok((stream, sink))
     }
 
+    /// Writes to the log: from a pipe what was written, from a terminal what was to be read there.
+    fn keep(&mut self, bytes: &[u8], log: &mut impl Write) -> io::Result<()> {
+        match self.size {
+            None => log.write_all(bytes),
+            Some(_) => self.fold.write(bytes, log),
+        }
+    }
+
     /// Gives the pseudo-terminal the size that the terminal has now.
     fn follow_size(&mut self) {
         let Some(known) = &mut self.size else { return };
@@ -192,22 +296,6 @@ impl Stream {
     }
 }
 
-/// Both ends of a pseudo-terminal that passes bytes on unchanged: the terminal behind it does the rest.
-fn pseudo_terminal() -> io::Result<(OwnedFd, OwnedFd)> {
-    let source = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
-    rustix::io::fcntl_setfd(&source, FdFlags::CLOEXEC)?;
-    rustix::pty::grantpt(&source)?;
-    rustix::pty::unlockpt(&source)?;
-    let name = rustix::pty::ptsname(&source, Vec::new())?;
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let sink = rustix::fs::open(name, flags, Mode::empty())?;
-    let mut modes = termios::tcgetattr(&sink)?;
-    modes.output_modes.remove(OutputModes::OPOST);
-    modes.local_modes.remove(LocalModes::ECHO);
-    termios::tcsetattr(&sink, OptionalActions::Now, &modes)?;
-    Ok((source, sink))
-}
-
 /// Whether two descriptors are of one file, terminal or pipe.
 fn is_same(left: BorrowedFd, right: BorrowedFd) -> bool {
     let identity = |fd| {
@@ -217,7 +305,7 @@ fn is_same(left: BorrowedFd, right: BorrowedFd) -> bool {
     identity(left).is_some_and(|left| Some(left) == identity(right))
 }
 
-fn write_all(target: BorrowedFd, mut bytes: &[u8]) -> io::Result<()> {
+fn write_all(target: BorrowedFd, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         match rustix::io::write(target, bytes) {
             Ok(written) => bytes = &bytes[written..],
@@ -227,7 +315,7 @@ fn write_all(target: BorrowedFd, mut bytes: &[u8]) -> io::Result<()> {
                 let mut polled = [PollFd::from_borrowed_fd(target, PollFlags::OUT)];
                 poll(&mut polled, None::<&Timespec>).ok();
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
     Ok(())

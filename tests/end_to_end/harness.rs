@@ -164,7 +164,7 @@ impl Folder {
         let outside = std::env::var_os("PATH").unwrap_or_default();
         let path = std::iter::once(BINARIES.clone()).chain(std::env::split_paths(&outside));
         let path = std::env::join_paths(path).unwrap();
-        let mut command = Command::new(program);
+        let mut command = heeding(program);
         command
             .args(arguments)
             .current_dir(self.path())
@@ -193,6 +193,22 @@ impl Folder {
             command,
         }
     }
+}
+
+/// A program that heeds signals, also where the tests themselves were started to ignore some, as by
+/// `nohup` or in the background of a script: what we run would go on to ignore them.
+fn heeding(program: &str) -> Command {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // SIGHUP, SIGINT, SIGQUIT and SIGTERM.
+    let is_any = ignored.is_some_and(|mask| mask & 0b100_0000_0000_0111 != 0);
+    if !is_any {
+        return Command::new(program);
+    }
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP,INT,QUIT,TERM", program]);
+    command
 }
 
 /// A program about to be run.

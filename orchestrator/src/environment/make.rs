@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use super::store::{Lock, Store};
 use super::{Environment, Failure, MakeError};
+use crate::interruption::Interruption;
 use crate::log;
 use crate::notice::say;
-use crate::process::{self, Interruption};
+use crate::process;
 
 /// How often one who waits for another run looks whether it is done.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -286,7 +287,14 @@ impl<'a> Workshop<'a> {
         writeln!(log, "$ {command}")?;
         let input = self.lock.as_input()?;
         let (grace, interruption) = (self.making.grace, self.making.interruption);
-        process::run_logged(command, &self.store().root, input, log, grace, interruption)
+        process::run_logged(
+            command,
+            &self.store().root,
+            &input,
+            log,
+            grace,
+            interruption,
+        )
     }
 }
 

@@ -247,7 +247,7 @@ fn outcome(result: &Result<(), Error>) -> (Status, Pairs) {
         _ => return (Status::Failed, record::tags(tags)),
     };
     let status = match failure.cause {
-        Cause::Status(status) => {
+        Cause::Status(status) | Cause::Supervisor(status) => {
             let code = status.code();
             let code = code.map(|code| ("pipeline.exit_code".to_owned(), code.to_string()));
             tags.extend(code.or_else(|| status.signal().map(signal_tag)));
@@ -257,6 +257,7 @@ fn outcome(result: &Result<(), Error>) -> (Status, Pairs) {
             }
         }
         Cause::Timeout(_) => Status::Killed,
+        Cause::Unwritten(_) => Status::Failed,
         Cause::Interruption(signal) => {
             tags.push(signal_tag(signal));
             Status::Killed
