@@ -1,7 +1,7 @@
 //! The way through: load, plan everything, run.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 use std::time::Instant;
 
@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
         }
         Action::Logs(step) => {
             let log = tracking::newest_log(&request.tracking, place, step.as_deref())?;
-            print_bytes(&log)
+            print_log(log)
         }
         Action::Resend => {
             let sent = tracking::resend(&request.tracking, pipeline.root(), &caller)?;
@@ -130,6 +130,16 @@ fn print_bytes(bytes: &[u8]) -> Result<(), Error> {
         // A reader that has seen enough, as in `--list | head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
+    }
+}
+
+/// A log to a file or pipe is as it was printed, byte for byte.
+fn print_log(source: impl Read) -> Result<(), Error> {
+    let stdout = io::stdout();
+    let is_terminal = stdout.is_terminal();
+    match log::print(source, &mut stdout.lock(), is_terminal) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => Ok(printed?),
     }
 }
 
@@ -273,6 +283,11 @@ impl Run<'_> {
             Err(error) => (Err(error), None),
         };
         self.tracker.end_step(run, step, &result, log.as_deref());
+        if let Some(gone) = self.lock.restore() {
+            say(&format!(
+                "warning: `{gone}` was gone; the folder was locked all the time"
+            ));
+        }
         result
     }
 

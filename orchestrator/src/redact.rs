@@ -54,6 +54,76 @@ pub(crate) fn without_user_of(url: &str, text: &str) -> String {
     text.replace(user, HIDDEN)
 }
 
+/// The value of a parameter as others may see it: `***` if the name says that it is a secret, else
+/// without the credentials of URLs in it.
+pub(crate) fn parameter(name: &str, value: &str) -> String {
+    if is_secret_parameter(name) && !value.is_empty() {
+        return HIDDEN.to_owned();
+    }
+    redact(value)
+}
+
+/// Hiding too much would do harm here: what `max_tokens`, `sigma` or `join_key` was is what records
+/// are for. So whole words count, and `key` only with what it opens.
+fn is_secret_parameter(name: &str) -> bool {
+    let words = words(name);
+    let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    let is_of_key = |pair: &[String]| pair[1] == "key" && SECRET_KEYS.contains(&pair[0].as_str());
+    has(&SECRET_WORDS) || words.windows(2).any(is_of_key)
+}
+
+const SECRET_WORDS: [&str; 15] = [
+    "apikey",
+    "auth",
+    "authorization",
+    "credential",
+    "credentials",
+    "pass",
+    "passphrase",
+    "passwd",
+    "password",
+    "passwords",
+    "pwd",
+    "secret",
+    "secrets",
+    "signature",
+    "token",
+];
+
+/// What a key is a secret of.
+const SECRET_KEYS: [&str; 11] = [
+    "access",
+    "account",
+    "api",
+    "auth",
+    "encryption",
+    "license",
+    "master",
+    "private",
+    "signing",
+    "ssh",
+    "storage",
+];
+
+/// The words of a name in lower case: `dbPassword`, `db_password` and `DB-PASSWORD` have the same.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_lower = false;
+    for c in name.chars() {
+        if !c.is_alphanumeric() || (c.is_uppercase() && was_lower) {
+            words.push(String::new());
+        }
+        if c.is_alphanumeric() {
+            words
+                .last_mut()
+                .expect("there is a first")
+                .extend(c.to_lowercase());
+        }
+        was_lower = c.is_lowercase() || c.is_numeric();
+    }
+    words
+}
+
 /// What follows `://`.
 fn redact_url(url: &str) -> String {
     let (user, rest) = split_user(url);
@@ -118,6 +188,48 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(redact(text), expected);
         }
+    }
+
+    #[test]
+    fn values_are_hidden_by_the_words_of_their_names() {
+        for name in [
+            "api_key",
+            "apiKey",
+            "API-KEY",
+            "password",
+            "db_password",
+            "dbPassword",
+            "hf_token",
+            "token",
+            "aws_secret_access_key",
+            "aws.access.key.id",
+            "passwd",
+            "client_secret",
+            "apikey",
+        ] {
+            assert_eq!(parameter(name, "x"), "***", "{name}");
+        }
+        for name in [
+            "key",
+            "join_key",
+            "key_column",
+            "max_tokens",
+            "tokenizer",
+            "sigma",
+            "author",
+            "passes",
+            "monkey",
+            "secretary",
+            "keyboard",
+            "bypass",
+        ] {
+            assert_eq!(parameter(name, "x"), "x", "{name}");
+        }
+        assert_eq!(parameter("token", ""), "");
+        assert_eq!(
+            parameter("url", "https://u:p@h/x?token=t"),
+            "https://***@h/x?token=***"
+        );
     }
 
     #[test]
