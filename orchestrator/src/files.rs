@@ -93,6 +93,8 @@ fn regular(file: OwnedFd) -> io::Result<File> {
 /// The system's words for a link that was not followed help nobody.
 fn told<T>(opened: rustix::io::Result<T>) -> io::Result<T> {
     opened.map_err(|error| match error {
+        Errno::NOTDIR => io::Error::other("it is a link, or no folder"),
+        Errno::ISDIR => io::Error::other("it is a folder"),
         Errno::LOOP => io::Error::other("it is a link"),
         // What a FIFO says to one who wants to write and whom nobody reads.
         Errno::NXIO => io::Error::other("it is no regular file"),

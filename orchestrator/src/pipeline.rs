@@ -282,12 +282,9 @@ impl Run<'_> {
             Ok(log) => (self.command(step, &run, &log), Some(log)),
             Err(error) => (Err(error), None),
         };
-        self.tracker.end_step(run, step, &result, log.as_deref());
-        if let Some(gone) = self.lock.restore() {
-            say(&format!(
-                "warning: `{gone}` was gone; the folder was locked all the time"
-            ));
-        }
+        let gone = self.lock.restore();
+        self.tracker
+            .end_step(run, step, &result, log.as_deref(), gone);
         result
     }
 

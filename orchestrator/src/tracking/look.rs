@@ -1,8 +1,9 @@
 //! Looks at the records, without a change to them or to anything else.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::TrackingError;
 use super::artifacts::{self, Location, is_id};
@@ -128,12 +129,23 @@ impl Reader<'_> {
         if self.is_named {
             return Ok(files::open(path).ok());
         }
-        if path.symlink_metadata().is_err() {
-            return Ok(None);
+        // The folder may have been moved or copied since.
+        let moved = moved(path).and_then(|below| files::open_below(self.root, &below).ok());
+        if moved.is_some() || path.symlink_metadata().is_err() {
+            return Ok(moved);
         }
         Err(TrackingError::LogElsewhere {
             step: format!("step `{}`", log::escaped(step)),
             file: path.to_owned(),
         })
     }
+}
+
+/// Where a log is in a pipeline's folder, by the end of its place in another one.
+fn moved(path: &Path) -> Option<PathBuf> {
+    let mut parts = path.iter().rev().map(OsStr::to_str);
+    let (file, folder) = (parts.next()??, parts.next()??);
+    let (run, experiment) = (parts.next()??, parts.next()??);
+    let is_ours = folder == "artifacts" && is_id(run) && is_id(experiment);
+    is_ours.then(|| artifacts::own_folder(experiment, run).join(file))
 }

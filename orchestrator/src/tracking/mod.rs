@@ -129,7 +129,8 @@ impl Tracker {
     pub(crate) fn start_step(&self, step: &PlannedStep, attempt: u32) -> StepRun {
         let key = new_key();
         let mut recorder = self.recorder();
-        let Some(recorder) = recorder.as_mut() else {
+        // What a signal has ended begins nothing any more.
+        let Some(recorder) = recorder.as_mut().filter(|_| !self.hurry.is_set()) else {
             return StepRun {
                 folder: self.base.join(artifacts::own_folder("0", &key)),
                 key,
@@ -166,28 +167,28 @@ impl Tracker {
         }
     }
 
-    /// Ends the run of a step's try; `log` is the file in the run's folder, if it was written.
+    /// Ends the run of a step's try; `log` is the file in the run's folder, if it was written, and
+    /// `gone` the file of the lock, if somebody has removed that.
     pub(crate) fn end_step(
         &self,
         run: StepRun,
         step: &PlannedStep,
         result: &Result<(), Error>,
         log: Option<&Path>,
+        gone: Option<&str>,
     ) {
         let end = record::now();
         // Read before the recorder is asked: a signal's last words wait for that.
         let own = run.metrics.map(|file| file.read(&step.name, end));
         let mut recorder = self.recorder();
+        let mut removed = recorder.as_mut().map(Recorder::restore).unwrap_or_default();
+        if !removed.iter().any(|name| name == "mlruns") {
+            removed.extend(gone.map(str::to_owned));
+        }
+        tell_of_the_removed(&removed);
         let Some(recorder) = recorder.as_mut() else {
             return;
         };
-        let gone = recorder.restore();
-        if !gone.is_empty() {
-            warn(&format!(
-                "`{}` is gone, with what was kept there; from here on it is made anew",
-                gone.join("` and `")
-            ));
-        }
         let metric = |name: String, value| Metric {
             name,
             value,
@@ -296,6 +297,18 @@ fn tell_of_the_rest(is_kept: bool) {
             "what the store has not heard waits in `mlruns/unsent`; `orchestrator --resend` or the next run sends it",
         );
     }
+}
+
+/// What is told of things of ours that somebody has removed, as a step that cleans up.
+fn tell_of_the_removed(names: &[String]) {
+    if names.is_empty() {
+        return;
+    }
+    let verb = if names.len() == 1 { "has" } else { "have" };
+    warn(&format!(
+        "`{}` {verb} been removed: what was kept there is lost, the rest of this run is kept anew, and the folder stayed locked",
+        names.join("` and `")
+    ));
 }
 
 /// The folder that has `mlruns`: the pipeline's, or a temporary one if we may not write there.
