@@ -145,7 +145,7 @@ fn a_run_that_goes_on_can_be_looked_at() {
 #[cfg(target_os = "linux")]
 #[test]
 #[ignore = "needs the right to mount"]
-fn a_folder_that_can_only_be_read() {
+fn reliability_in_a_folder_that_can_only_be_read() {
     let folder = pipeline("echo first; [ -z $PIPELINE_METRICS ] || echo n 1 > $PIPELINE_METRICS");
     folder.step("b", "command: echo second");
     folder.orchestrator(&[]).run().ends(0);
@@ -206,6 +206,10 @@ fn a_step_that_cleans_up_is_told_and_the_rest_recorded() {
         ("rm -r ../mlruns", "`mlruns` has been removed: "),
         ("rm ../mlflow.db*", "`mlflow.db` has been removed: "),
         (
+            "mv ../mlflow.db ../old.db; cp ../old.db ../mlflow.db",
+            "`mlflow.db` has been removed: ",
+        ),
+        (
             "mv ../mlflow.db ../old.db",
             "`mlflow.db` has been removed: ",
         ),
@@ -250,6 +254,9 @@ fn a_step_that_cleans_up_is_told_and_the_rest_recorded() {
                 .starts_with(&format!("pid {pid}, since "))
         );
         assert!(!folder.exists("mlruns/unsent"));
+        let database = Connection::open(folder.path().join("mlflow.db")).unwrap();
+        let check = database.query_row("PRAGMA integrity_check", [], |row| row.get(0));
+        assert_eq!(check, Ok("ok".to_owned()), "{command}");
     }
 }
 
@@ -413,8 +420,11 @@ fn a_lock_is_kept_without_its_file() {
 }
 
 /// Starts pipelines at once that all make one database; gives what went wrong.
-fn make_at_once(count: usize) -> Vec<String> {
+fn make_at_once(count: usize, is_there: bool) -> Vec<String> {
     let folder = Folder::new();
+    if is_there {
+        folder.file("b.db", "");
+    }
     for number in 0..count {
         folder.file(
             &format!("p{number}/MLproject"),
@@ -453,15 +463,17 @@ fn make_at_once(count: usize) -> Vec<String> {
 #[test]
 fn several_pipelines_make_one_database_at_once() {
     for _ in 0..4 {
-        assert_eq!(make_at_once(8), [""; 0]);
+        assert_eq!(make_at_once(8, false), [""; 0]);
     }
+    // A file that is empty stays the same file.
+    assert_eq!(make_at_once(2, true), [""; 0]);
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn reliability_of_200_databases_made_by_eight_at_once() {
     let start = Instant::now();
-    let wrong: Vec<String> = (0..200).flat_map(|_| make_at_once(8)).collect();
+    let wrong: Vec<String> = (0..200).flat_map(|_| make_at_once(8, false)).collect();
     println!(
         "200 databases, each made by eight at once, in {:.0} s: {} errors",
         start.elapsed().as_secs_f64(),

@@ -197,6 +197,13 @@ fn a_last_line_that_was_cut_is_no_line() {
         .succeeds("3 records sent\n");
     assert_eq!(server.ends(), [("demo".to_owned(), "KILLED".to_owned())]);
     assert!(!folder.exists("mlruns/unsent"));
+    // Nor is there a record in a file that was only begun.
+    for text in ["", "{\"Sto"] {
+        folder.file("mlruns/unsent/x.jsonl", text);
+        let resend = with_token(&folder, &server.url(), &["--resend"]);
+        resend.run().succeeds("nothing to send\n");
+        assert!(!folder.exists("mlruns/unsent"));
+    }
 }
 
 /// Asserts that no request proves who the user is.

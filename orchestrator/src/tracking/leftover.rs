@@ -99,6 +99,11 @@ fn read(root: &Path, folder: &std::os::fd::OwnedFd, name: &str) -> io::Result<Op
         folder: folder.try_clone()?,
         file,
     });
+    if whole == 0 {
+        // Begun by a process that was killed before it wrote.
+        Spool::of(inner).finish();
+        return Ok(None);
+    }
     check(&inner)?;
     Ok(Some(Leftover {
         uri: inner.uri.clone(),

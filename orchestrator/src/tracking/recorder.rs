@@ -35,7 +35,6 @@ pub(super) struct Recorder {
     start: Instant,
     /// Whether the store took nothing when it was last asked.
     is_away: bool,
-    hurry: Hurry,
 }
 
 impl Recorder {
@@ -71,7 +70,6 @@ impl Recorder {
             trees: Trees::default(),
             start: Instant::now(),
             is_away: false,
-            hurry: hurry.clone(),
         }))
     }
 
@@ -262,7 +260,7 @@ impl Recorder {
         }
         if let (true, Place::Database(path)) = (self.store.is_gone(), &self.store.place) {
             gone.push(crate::error::shown(path).to_string());
-            let reopened = self.store.reopen(self.experiment.as_ref(), &self.hurry);
+            let reopened = self.store.reopen(self.experiment.as_ref());
             match reopened {
                 Ok(()) => self.keep(self.begun.clone()),
                 Err(error) => warn(&format!(

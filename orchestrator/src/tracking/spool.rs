@@ -90,16 +90,27 @@ pub(super) fn path(root: &Path, name: &str) -> PathBuf {
 
 impl Kept {
     fn new(root: &Path, name: &str) -> io::Result<Kept> {
-        let folder = folder(root, true)?;
-        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL;
-        let file = files::open_in(&folder, Path::new(&format!("{name}.jsonl")), flags)?;
-        file.lock()?;
-        Ok(Kept {
-            root: root.to_owned(),
-            name: name.to_owned(),
-            folder,
-            file,
-        })
+        loop {
+            let folder = folder(root, true)?;
+            let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL;
+            let file = files::open_in(&folder, Path::new(&format!("{name}.jsonl")), flags);
+            let file = match file {
+                // Another process has just removed the folder, which was empty.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                file => file?,
+            };
+            file.lock()?;
+            // Before it was locked, another process may have taken it for one that a killed process
+            // had just begun, and removed it.
+            if file.metadata()?.nlink() > 0 {
+                return Ok(Kept {
+                    root: root.to_owned(),
+                    name: name.to_owned(),
+                    folder,
+                    file,
+                });
+            }
+        }
     }
 
     fn path(&self) -> PathBuf {

@@ -295,18 +295,13 @@ impl Store {
     }
 
     /// Opens the database again, which makes it anew, with the experiment or the default one.
-    pub(super) fn reopen(
-        &mut self,
-        experiment: Option<&Experiment>,
-        hurry: &Hurry,
-    ) -> Result<(), StoreError> {
-        let Place::Database(path) = &self.place else {
+    pub(super) fn reopen(&mut self, experiment: Option<&Experiment>) -> Result<(), StoreError> {
+        let Kind::Sqlite(sqlite) = &mut self.kind else {
             return Ok(());
         };
-        let mut sqlite = Sqlite::open(path, &self.root, hurry)?;
+        sqlite.reopen()?;
         let chosen = sqlite.choose(experiment).or_else(|_| sqlite.choose(None))?;
         self.experiment = chosen.id;
-        self.kind = Kind::Sqlite(Box::new(sqlite));
         Ok(())
     }
 

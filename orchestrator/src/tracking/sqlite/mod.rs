@@ -38,6 +38,8 @@ pub(super) struct Sqlite {
     hurry: Hurry,
     /// Device and number of the file, by which it is known when it has been removed.
     identity: Option<(u64, u64)>,
+    /// The same of the write-ahead log beside it, and of what goes with that.
+    beside: [Option<(u64, u64)>; 2],
     /// What is looked at in place of a file that cannot be read without writing beside it.
     copy: Option<tempfile::TempDir>,
 }
@@ -237,8 +239,7 @@ impl Sqlite {
         mut work: impl FnMut(&mut Sqlite) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let limit = match patience {
-            Patience::Full => patience.limit(),
-            Patience::Short => patience.limit() / 2,
+            Patience::Full | Patience::Short => patience.limit(),
             // A slice.
             Patience::Once => Duration::ZERO,
         };

@@ -44,7 +44,23 @@ impl Sqlite {
             Ok(())
         })?;
         store.identity = identity(path);
+        store.beside = BESIDE.map(|suffix| identity(&beside(path, suffix)));
         Ok(store)
+    }
+
+    /// Opens the database anew after somebody has removed it or put another file in its place.
+    pub(in crate::tracking) fn reopen(&mut self) -> Result<(), StoreError> {
+        // Closes the old one, which then leaves alone what is beside the name that it had.
+        self.connection = Connection::open_in_memory()?;
+        for (suffix, known) in BESIDE.iter().zip(self.beside) {
+            let left = beside(&self.path, suffix);
+            // A log of the old file would be taken for one of the new.
+            if known.is_some() && identity(&left) == known {
+                std::fs::remove_file(left).ok();
+            }
+        }
+        *self = Sqlite::open(&self.path, &self.root, &self.hurry)?;
+        Ok(())
     }
 
     fn new(
@@ -61,6 +77,7 @@ impl Sqlite {
             schema: Schema::default(),
             hurry: hurry.clone(),
             identity: None,
+            beside: [None; 2],
             copy: None,
         })
     }
@@ -118,6 +135,9 @@ impl Sqlite {
         })
     }
 }
+
+/// What sqlite keeps beside a database that is open.
+const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
 const DEFAULT_EXPERIMENT: &str = "INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage) VALUES (0, 'Default', ?1, 'active')";
 
