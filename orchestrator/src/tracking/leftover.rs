@@ -98,6 +98,8 @@ fn read(root: &Path, folder: &std::os::fd::OwnedFd, name: &str) -> io::Result<Op
         name: name.to_owned(),
         folder: folder.try_clone()?,
         file,
+        length: whole,
+        is_behind: false,
     });
     if whole == 0 {
         // Begun by a process that was killed before it wrote.
@@ -108,8 +110,8 @@ fn read(root: &Path, folder: &std::os::fd::OwnedFd, name: &str) -> io::Result<Op
     Ok(Some(Leftover {
         uri: inner.uri.clone(),
         experiment: inner.experiment.clone(),
-        known: std::mem::take(&mut inner.known),
-        open: std::mem::take(&mut inner.open),
+        known: inner.known.clone(),
+        open: inner.open.clone(),
         is_idle: inner.is_idle,
         spool: Spool::of(inner),
         root: root.to_owned(),
@@ -143,7 +145,13 @@ fn read_lines(file: &std::fs::File, inner: &mut Inner) -> io::Result<u64> {
 
 fn apply(inner: &mut Inner, line: Line) {
     match line {
-        Line::Store { uri, experiment } => (inner.uri, inner.experiment) = (uri, experiment),
+        Line::Store { uri, experiment } => {
+            *inner = Inner {
+                uri,
+                experiment,
+                ..Inner::default()
+            };
+        }
         Line::Opened { run, log } => {
             inner.open.retain(|(open, _)| *open != run);
             inner.open.push((run, log));
@@ -200,4 +208,59 @@ fn check(inner: &Inner) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tracking::record::Status;
+    use crate::tracking::spool::last_fact;
+
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+    fn end() -> Record {
+        Record::End {
+            run: KEY.to_owned(),
+            status: Status::Failed,
+            end: 1,
+        }
+    }
+
+    #[test]
+    fn what_a_full_disk_did_not_take_is_told_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::new("http://h", "0");
+        spool.begin(folder.path(), KEY).unwrap();
+        spool.keep(vec![last_fact(KEY, Vec::new())]).unwrap();
+        let file = path(folder.path(), KEY);
+        // One that cannot be written stands for a full disk.
+        let full = std::fs::File::open(&file).unwrap();
+        let good = {
+            let mut inner = spool.inner();
+            std::mem::replace(&mut inner.kept.as_mut().unwrap().file, full)
+        };
+        assert!(spool.keep(vec![last_fact(KEY, Vec::new())]).is_err());
+        // Told once.
+        assert!(spool.sent(1, Vec::new(), true).is_ok());
+        spool.inner().kept.as_mut().unwrap().file = good;
+        spool.keep(vec![end()]).unwrap();
+        spool.sent(0, Vec::new(), true).unwrap();
+        drop(spool);
+        let (left, refused) = leftovers(folder.path());
+        assert!(refused.is_empty(), "{refused:?}");
+        assert_eq!(left.len(), 1);
+        assert!(left[0].is_idle && left[0].open.is_empty());
+        let unsent = left[0].spool.unsent();
+        assert_eq!(unsent.len(), 2, "{unsent:?}");
+        assert!(matches!(unsent[1], Record::End { .. }));
+    }
+
+    #[test]
+    fn a_file_whose_process_lives_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::new("http://h", "0");
+        spool.begin(folder.path(), KEY).unwrap();
+        let (left, refused) = leftovers(folder.path());
+        assert!(left.is_empty() && refused.is_empty());
+    }
 }

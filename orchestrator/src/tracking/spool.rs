@@ -23,7 +23,8 @@ use crate::files;
 /// One line of the file: something that has happened.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Line {
-    /// The first line: where the records belong, without credentials, and the experiment's id.
+    /// The first line: where the records belong, without credentials, and the experiment's id. When it
+    /// comes again, everything before it is told anew, as after a full disk.
     Store { uri: String, experiment: String },
     /// Where a run has its log.
     Opened { run: String, log: Option<PathBuf> },
@@ -36,6 +37,9 @@ pub(super) enum Line {
     /// The store has answered, and did not take what is unsent: nothing is on the way.
     Idle,
 }
+
+/// So often a file is begun that others remove.
+const TRIES: usize = 100;
 
 /// Clones are the same file. It is locked for no longer than a write takes: what a signal has to say
 /// waits for nobody.
@@ -66,6 +70,10 @@ pub(super) struct Kept {
     pub(super) name: String,
     pub(super) folder: OwnedFd,
     pub(super) file: File,
+    /// How long it is.
+    pub(super) length: u64,
+    /// Whether something could not be added to it.
+    pub(super) is_behind: bool,
 }
 
 /// Opens the folder of these files; it may not be a link.
@@ -90,7 +98,7 @@ pub(super) fn path(root: &Path, name: &str) -> PathBuf {
 
 impl Kept {
     fn new(root: &Path, name: &str) -> io::Result<Kept> {
-        loop {
+        for _ in 0..TRIES {
             let folder = folder(root, true)?;
             let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL;
             let file = files::open_in(&folder, Path::new(&format!("{name}.jsonl")), flags);
@@ -108,9 +116,12 @@ impl Kept {
                     name: name.to_owned(),
                     folder,
                     file,
+                    length: 0,
+                    is_behind: false,
                 });
             }
         }
+        Err(io::Error::other("it is removed again and again"))
     }
 
     fn path(&self) -> PathBuf {
@@ -153,17 +164,26 @@ impl Inner {
         }
     }
 
-    /// Adds lines by one write, so that a process that is killed leaves whole lines.
+    /// Adds lines by one write, so that a process that is killed leaves whole lines; what they say is
+    /// in the other fields already. Fails once until it succeeds again.
     fn write(&mut self, lines: &[Line]) -> io::Result<()> {
+        let text = match &self.kept {
+            None => return Ok(()),
+            Some(kept) if kept.is_behind => text(&self.lines())?,
+            Some(_) => text(lines)?,
+        };
         let Some(kept) = &mut self.kept else {
             return Ok(());
         };
-        let mut text = String::new();
-        for line in lines {
-            text += &serde_json::to_string(line)?;
-            text.push('\n');
+        let written = kept.file.write_all(text.as_bytes());
+        let was_behind = std::mem::replace(&mut kept.is_behind, written.is_err());
+        if written.is_ok() {
+            kept.length += text.len() as u64;
+            return Ok(());
         }
-        kept.file.write_all(text.as_bytes())
+        // A part of a line would hide those after it.
+        kept.file.set_len(kept.length).ok();
+        if was_behind { Ok(()) } else { written }
     }
 
     /// Everything that is known, as lines.
@@ -181,8 +201,18 @@ impl Inner {
             log: log.clone(),
         }));
         lines.extend(self.unsent.iter().cloned().map(Line::Unsent));
+        lines.extend(self.is_idle.then_some(Line::Idle));
         lines
     }
+}
+
+fn text(lines: &[Line]) -> io::Result<String> {
+    let mut text = String::new();
+    for line in lines {
+        text += &serde_json::to_string(line)?;
+        text.push('\n');
+    }
+    Ok(text)
 }
 
 impl Spool {
