@@ -30,6 +30,7 @@ mod tracking;
 mod tracking_folder;
 mod tracking_kills;
 mod tracking_mlflow;
+mod tracking_new_database;
 mod tracking_server;
 mod tracking_trust;
 mod tracking_waits;

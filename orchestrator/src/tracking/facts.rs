@@ -113,8 +113,17 @@ impl Tree {
     }
 }
 
+/// The folder's own configuration may name programs, which we do not start for a look.
+const WITHOUT_PROGRAMS: [&str; 4] = [
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "core.hooksPath=/dev/null",
+];
+
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
-    let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
+    let arguments = WITHOUT_PROGRAMS.iter().chain(arguments);
+    let arguments: Vec<&OsStr> = arguments.map(OsStr::new).collect();
     let output = process::capture("git", &arguments, Some(folder)).ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then_some(text)
