@@ -1,6 +1,7 @@
 //! The file `PIPELINE_METRICS`, in which a step may tell numbers of its own.
 
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -21,16 +22,18 @@ const SHOWN: usize = 5;
 #[derive(Debug)]
 pub(super) struct MetricsFile {
     path: PathBuf,
+    spool: Spool,
     /// Removed when it is dropped.
-    _temporary: Option<tempfile::TempPath>,
+    temporary: Option<tempfile::TempPath>,
 }
 
 impl MetricsFile {
-    pub(super) fn new(spool: &Spool, run: &str, step: &str) -> Option<MetricsFile> {
-        if let Some(path) = spool.metrics_file(run) {
+    pub(super) fn new(spool: &Spool, step: &str) -> Option<MetricsFile> {
+        if let Some(path) = spool.metrics_file() {
             return Some(MetricsFile {
                 path,
-                _temporary: None,
+                spool: spool.clone(),
+                temporary: None,
             });
         }
         let made = tempfile::Builder::new()
@@ -42,7 +45,8 @@ impl MetricsFile {
         let temporary = warned.ok()?.into_temp_path();
         Some(MetricsFile {
             path: temporary.to_path_buf(),
-            _temporary: Some(temporary),
+            spool: spool.clone(),
+            temporary: Some(temporary),
         })
     }
 
@@ -50,10 +54,14 @@ impl MetricsFile {
         &self.path
     }
 
-    /// What the step wrote, told as of `end`. The file is removed.
+    /// What the step wrote, told as of `end`. The file is emptied or removed.
     pub(super) fn read(self, step: &str, end: u64) -> Vec<Metric> {
-        let text = self.text(step);
-        std::fs::remove_file(&self.path).ok();
+        let (text, is_emptied) = self.text(step);
+        if is_emptied && self.temporary.is_none() {
+            self.spool.give_back(self.path);
+        } else {
+            std::fs::remove_file(&self.path).ok();
+        }
         let (metrics, complaints) = record::metrics(&text, end);
         for complaint in complaints.iter().take(SHOWN) {
             warn(&format!("step `{step}`: PIPELINE_METRICS, {complaint}"));
@@ -67,30 +75,36 @@ impl MetricsFile {
         metrics
     }
 
-    fn text(&self, step: &str) -> String {
+    /// What is in the file, and whether it is empty now.
+    fn text(&self, step: &str) -> (String, bool) {
         let mut bytes = Vec::new();
         let (Some(folder), Some(name)) = (self.path.parent(), self.path.file_name()) else {
-            return String::new();
+            return (String::new(), false);
         };
         // A step may have put anything in its place.
         let read = files::open_folder(folder)
-            .and_then(|folder| files::open_in(&folder, Path::new(name), OFlags::RDONLY))
-            .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
-        match read {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => warn(&format!(
-                "step `{step}`: its PIPELINE_METRICS does not count: {error}"
-            )),
-            Ok(_) => {}
-        }
+            .and_then(|folder| files::open_in(&folder, Path::new(name), OFlags::RDWR))
+            .and_then(|mut file| {
+                (&mut file).take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+                // Another name of it is the step's own.
+                Ok(file.metadata()?.nlink() == 1 && file.set_len(0).is_ok())
+            });
+        let is_emptied = read.unwrap_or_else(|error| {
+            if error.kind() != std::io::ErrorKind::NotFound {
+                warn(&format!(
+                    "step `{step}`: its PIPELINE_METRICS does not count: {error}"
+                ));
+            }
+            false
+        });
         let text = String::from_utf8_lossy(&bytes);
         if text.len() as u64 <= MAX_FILE {
-            return text.into_owned();
+            return (text.into_owned(), is_emptied);
         }
         warn(&format!(
             "step `{step}`: of its PIPELINE_METRICS only the first MiB counts"
         ));
         let whole = text.rfind('\n').unwrap_or(0);
-        text[..whole].to_owned()
+        (text[..whole].to_owned(), is_emptied)
     }
 }

@@ -142,7 +142,7 @@ impl Tracker {
         };
         recorder.start_step(&key, step, attempt);
         let (folder, is_elsewhere) = recorder.log_folder(&key, &log::name(&step.name));
-        let metrics = MetricsFile::new(&recorder.spool, &key, &step.name);
+        let metrics = MetricsFile::new(&recorder.spool, &step.name);
         let text = |text: &str| Some(OsString::from(text));
         // A run that the store does not know yet would make the step's own MLflow client fail.
         let id = recorder.store.known.get(&key).map(|known| known.id.clone());

@@ -59,6 +59,10 @@ pub(super) struct Inner {
     pub(super) open: Vec<(String, Option<PathBuf>)>,
     /// Whether the store has answered since something was written.
     pub(super) is_idle: bool,
+    /// Files for metrics that no step has now.
+    pub(super) spare: Vec<PathBuf>,
+    /// How many of them were made.
+    pub(super) made: usize,
 }
 
 /// The file.
@@ -329,14 +333,24 @@ impl Spool {
         }])
     }
 
-    /// Makes a file for the metrics of a step, beside ours and removed with it.
-    pub(super) fn metrics_file(&self, run: &str) -> Option<PathBuf> {
-        let inner = self.inner();
+    /// A file for the metrics of a step, beside ours and removed with it. To make one takes longer than
+    /// everything else that is recorded of a step, so they are used again.
+    pub(super) fn metrics_file(&self) -> Option<PathBuf> {
+        let mut inner = self.inner();
+        if let Some(spare) = inner.spare.pop().filter(|path| path.exists()) {
+            return Some(spare);
+        }
+        inner.made += 1;
         let kept = inner.kept.as_ref()?;
-        let name = format!("{}.{run}.metrics", kept.name);
+        let name = format!("{}.{}.metrics", kept.name, inner.made);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         files::open_in(&kept.folder, Path::new(&name), flags).ok()?;
         Some(kept.root.join("mlruns/unsent").join(name))
+    }
+
+    /// Takes an empty file for metrics back.
+    pub(super) fn give_back(&self, path: PathBuf) {
+        self.inner().spare.push(path);
     }
 
     /// Makes the file anew if somebody has removed it, and says whether somebody has.
