@@ -1,11 +1,14 @@
 //! Where the output of a step is kept: among the artifacts of its run, where MLflow keeps those of a
 //! local run (`mlruns/EXPERIMENT/RUN/artifacts`). Nothing is ever deleted there.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::fold::Fold;
+use crate::printable;
+use mlproject::file::open_regular;
 
 /// How much of a log's end is looked at for its last lines, in bytes.
 const END: u64 = 64 * 1024;
@@ -31,7 +34,7 @@ pub(crate) fn name(step: &str) -> String {
 
 /// The last lines of a log, made fit to be printed on a terminal.
 pub(crate) fn tail(log: &Path) -> io::Result<Vec<String>> {
-    let mut file = File::open(log)?;
+    let mut file = open_regular(log)?;
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(END)))?;
     let mut end = Vec::new();
@@ -43,10 +46,61 @@ pub(crate) fn tail(log: &Path) -> io::Result<Vec<String>> {
     let text = String::from_utf8_lossy(&shown);
     let lines: Vec<&str> = text.trim_end().lines().collect();
     let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
-    Ok(last.iter().map(|line| printable(line)).collect())
+    Ok(last.iter().map(|line| cut(line)).collect())
 }
 
-fn printable(line: &str) -> String {
+/// Prints a log: as it is, or made fit for a terminal, which would obey what it holds.
+///
+/// What looks like a log may be anything, such as one that came with a folder from elsewhere.
+pub(crate) fn print(
+    mut log: impl Read,
+    target: &mut impl Write,
+    is_terminal: bool,
+) -> io::Result<()> {
+    if !is_terminal {
+        return io::copy(&mut log, target).map(drop);
+    }
+    let mut buffer = vec![0; 32 * 1024];
+    let mut kept = 0;
+    loop {
+        let count = match log.read(&mut buffer[kept..]) {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let bytes = &buffer[..kept + count];
+        let mut text = String::new();
+        let mut seen = 0;
+        for chunk in bytes.utf8_chunks() {
+            text += &printable::printable(chunk.valid());
+            seen += chunk.valid().len();
+            // The rest of a character may come with the next piece.
+            let is_cut = bytes.len() - seen == chunk.invalid().len() && is_begun(chunk.invalid());
+            if count > 0 && is_cut {
+                break;
+            }
+            seen += chunk.invalid().len();
+            for byte in chunk.invalid() {
+                write!(text, "\\x{byte:02x}").map_err(io::Error::other)?;
+            }
+        }
+        target.write_all(text.as_bytes())?;
+        if count == 0 {
+            return target.flush();
+        }
+        let end = bytes.len();
+        buffer.copy_within(seen..end, 0);
+        kept = end - seen;
+    }
+}
+
+/// Whether these bytes may be the first of a character.
+fn is_begun(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
+}
+
+/// A line as far as it is shown.
+fn cut(line: &str) -> String {
     let mut characters = line.chars().map(|character| match character {
         '\t' => character,
         _ if character.is_control() => char::REPLACEMENT_CHARACTER,
@@ -80,6 +134,29 @@ mod tests {
             tail_of(b"\x00\xff\x1b[1m\t."),
             ["\u{fffd}\u{fffd}\u{fffd}[1m\t."]
         );
+    }
+
+    #[test]
+    fn a_terminal_obeys_nothing_in_a_log() {
+        /// Gives one byte at a time.
+        struct Slow<'a>(&'a [u8]);
+        impl Read for Slow<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let one = buffer.len().min(1);
+                self.0.read(&mut buffer[..one])
+            }
+        }
+        let log = "a\tü\r\n\u{1b}]52;c;x\u{7}\u{9b}31m\u{202e}€".as_bytes();
+        let log = [log, b"\xff\x9b\xe2\x82"].concat();
+        let shown = "a\tü\\r\n\\u{1b}]52;c;x\\u{7}\\u{9b}31m\\u{202e}€\\xff\\x9b\\xe2\\x82";
+        let (mut whole, mut slow, mut piped) = (Vec::new(), Vec::new(), Vec::new());
+        print(&log[..], &mut whole, true).unwrap();
+        print(Slow(&log), &mut slow, true).unwrap();
+        print(&log[..], &mut piped, false).unwrap();
+        assert_eq!(String::from_utf8(whole).unwrap(), shown);
+        assert_eq!(String::from_utf8(slow).unwrap(), shown);
+        assert_eq!(piped, log);
+        assert_eq!(escaped("a\nb"), "a\\nb");
     }
 
     #[test]

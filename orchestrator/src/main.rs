@@ -7,6 +7,7 @@ mod download;
 mod elsewhere;
 mod environment;
 mod error;
+mod files;
 mod fold;
 mod git;
 mod interruption;

@@ -1,7 +1,7 @@
 //! The way through: load, plan everything, run.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
         }
         Action::Logs(step) => {
             let log = tracking::newest_log(&request.tracking, place, step.as_deref())?;
-            print_bytes(&log)
+            print_log(log)
         }
         Action::Resend => {
             let sent = tracking::resend(&request.tracking, pipeline.root(), &caller)?;
@@ -189,6 +189,16 @@ pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Error> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(Error::Output),
+    }
+}
+
+/// A log to a file or pipe is as it was printed, byte for byte.
+fn print_log(source: impl Read) -> Result<(), Error> {
+    let stdout = io::stdout();
+    let is_terminal = stdout.is_terminal();
+    match log::print(source, &mut stdout.lock(), is_terminal) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed.map_err(Error::Output),
     }
 }
 
@@ -331,7 +341,9 @@ impl Run<'_> {
             Ok(log) => (self.command(step, &run, &log), Some(log)),
             Err(error) => (Err(error), None),
         };
-        self.tracker.end_step(run, step, &result, log.as_deref());
+        let gone = self.lock.restore();
+        self.tracker
+            .end_step(run, step, &result, log.as_deref(), gone);
         result
     }
 

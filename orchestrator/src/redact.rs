@@ -19,28 +19,36 @@ const SECRET_NAMES: [&str; 8] = [
 ];
 
 /// Words that make a parameter a secret wherever they stand in its name.
-const SECRET_WORDS: [&str; 10] = [
+const SECRET_WORDS: [&str; 14] = [
     "accesskey",
     "apikey",
+    "authorization",
     "credential",
     "credentials",
     "passphrase",
     "passwd",
     "password",
+    "passwords",
     "pwd",
     "secret",
     "secrets",
+    "secretkey",
+    "signature",
 ];
 
-/// Words that make a secret of a parameter whose name ends in `key` behind them.
-const SECRET_KEYS: [&str; 7] = [
+/// Words that make a secret of a `key` behind them.
+const SECRET_KEYS: [&str; 11] = [
     "access",
     "account",
     "api",
     "auth",
     "encryption",
+    "license",
+    "master",
     "private",
     "signing",
+    "ssh",
+    "storage",
 ];
 
 /// Words before a final `token` that make it one of a text or a count.
@@ -72,7 +80,8 @@ pub(crate) fn redact(text: &str) -> String {
 pub(crate) fn is_secret_parameter(name: &str) -> bool {
     let words = words(name);
     let is_word = |list: &[&str], word: &String| list.contains(&word.as_str());
-    if words.iter().any(|word| is_word(&SECRET_WORDS, word)) {
+    let is_of_key = |pair: &[String]| pair[1] == "key" && is_word(&SECRET_KEYS, &pair[0]);
+    if words.iter().any(|word| is_word(&SECRET_WORDS, word)) || words.windows(2).any(is_of_key) {
         return true;
     }
     let Some((last, before)) = words.split_last() else {
@@ -80,7 +89,6 @@ pub(crate) fn is_secret_parameter(name: &str) -> bool {
     };
     match (last.as_str(), before.last()) {
         ("token", Some(before)) => !is_word(&PLAIN_TOKENS, before),
-        ("key", Some(before)) => is_word(&SECRET_KEYS, before),
         ("token" | "auth" | "pass", _) => true,
         _ => false,
     }
@@ -209,6 +217,7 @@ mod tests {
             "token",
             "hf_token",
             "aws_secret_access_key",
+            "aws.access.key.id",
             "client_secret",
             "credentials",
             "auth",
@@ -222,6 +231,10 @@ mod tests {
             "key",
             "primary_key",
             "sort_key",
+            "key_column",
+            "secretary",
+            "bypass",
+            "sigma",
             "keyword",
             "tokenizer",
             "max_token",

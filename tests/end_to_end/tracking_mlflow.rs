@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::harness::{Folder, Run, repository, wait_until};
+use crate::tracking_kills::{Random, Wrong, kill};
 
 /// What MLflow's client finds, as `read_back.py` prints it.
 fn read_back(folder: &Folder, uri: &str, filter: &str, with_artifacts: bool) -> Vec<Value> {
@@ -545,4 +546,26 @@ fn a_server_may_have_a_certificate_of_its_own() {
         .map(|run| &run["status"])
         .collect();
     assert_eq!(ends, ["FINISHED"; 4]);
+}
+
+#[test]
+#[ignore = "needs MLflow"]
+fn a_hundred_kills_leave_no_run_in_doubt() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[], None);
+    let runs = || {
+        let runs = crate::tracking::runs(&server.database).into_iter();
+        let named = runs.map(|run| (run.tags["pipeline.key"].clone(), run.status));
+        named.collect()
+    };
+    let start = Instant::now();
+    let wrong = kill(100, &mut Random(2028), 2000, &server.url(), &runs);
+    println!(
+        "100 kills against MLflow in {:.0} s: {} runs left RUNNING, {} twice, {} files unsent",
+        start.elapsed().as_secs_f64(),
+        wrong.running,
+        wrong.twice,
+        wrong.unsent
+    );
+    assert_eq!(wrong, Wrong::default());
 }

@@ -43,9 +43,20 @@ impl Location {
     }
 }
 
+/// Whether a text can be the id of a run or an experiment by MLflow's rule, and so part of a path.
+pub(super) fn is_id(text: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(is_word)
+        && text.len() <= MAX_ID
+}
+
+/// The longest id of a run, of MLflow's `_RUN_ID_REGEX`.
+const MAX_ID: usize = 256;
+
 /// The place below the pipeline's folder for what a run leaves, laid out as MLflow does it.
-pub(super) fn own_folder(root: &Path, experiment: &str, run: &str) -> PathBuf {
-    root.join("mlruns")
+pub(super) fn own_folder(experiment: &str, run: &str) -> PathBuf {
+    Path::new("mlruns")
         .join(experiment)
         .join(run)
         .join("artifacts")
@@ -54,6 +65,26 @@ pub(super) fn own_folder(root: &Path, experiment: &str, run: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_is_no_path() {
+        for id in ["0", "r1", "64e5d36f0123456789abcdef01234567", "a_b-c"] {
+            assert!(is_id(id), "{id}");
+        }
+        for text in [
+            "",
+            "..",
+            "a/b",
+            "-a",
+            "_a",
+            ".a",
+            "a.b",
+            "ü",
+            &"a".repeat(257),
+        ] {
+            assert!(!is_id(text), "{text}");
+        }
+    }
 
     #[test]
     fn a_location_is_local_the_servers_or_elsewhere() {

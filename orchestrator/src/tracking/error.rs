@@ -40,6 +40,12 @@ pub(crate) enum TrackingError {
     Read { store: String, source: StoreError },
     #[error("records of earlier runs were not sent")]
     Resend(Vec<Waiting>),
+    #[error("records cannot be kept in `mlruns/unsent` until they are sent")]
+    Spool(#[source] io::Error),
+    #[error("nothing can be kept in `mlruns`")]
+    Folder(#[source] io::Error),
+    #[error("the log of {step} is {}, which is not below `mlruns`", file.display())]
+    LogElsewhere { step: String, file: PathBuf },
     #[error("with --no-tracking there are no records")]
     Off,
     #[error("there is no log of {0}")]
@@ -50,8 +56,8 @@ pub(crate) enum TrackingError {
 #[derive(Debug)]
 pub(crate) struct Waiting {
     pub(crate) file: PathBuf,
-    /// Where they belong.
-    pub(crate) store: String,
+    /// Where they belong; none for a file that says nothing of it that can be believed.
+    pub(crate) store: Option<String>,
     pub(crate) reason: String,
 }
 
@@ -70,10 +76,15 @@ impl TrackingError {
                 _ => "another store can be named with --tracking-uri or MLFLOW_TRACKING_URI; --no-tracking records nothing".into(),
             },
             TrackingError::ExperimentOfRun(_) => "leave --experiment-name and --experiment-id out, or unset MLFLOW_RUN_ID".into(),
+            TrackingError::Spool(_) => "move it away, or run with --no-tracking".into(),
+            TrackingError::Folder(_) => "move it away: the logs of the steps are kept there".into(),
+            TrackingError::LogElsewhere { .. } => "it is read from there when --tracking-uri or MLFLOW_TRACKING_URI names the database".into(),
             TrackingError::Unsupported(_) => "unset it, or run with --no-tracking".into(),
             TrackingError::Resend(waiting) => {
                 let line = |waiting: &Waiting| {
-                    format!("{} (for {}): {}", waiting.file.display(), waiting.store, waiting.reason)
+                    let store = waiting.store.as_ref();
+                    let store = store.map(|store| format!(" (for {store})")).unwrap_or_default();
+                    format!("{}{store}: {}", waiting.file.display(), waiting.reason)
                 };
                 waiting.iter().map(line).collect::<Vec<_>>().join("\n      ")
             }

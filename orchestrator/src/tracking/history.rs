@@ -5,6 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use crate::printable::one_line;
+
 /// A run of the pipeline, and those of its steps in the order in which they started.
 #[derive(Debug)]
 pub(super) struct Past {
@@ -64,9 +66,9 @@ pub(super) fn text(past: &[Past]) -> String {
             text,
             "{}  {:<8}  {:>8}  {}  {}",
             moment(run.start),
-            run.status,
+            one_line(&run.status),
             run.duration(),
-            run.id,
+            one_line(&run.id),
             steps.join(", ")
         )
         .expect("writing to a String cannot fail");
@@ -75,10 +77,10 @@ pub(super) fn text(past: &[Past]) -> String {
 }
 
 fn step(step: &PastRun) -> String {
-    let name = step.step.as_deref().unwrap_or(&step.name);
+    let name = one_line(step.step.as_deref().unwrap_or(&step.name));
     match step.status.as_str() {
         "FINISHED" => format!("{name} {}", step.duration()),
-        status => format!("{name} {status} {}", step.duration()),
+        status => format!("{name} {} {}", one_line(status), step.duration()),
     }
 }
 

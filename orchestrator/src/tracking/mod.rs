@@ -4,55 +4,76 @@
 //! The store has to be there before the first step. When it goes away later the steps go on: what
 //! it did not take is kept in a file, in order, and sent when it is back.
 
+mod answer;
 mod artifacts;
+mod client;
+mod delivery;
 mod error;
 mod facts;
 mod history;
 mod http;
+mod leftover;
+mod look;
+mod metrics;
+mod outcome;
 mod record;
 mod recorder;
+mod resend;
 mod rest;
 mod settings;
 mod spool;
 mod sqlite;
 mod store;
 mod tls;
+mod waiting;
+mod wire;
 
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
-use std::io::Read;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::error::{Cause, Error};
+use crate::error::Error;
 use crate::log;
-use crate::notice::warn;
+use crate::notice::{say, warn};
 use crate::plan::{Plan, PlannedStep};
-use crate::redact::redact;
-use record::{Metric, Pairs, Record};
+use metrics::MetricsFile;
+use outcome::{outcome, signal_tag};
+use record::{Metric, Record};
 use recorder::Recorder;
 use settings::Settings;
-use spool::leftovers;
-use store::Store;
+use spool::{Spool, last_fact};
+use waiting::Hurry;
 
 pub(crate) use error::{TrackingError, Waiting};
+pub(crate) use look::{history, newest_log};
 pub(crate) use record::{Status, refused_name};
+pub(crate) use resend::resend;
 pub(crate) use settings::{Options, two_experiments};
 
-/// The largest part of a step's own metrics that is read, in bytes.
-const MAX_METRICS_FILE: u64 = 1 << 20;
+/// How long a signal's last words wait for a recorder that waits for a store.
+const ASIDE: Duration = Duration::from_millis(200);
 
-/// So many complaints about them are told.
-const SHOWN: usize = 5;
+/// How long they may take: what the store does not hear by then waits in the spool.
+const LAST_WORDS: Duration = Duration::from_millis(600);
 
 /// Records one run of a pipeline. Clones are the same record; one of them is for the signals.
 #[derive(Debug, Clone)]
 pub(crate) struct Tracker {
     /// None with `--no-tracking`, and after the end.
     recorder: Arc<Mutex<Option<Recorder>>>,
-    root: PathBuf,
+    /// What the recorder has not sent, to be reached also while it waits for the store.
+    spool: Option<Spool>,
+    hurry: Hurry,
+    /// The folder that has `mlruns`: the pipeline's, or a temporary one if that cannot be written.
+    base: PathBuf,
 }
+
+/// The recorder waits for its store.
+struct Busy;
 
 /// A try of a step.
 #[derive(Debug)]
@@ -64,7 +85,7 @@ pub(crate) struct StepRun {
     is_elsewhere: bool,
     /// Variables for the step; none stands for one to take out.
     pub(crate) environment: Vec<(&'static str, Option<OsString>)>,
-    metrics: Option<tempfile::NamedTempFile>,
+    metrics: Option<MetricsFile>,
     start: Instant,
 }
 
@@ -76,10 +97,23 @@ impl Tracker {
         caller: &Path,
     ) -> Result<Tracker, TrackingError> {
         let settings = Settings::new(options, root, caller)?;
-        let recorder = Recorder::open(&settings, root)?;
+        let (base, hurry) = (base(root).map_err(TrackingError::Folder)?, Hurry::default());
+        let recorder = Recorder::open(&settings, root, &base, &hurry);
+        if recorder.is_err() && base != root {
+            std::fs::remove_dir(&base).ok();
+        }
+        let recorder = recorder?;
+        if base != root {
+            say(&format!(
+                "`mlruns` cannot be written: what the steps print is kept in {}",
+                base.join("mlruns").display()
+            ));
+        }
         Ok(Tracker {
+            spool: recorder.as_ref().map(|recorder| recorder.spool.clone()),
             recorder: Arc::new(Mutex::new(recorder)),
-            root: root.to_owned(),
+            hurry,
+            base,
         })
     }
 
@@ -95,9 +129,10 @@ impl Tracker {
     pub(crate) fn start_step(&self, step: &PlannedStep, attempt: u32) -> StepRun {
         let key = new_key();
         let mut recorder = self.recorder();
-        let Some(recorder) = recorder.as_mut() else {
+        // What a signal has ended begins nothing any more.
+        let Some(recorder) = recorder.as_mut().filter(|_| !self.hurry.is_set()) else {
             return StepRun {
-                folder: artifacts::own_folder(&self.root, "0", &key),
+                folder: self.base.join(artifacts::own_folder("0", &key)),
                 key,
                 is_elsewhere: false,
                 environment: Vec::new(),
@@ -106,21 +141,8 @@ impl Tracker {
             };
         };
         recorder.start_step(&key, step, attempt);
-        let (folder, is_elsewhere) = recorder.store.log_folder(&key);
-        if is_elsewhere {
-            recorder.log_at(&key, &folder.join(log::name(&step.name)));
-        }
-        let metrics = tempfile::Builder::new()
-            .prefix("pipeline-metrics-")
-            .tempfile();
-        let metrics = metrics
-            .map_err(|error| {
-                warn(&format!(
-                    "step `{}`: no file for its metrics: {error}",
-                    step.name
-                ));
-            })
-            .ok();
+        let (folder, is_elsewhere) = recorder.log_folder(&key, &log::name(&step.name));
+        let metrics = MetricsFile::new(&recorder.spool, &step.name);
         let text = |text: &str| Some(OsString::from(text));
         // A run that the store does not know yet would make the step's own MLflow client fail.
         let id = recorder.store.known.get(&key).map(|known| known.id.clone());
@@ -145,29 +167,36 @@ impl Tracker {
         }
     }
 
-    /// Ends the run of a step's try; `log` is the file in the run's folder, if it was written.
+    /// Ends the run of a step's try; `log` is the file in the run's folder, if it was written, and
+    /// `gone` the file of the lock, if somebody has removed that.
     pub(crate) fn end_step(
         &self,
         run: StepRun,
         step: &PlannedStep,
         result: &Result<(), Error>,
         log: Option<&Path>,
+        gone: Option<&str>,
     ) {
+        let end = record::now();
+        // Read before the recorder is asked: a signal's last words wait for that.
+        let own = run.metrics.map(|file| file.read(&step.name, end));
         let mut recorder = self.recorder();
+        let mut removed = recorder.as_mut().map(Recorder::restore).unwrap_or_default();
+        if !removed.iter().any(|name| name == "mlruns") {
+            removed.extend(gone.map(str::to_owned));
+        }
+        tell_of_the_removed(&removed);
         let Some(recorder) = recorder.as_mut() else {
             return;
         };
-        let end = record::now();
         let metric = |name: String, value| Metric {
             name,
             value,
             time: end,
             step: 0,
         };
-        let mut metrics = vec![metric(
-            "duration_seconds".to_owned(),
-            run.start.elapsed().as_secs_f64(),
-        )];
+        let seconds = run.start.elapsed().as_secs_f64();
+        let mut metrics = vec![metric("duration_seconds".to_owned(), seconds)];
         for (name, path) in &step.outputs {
             let is_file = |found: &std::fs::Metadata| found.is_file();
             if let Some(found) = std::fs::metadata(path).ok().filter(is_file) {
@@ -178,13 +207,10 @@ impl Tracker {
                 metrics.push(metric(format!("{name}_bytes"), found.len() as f64));
             }
         }
-        metrics.extend(
-            run.metrics
-                .into_iter()
-                .flat_map(|file| own_metrics(&step.name, file.path(), end)),
-        );
+        metrics.extend(own.into_iter().flatten());
         let mut records = Vec::new();
-        if let Some(file) = log.filter(|file| run.is_elsewhere && file.exists()) {
+        let file = log.filter(|file| run.is_elsewhere && file.exists());
+        if let Some(file) = file.and_then(|file| file.strip_prefix(&self.base).ok()) {
             records.push(Record::Log {
                 run: run.key.clone(),
                 file: file.to_owned(),
@@ -218,10 +244,43 @@ impl Tracker {
         recorder.end(status, &tags);
     }
 
-    /// Ends all runs because a signal is about to end this process.
+    /// Ends all runs because a signal is about to end this process. It waits for no store: what that
+    /// does not hear at once is in the spool.
     pub(crate) fn interrupted(&self, signal: i32) {
-        if let Some(mut recorder) = self.recorder().take() {
-            recorder.end(Status::Killed, &vec![signal_tag(signal)]);
+        self.hurry.set();
+        let tags = vec![signal_tag(signal)];
+        let Ok(free) = self.free_recorder() else {
+            // It waits for a store, and this process will not.
+            let kept = self.spool.as_ref().is_some_and(|spool| {
+                let facts = |run: &str| last_fact(run, tags.clone());
+                let kept = spool.end_all(Status::Killed, record::now(), facts);
+                kept.is_ok() && spool.path().is_some()
+            });
+            return tell_of_the_rest(kept);
+        };
+        let Some(mut recorder) = free else { return };
+        let (done, end) = channel();
+        let is_kept = recorder.spool.path().is_some();
+        let tell = move || {
+            recorder.end(Status::Killed, &tags);
+            done.send(()).ok();
+        };
+        let started = std::thread::Builder::new().spawn(tell);
+        if started.is_ok() && end.recv_timeout(LAST_WORDS).is_err() {
+            tell_of_the_rest(is_kept);
+        }
+    }
+
+    /// The recorder, taken out; fails if it is busy for too long.
+    fn free_recorder(&self) -> Result<Option<Recorder>, Busy> {
+        let deadline = Instant::now() + ASIDE;
+        loop {
+            match self.recorder.try_lock() {
+                Ok(mut recorder) => return Ok(recorder.take()),
+                Err(TryLockError::Poisoned(error)) => return Ok(error.into_inner().take()),
+                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => return Err(Busy),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+            }
         }
     }
 
@@ -231,198 +290,47 @@ impl Tracker {
     }
 }
 
-/// How a run ended, and what of it does not show in MLflow's status.
-fn outcome(result: &Result<(), Error>) -> (Status, Pairs) {
-    use std::os::unix::process::ExitStatusExt;
-    let Err(error) = result else {
-        return (Status::Finished, Vec::new());
-    };
-    let mut tags = vec![("pipeline.error".to_owned(), redact(&error.to_string()))];
-    let failure = match error {
-        Error::Failed(failure) => failure,
-        Error::InterruptedMaking(signal) => {
-            tags.push(signal_tag(*signal));
-            return (Status::Killed, record::tags(tags));
-        }
-        _ => return (Status::Failed, record::tags(tags)),
-    };
-    let status = match failure.cause {
-        Cause::Status(status) | Cause::Supervisor(status) => {
-            let code = status.code();
-            let code = code.map(|code| ("pipeline.exit_code".to_owned(), code.to_string()));
-            tags.extend(code.or_else(|| status.signal().map(signal_tag)));
-            match status.signal() {
-                Some(_) => Status::Killed,
-                None => Status::Failed,
-            }
-        }
-        Cause::Timeout(_) => Status::Killed,
-        Cause::Unwritten(_) => Status::Failed,
-        Cause::Interruption(signal) => {
-            tags.push(signal_tag(signal));
-            Status::Killed
-        }
-    };
-    (status, record::tags(tags))
+/// What is told when a signal ends us before the store has heard all.
+fn tell_of_the_rest(is_kept: bool) {
+    if is_kept {
+        say(
+            "what the store has not heard waits in `mlruns/unsent`; `orchestrator --resend` or the next run sends it",
+        );
+    }
 }
 
-fn signal_tag(signal: i32) -> (String, String) {
-    let name = signal_hook::low_level::signal_name(signal);
-    (
-        "pipeline.signal".to_owned(),
-        name.map_or_else(|| signal.to_string(), str::to_owned),
-    )
+/// What is told of things of ours that somebody has removed, as a step that cleans up.
+fn tell_of_the_removed(names: &[String]) {
+    if names.is_empty() {
+        return;
+    }
+    let verb = if names.len() == 1 { "has" } else { "have" };
+    warn(&format!(
+        "`{}` {verb} been removed: what was kept there is lost, the rest of this run is kept anew, and the folder stayed locked",
+        names.join("` and `")
+    ));
 }
 
-/// What a step wrote to its `PIPELINE_METRICS`.
-fn own_metrics(step: &str, path: &Path, end: u64) -> Vec<Metric> {
-    let mut bytes = Vec::new();
-    // A step may have replaced or removed the file.
-    let Ok(file) = std::fs::File::open(path) else {
-        return Vec::new();
-    };
-    if let Err(error) = file.take(MAX_METRICS_FILE + 1).read_to_end(&mut bytes) {
-        warn(&format!(
-            "step `{step}`: its PIPELINE_METRICS cannot be read: {error}"
-        ));
-    }
-    let mut text = String::from_utf8_lossy(&bytes);
-    if text.len() as u64 > MAX_METRICS_FILE {
-        warn(&format!(
-            "step `{step}`: of its PIPELINE_METRICS only the first MiB counts"
-        ));
-        let whole = text.rfind('\n').unwrap_or(0);
-        text = text[..whole].to_owned().into();
-    }
-    let (metrics, complaints) = record::metrics(&text, end);
-    for complaint in complaints.iter().take(SHOWN) {
-        warn(&format!("step `{step}`: PIPELINE_METRICS, {complaint}"));
-    }
-    if complaints.len() > SHOWN {
-        let more = complaints.len() - SHOWN;
-        warn(&format!(
-            "step `{step}`: PIPELINE_METRICS, {more} more such lines"
-        ));
-    }
-    metrics
-}
-
-/// Sends what earlier runs of a pipeline could not, and ends their runs; says how many.
-pub(crate) fn resend(
-    options: &Options,
-    root: &Path,
-    caller: &Path,
-) -> Result<String, TrackingError> {
-    let left = leftovers(root);
-    if left.is_empty() {
-        return Ok("nothing to send\n".to_owned());
-    }
-    let mut settings = Settings::new(options, root, caller)?;
-    let place = settings.place.take().ok_or(TrackingError::Off)?;
-    settings.run_id = None;
-    let (mut count, mut waiting) = (0, Vec::new());
-    for leftover in left {
-        let file = leftover.spool.path().to_owned();
-        let store = leftover.uri.clone();
-        if store != place.shown() {
-            let reason = format!(
-                "name that store with --tracking-uri, now it is {}",
-                place.shown()
-            );
-            waiting.push(Waiting {
-                file,
-                store,
-                reason,
-            });
-            continue;
-        }
-        settings.experiment = Some(settings::Experiment::Id(leftover.experiment.clone()));
-        let mut opened = Store::open(&place, &settings, root)?.store;
-        match recorder::mend(&mut opened, leftover, rest::Patience::Full) {
-            Ok(sent) => count += sent,
-            Err(error) => {
-                let reason = error.to_string();
-                waiting.push(Waiting {
-                    file,
-                    store,
-                    reason,
-                });
-            }
-        }
-    }
-    if !waiting.is_empty() {
-        return Err(TrackingError::Resend(waiting));
-    }
-    Ok(format!("{count} records sent\n"))
-}
-
-/// The last runs of a pipeline, for people or as JSON.
-pub(crate) fn history(
-    options: &Options,
-    (pipeline, root, caller): (&str, &Path, &Path),
-    limit: usize,
-    as_json: bool,
-) -> Result<String, TrackingError> {
-    let (_, past) = past_runs(options, (pipeline, root, caller), limit)?;
-    Ok(if as_json {
-        history::json(&past)
-    } else {
-        history::text(&past)
-    })
-}
-
-fn past_runs(
-    options: &Options,
-    (pipeline, root, caller): (&str, &Path, &Path),
-    limit: usize,
-) -> Result<(Option<Store>, Vec<history::Past>), TrackingError> {
-    let mut settings = Settings::new(options, root, caller)?;
-    settings.run_id = None;
-    let place = settings.place.take().ok_or(TrackingError::Off)?;
-    if let settings::Place::Database(path) = &place
-        && !path.exists()
-    {
-        // To look is no reason to make one.
-        return Ok((None, Vec::new()));
-    }
-    let mut store = Store::open(&place, &settings, root)?.store;
-    let past = store
-        .history(pipeline, limit)
-        .map_err(|source| TrackingError::Read {
-            store: place.shown(),
-            source,
-        })?;
-    Ok((Some(store), past))
-}
-
-/// The newest log of a step, or of the step that ran last.
-pub(crate) fn newest_log(
-    options: &Options,
-    (pipeline, root, caller): (&str, &Path, &Path),
-    step: Option<&str>,
-) -> Result<Vec<u8>, TrackingError> {
-    let (store, past) = past_runs(options, (pipeline, root, caller), 100)?;
-    let newest_first = past.iter().flat_map(|past| past.steps.iter().rev());
-    let mut candidates = newest_first.filter_map(|run| Some((run, run.step.as_deref()?)));
-    let found = candidates.find_map(|(run, name)| {
-        if step.is_some_and(|step| step != name) {
-            return None;
-        }
-        let store = store.as_ref()?;
-        let file = log::name(name);
-        let local = match artifacts::Location::parse(&run.artifacts, root) {
-            artifacts::Location::Local(folder) => folder,
-            _ => artifacts::own_folder(root, &store.experiment, &run.id),
-        };
-        let local = std::fs::read(local.join(&file)).ok();
-        local.or_else(|| store.fetch(&run.artifacts, &file).ok())
+/// The folder that has `mlruns`: the pipeline's, or a temporary one if we may not write there.
+fn base(root: &Path) -> io::Result<PathBuf> {
+    let folder = root.join("mlruns");
+    let made = std::fs::create_dir_all(&folder).and_then(|()| {
+        let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        Ok(rustix::fs::access(&folder, access)?)
     });
-    found.ok_or_else(|| {
-        TrackingError::NoLog(match step {
-            Some(step) => format!("step `{step}`"),
-            None => "this pipeline".to_owned(),
-        })
-    })
+    match made {
+        Ok(()) => Ok(root.to_owned()),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
+            let made = tempfile::Builder::new().prefix("orchestrator-").tempdir()?;
+            Ok(made.keep())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// 32 hexadecimal digits that nobody else has, as MLflow's run ids are.

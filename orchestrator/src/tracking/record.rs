@@ -5,6 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::redact;
+
 /// MLflow's `MAX_PARAM_VAL_LENGTH`, in characters.
 const MAX_PARAMETER: usize = 6000;
 /// The limit of MLflow 2.x, in characters; 3.x takes 8,000.
@@ -150,12 +152,16 @@ pub(super) fn milliseconds(time: SystemTime) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The parameters, with values that MLflow would refuse cut.
+/// The parameters as they may be seen by others, with values that MLflow would refuse cut.
 pub(super) fn parameters(values: impl IntoIterator<Item = (String, String)>) -> Pairs {
-    values
-        .into_iter()
-        .map(|(name, value)| (name, cut(value, MAX_PARAMETER)))
-        .collect()
+    let seen = values.into_iter().map(|(name, value)| {
+        let value = cut(
+            redact::shown_value(&name, &value).into_owned(),
+            MAX_PARAMETER,
+        );
+        (name, value)
+    });
+    seen.collect()
 }
 
 /// The tags, with values that MLflow would refuse cut. Empty ones say nothing and are left out.

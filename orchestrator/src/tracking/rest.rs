@@ -1,35 +1,52 @@
 //! A tracking store behind MLflow's REST API: one function per call, as few calls as possible.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
+use std::time::Duration;
 
 use reqwest::blocking::Response;
 use serde_json::{Value, json};
 
 use super::TrackingError;
+use super::answer::{self, Failure};
 use super::artifacts::{Location, ServerPath};
-use super::history::{Past, PastRun};
-pub(super) use super::http::Patience;
-use super::http::{self, Failure, Http};
-use super::record::{MAX_BATCH, MAX_METRICS, Metric, NewRun, Pairs, Record};
+use super::history::Past;
+use super::http::Http;
+use super::record::{MAX_BATCH, MAX_METRICS, Metric, NewRun, Record, now};
 use super::settings::Experiment;
 use super::store::{Chosen, Known, StoreError};
+use super::waiting::{Hurry, Patience};
+use super::wire::{active, id, known, metric, or_none, pairs, past, quoted, tag};
+use crate::files;
 
 const API: &str = "api/2.0/mlflow";
 const ARTIFACTS: &str = "api/2.0/mlflow-artifacts/artifacts";
 
+/// How long a log may take to arrive that is passed on as it comes.
+const WHOLE_LOG: Duration = Duration::from_hours(1);
+
+/// The tag with our key of a run, to which the server gives an id of its own. Nobody else knows the
+/// key, so that by it a run is found exactly, and is ours.
+const KEY: &str = "pipeline.key";
+
+/// How long a request for a run may be on its way that was not answered in time.
+const LATE: u64 = 5000;
+
 #[derive(Debug)]
 pub(super) struct Rest {
     http: Http,
-    /// Runs whose creation was asked for and not confirmed: the server may have made them.
-    uncertain: HashSet<String>,
+    hurry: Hurry,
+    /// Runs whose creation was asked for and not confirmed: the server may have made them, or may
+    /// still do so until a time in milliseconds since 1970.
+    uncertain: HashMap<String, u64>,
 }
 
 impl Rest {
-    pub(super) fn new(url: &str) -> Result<Rest, TrackingError> {
+    pub(super) fn new(url: &str, hurry: &Hurry) -> Result<Rest, TrackingError> {
         Ok(Rest {
-            http: Http::new(url)?,
-            uncertain: HashSet::new(),
+            http: Http::new(url, hurry)?,
+            hurry: hurry.clone(),
+            uncertain: HashMap::new(),
         })
     }
 
@@ -42,32 +59,54 @@ impl Rest {
         }
     }
 
+    /// The experiment that was asked for, if there is one.
+    pub(super) fn find_experiment(
+        &self,
+        wanted: Option<&Experiment>,
+    ) -> Result<Option<Chosen>, StoreError> {
+        match wanted {
+            Some(Experiment::Name(name)) => self
+                .http
+                .retry(Patience::Full, |this| self.by_name(name, this.timeout)),
+            Some(Experiment::Id(id)) => self.numbered(id).map(Some),
+            None => self.numbered("0").map(Some),
+        }
+    }
+
     fn numbered(&self, id: &str) -> Result<Chosen, StoreError> {
-        let found = self.http.retry(Patience::Full, |_| {
-            let found = self.get("experiments/get", &[("experiment_id", id)]);
-            or_none(
+        let found = self.http.retry(Patience::Full, |this| {
+            let found = self.get("experiments/get", &[("experiment_id", id)], this.timeout);
+            let found = or_none(
                 found,
                 &["RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"],
-            )
+            )?;
+            found.as_ref().map(active).transpose()
         })?;
-        let found = found.ok_or_else(|| StoreError::NoExperiment(id.to_owned()))?;
-        active(&found)
+        found.ok_or_else(|| StoreError::NoExperiment(id.to_owned()))
+    }
+
+    fn by_name(&self, name: &str, timeout: Duration) -> Result<Option<Chosen>, Failure> {
+        let query = [("experiment_name", name)];
+        let found = self.get("experiments/get-by-name", &query, timeout);
+        let found = or_none(found, &["RESOURCE_DOES_NOT_EXIST"])?;
+        found.as_ref().map(active).transpose()
     }
 
     fn named(&self, name: &str) -> Result<Chosen, StoreError> {
-        self.http.retry(Patience::Full, |_| {
-            let find = || self.get("experiments/get-by-name", &[("experiment_name", name)]);
-            if let Some(found) = or_none(find(), &["RESOURCE_DOES_NOT_EXIST"])? {
-                return active(&found).map_err(Failure::lasting);
+        self.http.retry(Patience::Full, |this| {
+            if let Some(found) = self.by_name(name, this.timeout)? {
+                return Ok(found);
             }
-            match self.post("experiments/create", &json!({ "name": name })) {
+            let body = json!({ "name": name });
+            match self.post("experiments/create", &body, this.timeout) {
                 Ok(created) => Ok(Chosen {
-                    id: text(&created, "experiment_id"),
+                    id: id(&created, "experiment_id")?,
                     is_new: true,
                 }),
                 // Somebody else was faster.
                 Err(failure) if failure.is("RESOURCE_ALREADY_EXISTS") => {
-                    active(&find()?).map_err(Failure::lasting)
+                    let found = self.by_name(name, this.timeout)?;
+                    found.ok_or(failure)
                 }
                 Err(failure) => Err(failure),
             }
@@ -76,13 +115,15 @@ impl Rest {
 
     /// The run in which we are started, and its experiment.
     pub(super) fn find(&mut self, run: &str) -> Result<(Known, String), StoreError> {
-        let found = self.http.retry(Patience::Full, |_| {
-            let found = self.get("runs/get", &[("run_id", run)]);
-            or_none(found, &["RESOURCE_DOES_NOT_EXIST"])
+        let found = self.http.retry(Patience::Full, |this| {
+            let found = self.get("runs/get", &[("run_id", run)], this.timeout);
+            let Some(found) = or_none(found, &["RESOURCE_DOES_NOT_EXIST"])? else {
+                return Ok(None);
+            };
+            let info = &found["run"]["info"];
+            Ok(Some((known(info)?, id(info, "experiment_id")?)))
         })?;
-        let found = found.ok_or_else(|| StoreError::NoRun(run.to_owned()))?;
-        let info = &found["run"]["info"];
-        Ok((known(info), text(info, "experiment_id")))
+        found.ok_or_else(|| StoreError::NoRun(run.to_owned()))
     }
 
     /// Sends one record. One that was sent before, without an answer, does no harm.
@@ -100,8 +141,7 @@ impl Rest {
             return Ok(());
         }
         let Some(run) = runs.get(record.run()) else {
-            // The server has refused the run itself, which was told.
-            return Ok(());
+            return Err(StoreError::UnknownRun);
         };
         match record {
             Record::Start(_) => Ok(()),
@@ -155,7 +195,11 @@ impl Rest {
         runs: &HashMap<String, Known>,
         patience: Patience,
     ) -> Result<Known, StoreError> {
-        let tags = run.all_tags(|key| runs.get(key).map(|known| known.id.as_str()));
+        if let Some(known) = runs.get(&run.key) {
+            return Ok(known.clone());
+        }
+        let mut tags = run.all_tags(|key| runs.get(key).map(|known| known.id.as_str()));
+        tags.push((KEY.to_owned(), run.key.clone()));
         let body = json!({
             "experiment_id": experiment,
             "run_name": run.name,
@@ -163,38 +207,72 @@ impl Rest {
             "start_time": run.start,
             "tags": pairs(&tags),
         });
-        let is_uncertain = self.uncertain.remove(&run.key);
-        let made = self.http.retry(patience, |count| {
-            if (count > 0 || is_uncertain)
-                && let Some(found) = self.same(experiment, run)?
-            {
-                return Ok(found);
+        let uncertain = self.uncertain.remove(&run.key);
+        let made = self.http.retry(patience, |this| {
+            if this.before > 0 || uncertain.is_some() {
+                let until = uncertain.unwrap_or_default();
+                if let Some(found) = self.arrived(experiment, &run.key, until, this.timeout)? {
+                    return Ok(found);
+                }
             }
-            let created = self.post("runs/create", &body)?;
-            Ok(known(&created["run"]["info"]))
+            let created = self.post("runs/create", &body, this.timeout)?;
+            known(&created["run"]["info"])
         });
-        if let Err(StoreError::Unavailable(_)) = made {
-            self.uncertain.insert(run.key.clone());
+        match made {
+            Err(StoreError::NoAnswer(_)) => self.doubt(&run.key, now() + LATE),
+            Err(ref error) if error.may_pass() => self.doubt(&run.key, 0),
+            _ => {}
         }
         made
     }
 
-    /// The run that started in the same millisecond under the same name.
-    fn same(&self, experiment: &str, run: &NewRun) -> Result<Option<Known>, Failure> {
-        let filter = format!("attributes.start_time = {}", run.start);
-        let found = self.search(experiment, &filter, "attributes.start_time DESC", 100)?;
-        let same = found.iter().find(|found| {
-            tag(found, "mlflow.runName") == Some(run.name.as_str())
-                && text(&found["info"], "status") == "RUNNING"
-        });
-        Ok(same.map(|found| known(&found["info"])))
+    /// A run whose creation was asked for before; it may arrive until that time.
+    fn arrived(
+        &self,
+        experiment: &str,
+        key: &str,
+        until: u64,
+        timeout: Duration,
+    ) -> Result<Option<Known>, Failure> {
+        loop {
+            let found = self.by_key(experiment, key, timeout)?;
+            if found.is_some() || now() >= until || self.hurry.is_set() {
+                return Ok(found);
+            }
+            self.hurry.sleep(Duration::from_millis(200));
+        }
     }
 
-    /// Marks runs that an earlier process may have asked for.
-    pub(super) fn doubt(&mut self, key: &str) {
-        self.uncertain.insert(key.to_owned());
+    /// The run that has a key of ours.
+    pub(super) fn find_by_key(
+        &self,
+        experiment: &str,
+        key: &str,
+        patience: Patience,
+    ) -> Result<Option<Known>, StoreError> {
+        self.http
+            .retry(patience, |this| self.by_key(experiment, key, this.timeout))
     }
 
+    fn by_key(
+        &self,
+        experiment: &str,
+        key: &str,
+        timeout: Duration,
+    ) -> Result<Option<Known>, Failure> {
+        let filter = format!("tags.`{KEY}` = {}", quoted(key));
+        let order = "attributes.start_time DESC";
+        let found = self.search(experiment, &filter, order, 100, timeout)?;
+        let found = found.iter().find(|found| tag(found, KEY) == Some(key));
+        found.map(|found| known(&found["info"])).transpose()
+    }
+
+    /// Marks a run that an earlier process may have asked for.
+    pub(super) fn doubt(&mut self, key: &str, until: u64) {
+        self.uncertain.insert(key.to_owned(), until);
+    }
+
+    /// Sends a log, given by its place below the pipeline's folder.
     fn upload(
         &self,
         run: &Known,
@@ -208,19 +286,22 @@ impl Rest {
             Location::Local(_) => Ok(()),
             Location::Server(place) => {
                 let path = format!("{ARTIFACTS}/{}/{name}", place.path);
-                self.http.retry(patience, |_| {
-                    self.http.put(place.authority.as_deref(), &path, file)
+                let open = || files::open_below(root, file);
+                self.http.retry(patience, |this| {
+                    self.http
+                        .put(place.authority.as_deref(), &path, open, this.timeout)
+                        .map_err(|failure| failure.of_log(&root.join(file)))
                 })
             }
             Location::Elsewhere(scheme) => {
-                let file = file.to_owned();
+                let file = root.join(file);
                 Err(StoreError::LogStays { scheme, file })
             }
         }
     }
 
     /// An artifact that the server has.
-    pub(super) fn fetch(&self, artifacts: &str, name: &str) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn fetch(&self, artifacts: &str, name: &str) -> Result<Response, StoreError> {
         let Location::Server(ServerPath {
             authority: None,
             path,
@@ -231,13 +312,8 @@ impl Rest {
             )));
         };
         let path = format!("{ARTIFACTS}/{path}/{name}");
-        self.http.retry(Patience::Short, |_| {
-            let response: Response = self.http.get(&path, &[])?;
-            let bytes = response.bytes().map_err(|error| {
-                Failure::lasting(StoreError::Unavailable(error.without_url().to_string()))
-            })?;
-            Ok(bytes.to_vec())
-        })
+        self.http
+            .retry(Patience::Short, |_| self.http.get(&path, &[], WHOLE_LOG))
     }
 
     /// The last runs of a pipeline, newest first.
@@ -248,8 +324,8 @@ impl Rest {
         limit: usize,
     ) -> Result<Vec<Past>, StoreError> {
         let find = |filter: &str, order: &str, limit| {
-            self.http.retry(Patience::Full, |_| {
-                self.search(experiment, filter, order, limit)
+            self.http.retry(Patience::Full, |this| {
+                self.search(experiment, filter, order, limit, this.timeout)
             })
         };
         let filter = format!("tags.`pipeline.name` = {}", quoted(pipeline));
@@ -272,6 +348,7 @@ impl Rest {
         filter: &str,
         order: &str,
         limit: usize,
+        timeout: Duration,
     ) -> Result<Vec<Value>, Failure> {
         let body = json!({
             "experiment_ids": [experiment],
@@ -279,102 +356,26 @@ impl Rest {
             "order_by": [order],
             "max_results": limit,
         });
-        let mut answer = self.post("runs/search", &body)?;
+        let mut answer = self.post("runs/search", &body, timeout)?;
         match answer["runs"].take() {
             Value::Array(runs) => Ok(runs),
-            _ => Ok(Vec::new()),
+            // As an empty list is written.
+            Value::Null => Ok(Vec::new()),
+            _ => Err(Failure::not_mlflows("its `runs` are no list")),
         }
     }
 
     fn send_post(&self, call: &str, body: &Value, patience: Patience) -> Result<(), StoreError> {
         self.http
-            .retry(patience, |_| self.post(call, body))
+            .retry(patience, |this| self.post(call, body, this.timeout))
             .map(drop)
     }
 
-    fn get(&self, call: &str, query: &[(&str, &str)]) -> Result<Value, Failure> {
-        http::json(self.http.get(&format!("{API}/{call}"), query)?)
+    fn get(&self, call: &str, query: &[(&str, &str)], timeout: Duration) -> Result<Value, Failure> {
+        answer::json(self.http.get(&format!("{API}/{call}"), query, timeout)?)
     }
 
-    fn post(&self, call: &str, body: &Value) -> Result<Value, Failure> {
-        self.http.post(&format!("{API}/{call}"), body)
+    fn post(&self, call: &str, body: &Value, timeout: Duration) -> Result<Value, Failure> {
+        self.http.post(&format!("{API}/{call}"), body, timeout)
     }
-}
-
-/// None for an answer that says that there is no such thing.
-fn or_none(answer: Result<Value, Failure>, codes: &[&str]) -> Result<Option<Value>, Failure> {
-    match answer {
-        Err(failure) if codes.iter().any(|code| failure.is(code)) => Ok(None),
-        answer => answer.map(Some),
-    }
-}
-
-/// The id of an experiment that is not deleted; a server tells of deleted ones too.
-fn active(answer: &Value) -> Result<Chosen, StoreError> {
-    let experiment = &answer["experiment"];
-    let id = text(experiment, "experiment_id");
-    if text(experiment, "lifecycle_stage") == "deleted" {
-        let name = text(experiment, "name");
-        return Err(StoreError::DeletedExperiment { id, name });
-    }
-    Ok(Chosen { id, is_new: false })
-}
-
-fn known(info: &Value) -> Known {
-    Known {
-        id: text(info, "run_id"),
-        artifacts: text(info, "artifact_uri"),
-    }
-}
-
-fn past(run: &Value) -> PastRun {
-    let info = &run["info"];
-    // A protocol buffer's 64 bit number may come as a text.
-    let time = |name: &str| {
-        info[name]
-            .as_u64()
-            .or_else(|| info[name].as_str()?.parse().ok())
-    };
-    PastRun {
-        id: text(info, "run_id"),
-        name: tag(run, "mlflow.runName").unwrap_or_default().to_owned(),
-        status: text(info, "status"),
-        start: time("start_time").unwrap_or_default(),
-        end: time("end_time").filter(|time| *time > 0),
-        artifacts: text(info, "artifact_uri"),
-        step: tag(run, "pipeline.step").map(str::to_owned),
-    }
-}
-
-fn tag<'a>(run: &'a Value, name: &str) -> Option<&'a str> {
-    let tags = run["data"]["tags"].as_array()?;
-    tags.iter().find(|tag| tag["key"] == name)?["value"].as_str()
-}
-
-fn text(object: &Value, name: &str) -> String {
-    object[name].as_str().unwrap_or_default().to_owned()
-}
-
-fn pairs(pairs: &[(String, String)]) -> Vec<Value> {
-    let pairs: Pairs = pairs.to_vec();
-    pairs
-        .into_iter()
-        .map(|(key, value)| json!({ "key": key, "value": value }))
-        .collect()
-}
-
-fn metric(metric: &Metric) -> Value {
-    let value = match metric.value {
-        value if value.is_nan() => json!("NaN"),
-        f64::INFINITY => json!("Infinity"),
-        f64::NEG_INFINITY => json!("-Infinity"),
-        value => json!(value),
-    };
-    json!({ "key": metric.name, "value": value, "timestamp": metric.time, "step": metric.step })
-}
-
-/// A text in MLflow's filter language, which has no escapes but two kinds of quotes.
-fn quoted(text: &str) -> String {
-    let quote = if text.contains('\'') { '"' } else { '\'' };
-    format!("{quote}{text}{quote}")
 }

@@ -17,6 +17,13 @@ pub(crate) struct Options {
     pub(crate) run_name: Option<String>,
 }
 
+impl Options {
+    /// Whether the user names the store, instead of the one that lies in the pipeline's folder.
+    pub(super) fn names_store(&self) -> bool {
+        self.uri.is_some() || variable("MLFLOW_TRACKING_URI").is_some()
+    }
+}
+
 /// A tracking store that we can write to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {

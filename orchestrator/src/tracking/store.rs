@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use reqwest::blocking::Response;
 use serde::{Deserialize, Serialize};
 
 use super::TrackingError;
 use super::artifacts::{self, Location};
 use super::history::Past;
 use super::record::Record;
-use super::rest::{Patience, Rest};
+use super::rest::Rest;
 use super::settings::{Experiment, Place, Settings};
 use super::sqlite::Sqlite;
+use super::waiting::{Hurry, Patience};
 
 /// Why a store did not take a record.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -19,6 +21,15 @@ pub(crate) enum StoreError {
     /// It may take it later.
     #[error("{0}")]
     Unavailable(String),
+    /// It has not answered, and may have taken it.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// Another process has locked the database.
+    #[error("the database is locked by another process")]
+    Locked,
+    /// A record of a run that it does not know: the run's own start was refused, which was told.
+    #[error("it does not know the run")]
+    UnknownRun,
     /// It will never take it.
     #[error("{0}")]
     Refused(String),
@@ -41,6 +52,16 @@ pub(crate) enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether it may take later what it does not take now.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            StoreError::Unavailable(_) | StoreError::NoAnswer(_) | StoreError::Locked
+        )
+    }
+}
+
 /// The experiment of a run.
 #[derive(Debug)]
 pub(super) struct Chosen {
@@ -53,6 +74,14 @@ pub(super) struct Chosen {
 pub(super) struct Known {
     pub(super) id: String,
     pub(super) artifacts: String,
+}
+
+/// Where the log of a run is written.
+pub(super) enum LogFolder {
+    /// Where it belongs.
+    Final(PathBuf),
+    /// Relative to the pipeline's folder.
+    Ours(PathBuf),
 }
 
 #[derive(Debug)]
@@ -88,15 +117,16 @@ impl Store {
         place: &Place,
         settings: &Settings,
         root: &Path,
+        hurry: &Hurry,
     ) -> Result<Opened, TrackingError> {
         let failed = |source| TrackingError::Open {
             store: place.shown(),
             source,
         };
         let mut kind = match place {
-            Place::Server(url) => Kind::Rest(Box::new(Rest::new(url)?)),
+            Place::Server(url) => Kind::Rest(Box::new(Rest::new(url, hurry)?)),
             Place::Database(path) => {
-                Kind::Sqlite(Box::new(Sqlite::open(path, root).map_err(failed)?))
+                Kind::Sqlite(Box::new(Sqlite::open(path, root, hurry).map_err(failed)?))
             }
         };
         let mut known = HashMap::new();
@@ -136,6 +166,38 @@ impl Store {
         })
     }
 
+    /// Opens the store only to look; none if there is nothing in it, or no such experiment.
+    pub(super) fn look(
+        place: &Place,
+        settings: &Settings,
+        root: &Path,
+    ) -> Result<Option<Store>, TrackingError> {
+        let failed = |source| TrackingError::Open {
+            store: place.shown(),
+            source,
+        };
+        let found = match place {
+            Place::Server(url) => {
+                let rest = Rest::new(url, &Hurry::default())?;
+                let found = rest.find_experiment(settings.experiment.as_ref());
+                found
+                    .map_err(failed)?
+                    .map(|chosen| (Kind::Rest(Box::new(rest)), chosen.id))
+            }
+            // Its runs are found in all experiments.
+            Place::Database(path) => Sqlite::look(path, root)
+                .map_err(failed)?
+                .map(|sqlite| (Kind::Sqlite(Box::new(sqlite)), "0".to_owned())),
+        };
+        Ok(found.map(|(kind, experiment)| Store {
+            kind,
+            place: place.clone(),
+            experiment,
+            root: root.to_owned(),
+            known: HashMap::new(),
+        }))
+    }
+
     /// Sends records in order; with an error comes how many of them have arrived.
     pub(super) fn send(
         &mut self,
@@ -145,7 +207,7 @@ impl Store {
         match &mut self.kind {
             Kind::Sqlite(sqlite) => {
                 sqlite
-                    .send(&self.experiment, records)
+                    .send(&self.experiment, records, patience)
                     .map_err(|error| (0, error))?;
                 for record in records {
                     if let Record::Start(run) = record {
@@ -174,26 +236,73 @@ impl Store {
         }
     }
 
-    /// Where the log of a run is written, and whether it has to be sent somewhere else afterwards.
-    pub(super) fn log_folder(&self, key: &str) -> (PathBuf, bool) {
+    /// Where the log of a run is written, below the pipeline's folder if it has to be sent somewhere
+    /// else afterwards.
+    pub(super) fn log_folder(&self, key: &str) -> LogFolder {
         let known = self.known.get(key);
         let id = known.map_or(key, |known| known.id.as_str());
         if let Some(known) = known
             && let Location::Local(folder) = Location::parse(&known.artifacts, &self.root)
         {
-            return (folder, false);
+            return LogFolder::Final(folder);
         }
-        (
-            artifacts::own_folder(&self.root, &self.experiment, id),
-            true,
-        )
+        LogFolder::Ours(artifacts::own_folder(&self.experiment, id))
     }
 
-    /// Marks a run whose creation an earlier process may have asked for.
-    pub(super) fn doubt(&mut self, key: &str) {
-        if let Kind::Rest(rest) = &mut self.kind {
-            rest.doubt(key);
+    /// The id under which the store knows a run, if that is not our key.
+    pub(super) fn known_by_other_id(&self, key: &str) -> Option<Known> {
+        self.known.get(key).filter(|known| known.id != key).cloned()
+    }
+
+    /// Finds the runs of an earlier process, by our keys and not by what a file says of them.
+    /// `parents` are not ours: a pipeline's run may be in one of somebody else.
+    pub(super) fn recall(
+        &mut self,
+        keys: &[&str],
+        parents: &[&str],
+        patience: Patience,
+    ) -> Result<(), StoreError> {
+        // In a file of sqlite the key is the id, which nobody can guess.
+        let Kind::Rest(rest) = &self.kind else {
+            return Ok(());
+        };
+        for key in keys {
+            if let Some(known) = rest.find_by_key(&self.experiment, key, patience)? {
+                self.known.insert((*key).to_owned(), known);
+            }
         }
+        self.known.extend(parents.iter().map(|id| {
+            let known = Known {
+                id: (*id).to_owned(),
+                artifacts: String::new(),
+            };
+            ((*id).to_owned(), known)
+        }));
+        Ok(())
+    }
+
+    /// Marks a run whose creation an earlier process may have asked for; it may arrive until a time
+    /// in milliseconds since 1970.
+    pub(super) fn doubt(&mut self, key: &str, until: u64) {
+        if let Kind::Rest(rest) = &mut self.kind {
+            rest.doubt(key, until);
+        }
+    }
+
+    /// Whether the database has been removed, or another file is in its place.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(&self.kind, Kind::Sqlite(sqlite) if sqlite.is_gone())
+    }
+
+    /// Opens the database again, which makes it anew, with the experiment or the default one.
+    pub(super) fn reopen(&mut self, experiment: Option<&Experiment>) -> Result<(), StoreError> {
+        let Kind::Sqlite(sqlite) = &mut self.kind else {
+            return Ok(());
+        };
+        sqlite.reopen()?;
+        let chosen = sqlite.choose(experiment).or_else(|_| sqlite.choose(None))?;
+        self.experiment = chosen.id;
+        Ok(())
     }
 
     /// The last runs of a pipeline, newest first.
@@ -208,8 +317,8 @@ impl Store {
         }
     }
 
-    /// The text of an artifact that is not on this machine.
-    pub(super) fn fetch(&self, artifacts: &str, name: &str) -> Result<Vec<u8>, StoreError> {
+    /// An artifact that is not on this machine.
+    pub(super) fn fetch(&self, artifacts: &str, name: &str) -> Result<Response, StoreError> {
         match &self.kind {
             Kind::Rest(rest) => rest.fetch(artifacts, name),
             Kind::Sqlite(_) => Err(StoreError::Refused(format!(
