@@ -156,7 +156,6 @@ mod tests {
         assert_eq!(String::from_utf8(whole).unwrap(), shown);
         assert_eq!(String::from_utf8(slow).unwrap(), shown);
         assert_eq!(piped, log);
-        assert_eq!(escaped("a\nb"), "a\\nb");
     }
 
     #[test]

@@ -135,9 +135,9 @@ fn a_run_that_ignores_and_blocks_everything_works() {
 #[test]
 fn a_run_that_ignores_everything_ends_a_step_whose_time_is_over() {
     let folder = waiting();
-    let arguments = ["--steps", "a", "--timeout", "200ms", "--grace", "100ms"];
+    let arguments = ["--steps", "a", "--timeout", "1s", "--grace", "100ms"];
     let ended = after(&folder, DEAF, &arguments).end();
-    let ended = ended.says("step `a` was stopped after its timeout of 200ms");
+    let ended = ended.says("step `a` was stopped after its timeout of 1s");
     ended.ends(1);
     has_ended(&folder, &ended);
 }
@@ -161,7 +161,7 @@ fn the_step_ends_with_an_orchestrator_that_ignores_everything() {
 fn what_stops_the_orchestrator_stops_its_step_and_its_time() {
     for name in ["TSTP", "TTIN", "TTOU"] {
         let folder = waiting();
-        let arguments = ["--steps", "a", "--timeout", "1s"];
+        let arguments = ["--steps", "a", "--timeout", "2s"];
         let (started, orchestrator) = as_a_job(&folder, &arguments);
         kill(name, &orchestrator);
         let processes = [
@@ -173,8 +173,10 @@ fn what_stops_the_orchestrator_stops_its_step_and_its_time() {
             processes.iter().all(|pid| state(pid) == 'T')
         });
         let ticks = folder.read("ticks");
-        // Longer than the step may take: this is what is tested.
-        std::thread::sleep(std::time::Duration::from_millis(1100));
+        if name == "TSTP" {
+            // Longer than the step may take: this is what is tested.
+            std::thread::sleep(std::time::Duration::from_millis(2100));
+        }
         assert_eq!(folder.read("ticks"), ticks);
         kill("CONT", &orchestrator);
         wait_until("the step goes on", || folder.read("ticks") != ticks);
@@ -186,12 +188,12 @@ fn what_stops_the_orchestrator_stops_its_step_and_its_time() {
 #[test]
 fn time_goes_on_after_a_stop() {
     let folder = waiting();
-    let arguments = ["--steps", "a", "--timeout", "500ms", "--grace", "100ms"];
+    let arguments = ["--steps", "a", "--timeout", "2s", "--grace", "100ms"];
     let (started, orchestrator) = as_a_job(&folder, &arguments);
     kill("TSTP", &orchestrator);
     wait_until("it stands still", || state(&orchestrator) == 'T');
     kill("CONT", &orchestrator);
-    let ended = started.end().says("stopped after its timeout of 500ms");
+    let ended = started.end().says("stopped after its timeout of 2s");
     ended.ends(1);
     has_ended(&folder, &ended);
 }
@@ -241,13 +243,14 @@ fn a_stop_reaches_a_pipeline_in_a_pipeline() {
     folder.file("outer/MLproject", "env_manager: local");
     folder.step(
         "outer/inner",
-        "command: orchestrator -C ../.. --steps a --timeout 1s",
+        "command: orchestrator -C ../.. --steps a --timeout 2s",
     );
     let (started, orchestrator) = as_a_job(&folder, &["-C", "outer", "--steps", "inner"]);
     let step = pid(&folder, "step");
     kill("TSTP", &orchestrator);
     wait_until("it stands still", || state(&step) == 'T');
-    std::thread::sleep(std::time::Duration::from_millis(1100));
+    // Longer than the inner step may take.
+    std::thread::sleep(std::time::Duration::from_millis(2100));
     kill("CONT", &orchestrator);
     wait_until("it goes on", || state(&step) != 'T');
     folder.file("go", "");

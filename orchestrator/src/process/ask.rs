@@ -63,7 +63,7 @@ pub(crate) fn ask(question: &Question) -> io::Result<Output> {
         .stdin_null()
         .unchecked();
     let answer = Answer::new()?;
-    let running = answer.of(question.with_variables(tool))?.start()?;
+    let running = answer.of(&question.with_variables(tool))?.start()?;
     let waited = question.wait(|| running.wait_timeout(question.limit))?;
     let Some(ended) = waited else {
         running.kill()?;
@@ -91,7 +91,7 @@ pub(crate) fn ask_server(question: &Question) -> io::Result<Output> {
     };
     let supervisor = supervisor(&errand, question.folder)?;
     let answer = Answer::new()?;
-    let supervisor = answer.of(question.with_variables(supervisor))?;
+    let supervisor = answer.of(&question.with_variables(supervisor))?;
     let running = Running::start(&supervisor, File::open("/dev/null")?.as_fd())?;
     let status = question.wait(|| running.handle.wait().map(|ended| ended.status))?;
     if running.control.report().is_some_and(|it| it.timed_out) {
@@ -135,7 +135,7 @@ impl Answer {
         })
     }
 
-    fn of(&self, tool: Expression) -> io::Result<Expression> {
+    fn of(&self, tool: &Expression) -> io::Result<Expression> {
         let (stdout, stderr) = (self.stdout.try_clone()?, self.stderr.try_clone()?);
         Ok(tool.stdout_file(stdout).stderr_file(stderr))
     }
