@@ -70,7 +70,7 @@ fn regular(file: OwnedFd) -> io::Result<File> {
     match kind {
         FileType::RegularFile => Ok(file.into()),
         FileType::Directory => Err(io::Error::other("it is a folder")),
-        _ => Err(io::Error::other("it is no regular file")),
+        _ => Err(io::Error::other("it is not a regular file")),
     }
 }
 
@@ -81,7 +81,7 @@ fn told<T>(opened: rustix::io::Result<T>) -> io::Result<T> {
         Errno::ISDIR => io::Error::other("it is a folder"),
         Errno::LOOP => io::Error::other("it is a link"),
         // What a FIFO says to one who wants to write and whom nobody reads.
-        Errno::NXIO => io::Error::other("it is no regular file"),
+        Errno::NXIO => io::Error::other("it is not a regular file"),
         error => error.into(),
     })
 }
@@ -113,7 +113,7 @@ mod tests {
                     .unwrap_err()
                     .to_string()
             };
-            assert_eq!(reason("fifo"), "it is no regular file");
+            assert_eq!(reason("fifo"), "it is not a regular file");
             assert_eq!(reason("link"), "it is a link");
         }
     }

@@ -206,7 +206,8 @@ fn heeding(program: &str) -> Command {
     if !is_any {
         return Command::new(program);
     }
-    let mut command = Command::new("env");
+    // Not by PATH, which a test may have replaced.
+    let mut command = Command::new("/usr/bin/env");
     command.args(["--default-signal=HUP,INT,QUIT,TERM", program]);
     command
 }
@@ -404,6 +405,14 @@ impl Ended {
             "{}",
             self.stderr()
         );
+    }
+
+    /// Asserts that a signal ended the program, or that it says so by its exit code.
+    #[track_caller]
+    pub(crate) fn was_stopped_by(&self, signal: i32) {
+        let status = self.output.status;
+        let is_so = status.signal() == Some(signal) || status.code() == Some(128 + signal);
+        assert!(is_so, "{status}: {}", self.stderr());
     }
 
     /// Asserts that stderr holds a text.

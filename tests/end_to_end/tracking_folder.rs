@@ -291,7 +291,7 @@ fn a_lock_file_may_be_anything() {
 fn files_of_ours_may_be_anything() {
     // None of these may be waited for, and none be overwritten.
     for (name, message) in [
-        ("mlflow.db", "it is no regular file"),
+        ("mlflow.db", "it is not a regular file"),
         ("mlruns", "nothing can be kept in `mlruns`"),
     ] {
         let folder = pipeline("touch ../ran_a");

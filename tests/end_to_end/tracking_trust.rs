@@ -128,7 +128,7 @@ fn what_only_looks_like_records_is_left_alone_and_told() {
     let server = StandIn::new(|_| Answer::Usual);
     let store = json!({ "Store": { "uri": server.url(), "experiment": "0" } }).to_string() + "\n";
     let cases: [(&str, &str); 9] = [
-        ("fifo", "it is no regular file"),
+        ("fifo", "it is not a regular file"),
         ("folder", "it is a folder"),
         ("link", "it is a link"),
         ("folder is a link", "it is a link, or no folder"),

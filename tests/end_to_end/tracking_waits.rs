@@ -210,13 +210,13 @@ fn a_server_that_answers_nothing_of_use_is_told_and_limited() {
 #[test]
 fn a_metrics_file_may_become_anything() {
     for (make, reason) in [
-        ("mkfifo $PIPELINE_METRICS", "it is no regular file"),
+        ("mkfifo $PIPELINE_METRICS", "it is not a regular file"),
         ("ln -s /etc/passwd $PIPELINE_METRICS", "it is a link"),
         ("ln -s /dev/zero $PIPELINE_METRICS", "it is a link"),
         ("mkdir $PIPELINE_METRICS", "it is a folder"),
         (
             "python3 -c 'import os, socket; os.chdir(os.path.dirname(os.environ[\"PIPELINE_METRICS\"])); socket.socket(socket.AF_UNIX).bind(os.path.basename(os.environ[\"PIPELINE_METRICS\"]))'",
-            "it is no regular file",
+            "it is not a regular file",
         ),
         ("'true'", ""),
     ] {

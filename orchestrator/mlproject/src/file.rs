@@ -22,7 +22,7 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     }
     Err(io::Error::new(
         ErrorKind::InvalidInput,
-        "it is no regular file",
+        "it is not a regular file",
     ))
 }
 

@@ -147,7 +147,7 @@ fn is_there(path: &Path) -> Result<bool, StoreError> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_file() => Ok(true),
         Ok(found) if found.is_dir() => Err(StoreError::Refused("it is a folder".to_owned())),
-        Ok(_) => Err(StoreError::Refused("it is no regular file".to_owned())),
+        Ok(_) => Err(StoreError::Refused("it is not a regular file".to_owned())),
         // What is wrong otherwise is told by who opens it.
         Err(_) => Ok(false),
     }
