@@ -52,7 +52,10 @@ pub(crate) fn clean(arguments: &Arguments) -> Result<Cleaned> {
     let findings = findings.map_err(|failure| match (target.error(), failure) {
         // Polars tells in many words that something could not be written.
         (Some(error), _) => Error::new(error).context(writing()),
-        (None, Failure::Input(error)) => error.context(reading()),
+        // What is wrong with a file that changes meanwhile is just that.
+        (None, Failure::Input(error)) => {
+            input.unchanged().err().unwrap_or(error).context(reading())
+        }
         (None, Failure::Output(error)) => error.context(writing()),
     })?;
     let bytes_read = input.finish().with_context(reading)?;

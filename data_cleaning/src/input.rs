@@ -15,6 +15,8 @@ use crate::progress::Progress;
 /// The bytes that are read of a compressed file at once.
 const COMPRESSED: usize = 128 << 10;
 
+const CHANGED: &str = "it changed while it was read";
+
 /// An open file, and what it was like when it was opened.
 pub(crate) struct Input {
     file: File,
@@ -87,16 +89,11 @@ impl Input {
         Ok(file)
     }
 
-    /// Whether somebody sees how far the reading is.
-    pub(crate) fn is_watched(&self) -> bool {
-        lock(&self.progress).is_shown()
-    }
-
-    /// Learns that so many of all rows were read, wherever in the file they are.
-    pub(crate) fn reach(&self, rows: u64, all: u64) {
+    /// Learns that so much of all was read, wherever in the file it is.
+    pub(crate) fn reach(&self, part: u64, all: u64) {
         let mut progress = lock(&self.progress);
         let bytes =
-            u128::from(self.before.len()) * u128::from(rows) / u128::from(all.max(rows).max(1));
+            u128::from(self.before.len()) * u128::from(part) / u128::from(all.max(part).max(1));
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let read = progress.bytes();
         progress.advance(bytes.saturating_sub(read));
@@ -106,14 +103,19 @@ impl Input {
     pub(crate) fn finish(&self) -> Result<u64> {
         let mut progress = lock(&self.progress);
         progress.finish();
+        self.unchanged()?;
+        let whole = !self.is_regular() || progress.bytes() >= self.before.len();
+        ensure!(whole, CHANGED);
+        Ok(progress.bytes())
+    }
+
+    /// Makes sure that the file is what it was when it was opened.
+    pub(crate) fn unchanged(&self) -> Result<()> {
         let after = self.file.metadata()?;
         let state = |of: &Metadata| (of.len(), of.mtime(), of.mtime_nsec());
-        ensure!(
-            !self.is_regular()
-                || (state(&after) == state(&self.before) && progress.bytes() >= after.len()),
-            "it changed while it was read"
-        );
-        Ok(progress.bytes())
+        let same = !self.is_regular() || state(&after) == state(&self.before);
+        ensure!(same, CHANGED);
+        Ok(())
     }
 }
 

@@ -41,11 +41,6 @@ impl Progress {
         }
     }
 
-    /// Whether there is somebody to see it.
-    pub(crate) fn is_shown(&self) -> bool {
-        self.shown
-    }
-
     /// Starts again with the first byte.
     pub(crate) fn restart(&mut self) {
         self.finish();

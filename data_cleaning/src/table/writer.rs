@@ -12,14 +12,15 @@ use polars::prelude::{
 use polars_arrow::io::ipc::write::default_ipc_fields;
 
 use crate::format::Format;
+use crate::table::scan::REFERENCE;
 use crate::target::Target;
 
 /// About the bytes in memory of the rows that are written together. Parquet and Arrow are read well
 /// only if these are many; a reader has to hold some such groups.
 const GROUP: usize = 32 << 20;
 
-/// What each value takes besides its text: a reference to it.
-const REFERENCE: usize = 16;
+/// The same for text, in which nothing tells them apart.
+const LINES: usize = 4 << 20;
 
 /// Writes tables of the same columns one below the other.
 pub(crate) struct Writer<'a> {
@@ -74,7 +75,11 @@ impl<'a> Writer<'a> {
         }
         self.pending.vstack_mut_owned(batch)?;
         let (rows, columns) = self.pending.shape();
-        if self.pending.estimated_size() + REFERENCE * rows * columns >= GROUP {
+        let enough = match self.file {
+            File::Csv(_) | File::Ndjson(_) => LINES,
+            File::Parquet(_) | File::Arrow(_) => GROUP,
+        };
+        if self.pending.estimated_size() + REFERENCE * rows * columns >= enough {
             self.flush()?;
         }
         Ok(())

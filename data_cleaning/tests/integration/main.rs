@@ -3,13 +3,16 @@
 //! `values`: what is kept is kept as it was. `nulls`: what is dropped. `malformed`: input that is
 //! refused. `formats`: tables that are not CSV. `files`: where input and output may lie.
 //! `options`: what they change. `command_line`: help, usage, exit codes. `terminal`: what is shown
-//! on one. `large`: long fields and many columns. `killed`, `disk`: what is left when a run fails.
+//! on one. `large`: long fields and many columns. `changed`: files that are cut while it runs.
+//! `killed`, `disk`: what is left when a run fails.
 
 #![expect(
     clippy::unwrap_used,
     reason = "a test ends at the first thing that is not as it must be"
 )]
 
+#[cfg(target_os = "linux")]
+mod changed;
 mod command_line;
 mod disk;
 mod files;
