@@ -1,7 +1,7 @@
 //! The input as a stream of bytes, unpacked, and watched while it is read.
 
 use std::fs::{File, Metadata};
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -75,30 +75,6 @@ impl Input {
         Ok(Box::new(io::Cursor::new(start).chain(text)))
     }
 
-    /// Goes back to the start, to read everything again.
-    pub(crate) fn rewind(&self) -> Result<()> {
-        self.at_start()?;
-        lock(&self.progress).restart();
-        Ok(())
-    }
-
-    /// The file at its start, without any progress to be seen.
-    pub(crate) fn at_start(&self) -> Result<File> {
-        let mut file = self.file.try_clone()?;
-        file.rewind()?;
-        Ok(file)
-    }
-
-    /// Learns that so much of all was read, wherever in the file it is.
-    pub(crate) fn reach(&self, part: u64, all: u64) {
-        let mut progress = lock(&self.progress);
-        let bytes =
-            u128::from(self.before.len()) * u128::from(part) / u128::from(all.max(part).max(1));
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let read = progress.bytes();
-        progress.advance(bytes.saturating_sub(read));
-    }
-
     /// The bytes read of the file, after making sure that it is still what it was.
     pub(crate) fn finish(&self) -> Result<u64> {
         let mut progress = lock(&self.progress);
@@ -116,6 +92,34 @@ impl Input {
         let same = !self.is_regular() || state(&after) == state(&self.before);
         ensure!(same, CHANGED);
         Ok(())
+    }
+}
+
+/// For formats that are not read from the start to the end.
+#[cfg(feature = "tables")]
+impl Input {
+    /// Goes back to the start, to read everything again.
+    pub(crate) fn rewind(&self) -> Result<()> {
+        self.at_start()?;
+        lock(&self.progress).restart();
+        Ok(())
+    }
+
+    /// The file at its start, without any progress to be seen.
+    pub(crate) fn at_start(&self) -> Result<File> {
+        let mut file = self.file.try_clone()?;
+        io::Seek::rewind(&mut file)?;
+        Ok(file)
+    }
+
+    /// Learns that so much of all was read, wherever in the file it is.
+    pub(crate) fn reach(&self, part: u64, all: u64) {
+        let mut progress = lock(&self.progress);
+        let bytes =
+            u128::from(self.before.len()) * u128::from(part) / u128::from(all.max(part).max(1));
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let read = progress.bytes();
+        progress.advance(bytes.saturating_sub(read));
     }
 }
 

@@ -6,7 +6,7 @@ mod clean;
 mod cli;
 mod counts;
 mod csv;
-#[cfg(test)]
+#[cfg(all(test, feature = "tables"))]
 mod differential;
 mod format;
 mod input;
@@ -15,6 +15,7 @@ mod progress;
 mod report;
 mod rules;
 mod summary;
+#[cfg(feature = "tables")]
 mod table;
 mod target;
 

@@ -42,6 +42,7 @@ impl Progress {
     }
 
     /// Starts again with the first byte.
+    #[cfg(feature = "tables")]
     pub(crate) fn restart(&mut self) {
         self.finish();
         (self.bytes, self.started) = (0, Instant::now());

@@ -4,7 +4,8 @@
 //! refused. `formats`: tables that are not CSV. `files`: where input and output may lie.
 //! `options`: what they change. `command_line`: help, usage, exit codes. `terminal`: what is shown
 //! on one. `large`: long fields and many columns. `changed`: files that are cut while it runs.
-//! `killed`, `disk`: what is left when a run fails.
+//! `killed`, `disk`: what is left when a run fails. `csv_alone`: what is said without the other
+//! formats.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,8 +15,11 @@
 #[cfg(target_os = "linux")]
 mod changed;
 mod command_line;
+#[cfg(not(feature = "tables"))]
+mod csv_alone;
 mod disk;
 mod files;
+#[cfg(feature = "tables")]
 mod formats;
 mod harness;
 mod killed;
