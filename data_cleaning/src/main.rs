@@ -2,6 +2,7 @@
 //!
 //! `clean` tells the whole way from file to file; start reading there.
 
+mod access;
 mod clean;
 mod cli;
 mod counts;

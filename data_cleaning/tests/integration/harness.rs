@@ -68,6 +68,10 @@ impl Folder {
         command.stderr(Stdio::piped()).spawn().unwrap()
     }
 
+    pub(crate) fn make_pipe(&self, name: &str) {
+        self.run_command(Command::new("/usr/bin/mkfifo").arg(name));
+    }
+
     pub(crate) fn run_command(&self, command: &mut Command) -> Outcome {
         command.current_dir(self.0.path()).env_clear();
         eprintln!("*** {command:?}");

@@ -4,7 +4,7 @@
 //! refused. `formats`: tables that are not CSV. `files`: where input and output may lie.
 //! `options`: what they change. `command_line`: help, usage, exit codes. `terminal`: what is shown
 //! on one. `large`: long fields and many columns. `changed`: files that are cut while it runs.
-//! `killed`, `disk`: what is left when a run fails. `csv_alone`: what is said without the other
+//! `access`: who may read the output. `killed`, `disk`: what is left when a run fails. `csv_alone`: what is said without the other
 //! formats.
 
 #![expect(
@@ -12,6 +12,7 @@
     reason = "a test ends at the first thing that is not as it must be"
 )]
 
+mod access;
 #[cfg(target_os = "linux")]
 mod changed;
 mod command_line;
