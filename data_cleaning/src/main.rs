@@ -12,6 +12,7 @@ mod differential;
 mod format;
 mod input;
 mod null_values;
+mod printable;
 mod progress;
 mod report;
 mod rules;
@@ -30,7 +31,8 @@ use anyhow::{Context, Result};
 use clap::Parser;
 
 use crate::clean::{Cleaned, clean};
-use crate::cli::Arguments;
+use crate::cli::{Arguments, usage};
+use crate::printable::{printable, printable_lines};
 use crate::report::Report;
 use crate::summary::Summary;
 use crate::target::Target;
@@ -40,12 +42,15 @@ const METRICS: &str = "PIPELINE_METRICS";
 
 fn main() -> ExitCode {
     let started = Instant::now();
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
     let result = clean(&arguments).and_then(|cleaned| tell(&arguments, &cleaned, started));
     let Err(error) = result else {
         return ExitCode::SUCCESS;
     };
-    say(&format!("error: {error:#}"));
+    say(&printable(&format!("error: {error:#}")));
     ExitCode::FAILURE
 }
 
@@ -74,9 +79,9 @@ fn tell(arguments: &Arguments, cleaned: &Cleaned, started: Instant) -> Result<()
         && let Err(error) = report.append_metrics(Path::new(&path))
     {
         let path = path.display();
-        say(&format!(
+        say(&printable(&format!(
             "warning: cannot write the metrics to `{path}`: {error}"
-        ));
+        )));
     }
     let Some(path) = &arguments.report else {
         return Ok(());
@@ -92,7 +97,7 @@ fn write_report(report: &Report, path: &Path) -> Result<()> {
 }
 
 /// Tells the user; a closed stderr must not change how the run ends, as the panic of `eprintln!`
-/// would.
-fn say(text: &str) {
-    writeln!(stderr(), "{text}").ok();
+/// would. Only here, and by the progress, something is written to the terminal.
+pub(crate) fn say(text: &str) {
+    writeln!(stderr(), "{}", printable_lines(text)).ok();
 }

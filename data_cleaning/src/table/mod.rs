@@ -106,8 +106,7 @@ fn check_names(names: &[String], format: Format) -> Result<()> {
     for name in names {
         ensure!(
             seen.insert(name),
-            "there are several columns `{}`, expected each name once as {format} needs it",
-            name.escape_debug()
+            "there are several columns `{name}`, expected each name once as {format} needs it"
         );
     }
     Ok(())

@@ -127,9 +127,8 @@ fn check(format: Format, schema: &Schema) -> Result<()> {
         };
         ensure!(
             written,
-            "the column `{}` is of type {dtype}, which {format} cannot hold, expected Parquet or \
-             Arrow for it",
-            name.escape_debug()
+            "the column `{name}` is of type {dtype}, which {format} cannot hold, expected Parquet or \
+             Arrow for it"
         );
     }
     Ok(())
@@ -173,7 +172,7 @@ fn refuse_infinite(batch: &DataFrame) -> Result<()> {
         ensure!(
             !column.dtype().is_float() || !column.is_infinite()?.any(),
             "the column `{}` has an infinite number, which NDJSON cannot hold",
-            column.name().escape_debug()
+            column.name()
         );
     }
     Ok(())

@@ -3,7 +3,7 @@
 //! `values`: what is kept is kept as it was. `nulls`: what is dropped. `malformed`: input that is
 //! refused. `formats`: tables that are not CSV. `files`: where input and output may lie.
 //! `options`: what they change. `command_line`: help, usage, exit codes. `terminal`: what is shown
-//! on one. `large`: long fields and many columns. `changed`: files that are cut while it runs.
+//! on one, and `escapes`: what is not. `large`: long fields and many columns. `changed`: files that are cut while it runs.
 //! `access`: who may read the output. `killed`, `disk`: what is left when a run fails. `csv_alone`: what is said without the other
 //! formats.
 
@@ -19,6 +19,7 @@ mod command_line;
 #[cfg(not(feature = "tables"))]
 mod csv_alone;
 mod disk;
+mod escapes;
 mod files;
 #[cfg(feature = "tables")]
 mod formats;
