@@ -25,9 +25,9 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// Opens a file or a pipe.
+    /// Opens a file or a pipe; who waits for a pipe for long is told so.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path)?;
+        let file = open(path)?;
         let before = file.metadata()?;
         ensure!(!before.is_dir(), "it is a folder, expected a file");
         let size = before.is_file().then_some(before.len());
@@ -121,6 +121,45 @@ impl Input {
         let read = progress.bytes();
         progress.advance(bytes.saturating_sub(read));
     }
+}
+
+/// Opens a file for reading, a named pipe only when something comes or its other end was closed.
+///
+/// The system would wait without a word until somebody opens a named pipe for writing.
+#[cfg(target_os = "linux")]
+fn open(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::FileTypeExt;
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
+    use rustix::io::retry_on_intr;
+
+    // How long there may be nothing to read before that is told.
+    const PATIENCE: Timespec = Timespec {
+        tv_sec: 2,
+        tv_nsec: 0,
+    };
+
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if file.metadata()?.file_type().is_fifo() {
+        let mut ready = [PollFd::new(&file, PollFlags::IN)];
+        if retry_on_intr(|| poll(&mut ready, Some(&PATIENCE)))? == 0 {
+            let path = path.to_string_lossy();
+            crate::say(&format!(
+                "data_cleaning: waiting for something to read from the pipe `{}`",
+                crate::printable::printable(&path)
+            ));
+            retry_on_intr(|| poll(&mut ready, None))?;
+        }
+    }
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
 }
 
 /// What was counted stands, even if a thread that counted panicked.

@@ -25,10 +25,13 @@ use std::env;
 use std::io::{IsTerminal, Write, stderr};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use signal_hook::consts::SIGXFSZ;
 
 use crate::clean::{Cleaned, clean};
 use crate::cli::{Arguments, usage};
@@ -46,12 +49,21 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
-    let result = clean(&arguments).and_then(|cleaned| tell(&arguments, &cleaned, started));
+    let result = limit_tells_itself()
+        .and_then(|()| clean(&arguments))
+        .and_then(|cleaned| tell(&arguments, &cleaned, started));
     let Err(error) = result else {
         return ExitCode::SUCCESS;
     };
     say(&printable(&format!("error: {error:#}")));
     ExitCode::FAILURE
+}
+
+/// Makes a limit on the size of files an error of writing, where the signal would end the program
+/// without a word. No other signal is touched, so that those stay ignored that are.
+fn limit_tells_itself() -> Result<()> {
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+    Ok(())
 }
 
 /// Gives the figures to whoever wants them.
@@ -75,7 +87,7 @@ fn tell(arguments: &Arguments, cleaned: &Cleaned, started: Instant) -> Result<()
     };
     say(&summary.to_string());
     // The output is complete: that its figures are not recorded is no failure.
-    if let Some(path) = env::var_os(METRICS)
+    if let Some(path) = env::var_os(METRICS).filter(|path| !path.is_empty())
         && let Err(error) = report.append_metrics(Path::new(&path))
     {
         let path = path.display();

@@ -3,9 +3,9 @@
 //! `values`: what is kept is kept as it was. `nulls`: what is dropped. `malformed`: input that is
 //! refused. `formats`: tables that are not CSV. `files`: where input and output may lie.
 //! `options`: what they change. `command_line`: help, usage, exit codes. `terminal`: what is shown
-//! on one, and `escapes`: what is not. `large`: long fields and many columns. `changed`: files that are cut while it runs.
-//! `access`: who may read the output. `killed`, `disk`: what is left when a run fails. `csv_alone`: what is said without the other
-//! formats.
+//! on one, and `escapes`: what is not. `large`: long fields and many columns. `pipes`, `signals`,
+//! `changed`: what comes from outside while it runs. `access`: who may read the output. `killed`,
+//! `disk`: what is left when a run fails. `csv_alone`: what is said without the other formats.
 
 #![expect(
     clippy::unwrap_used,
@@ -29,5 +29,8 @@ mod large;
 mod malformed;
 mod nulls;
 mod options;
+#[cfg(target_os = "linux")]
+mod pipes;
+mod signals;
 mod terminal;
 mod values;
