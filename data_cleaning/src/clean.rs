@@ -59,15 +59,18 @@ pub(crate) fn clean(arguments: &Arguments) -> Result<Cleaned> {
         }
         _ => clean_csv(arguments, &input, &mut target),
     };
-    let findings = findings.map_err(|failure| match (target.error(), failure) {
-        // Polars tells in many words that something could not be written.
-        (Some(error), _) => Error::new(error).context(writing()),
-        // What is wrong with a file that changes meanwhile is just that.
-        (None, Failure::Input(error)) => {
-            input.unchanged().err().unwrap_or(error).context(reading())
-        }
-        (None, Failure::Output(error)) => error.context(writing()),
-    })?;
+    let findings =
+        findings.map_err(
+            |failure| match (target.error(), input.unchanged(), failure) {
+                // Polars tells in many words that something could not be written.
+                (Some(error), ..) => Error::new(error).context(writing()),
+                // Whatever else is wrong with a file that changes meanwhile is just that.
+                (None, Err(error), _) | (None, Ok(()), Failure::Input(error)) => {
+                    error.context(reading())
+                }
+                (None, Ok(()), Failure::Output(error)) => error.context(writing()),
+            },
+        )?;
     let bytes_read = input.finish().with_context(reading)?;
     if target.replaces(input.before()) {
         target.sync().with_context(writing)?;
