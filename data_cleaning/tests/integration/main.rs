@@ -6,6 +6,7 @@
 //! on one, and `escapes`: what is not. `large`: long fields and many columns. `pipes`, `signals`,
 //! `changed`: what comes from outside while it runs. `access`: who may read the output. `killed`,
 //! `disk`: what is left when a run fails. `csv_alone`: what is said without the other formats.
+//! `profiles`: how it is built.
 
 #![expect(
     clippy::unwrap_used,
@@ -31,6 +32,7 @@ mod nulls;
 mod options;
 #[cfg(target_os = "linux")]
 mod pipes;
+mod profiles;
 mod signals;
 mod terminal;
 mod values;
