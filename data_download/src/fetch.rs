@@ -18,8 +18,8 @@ use crate::output::Output;
 use crate::partial::{Partial, hash_of};
 use crate::record::{Record, request};
 use crate::remote::Remote;
-use crate::say;
 use crate::source::Source;
+use crate::terminal::say;
 use crate::version::Version;
 
 /// How it ended well.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use netrc::Netrc;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::say;
+use crate::terminal::say;
 
 /// Headers of our own, which decide about what comes back and how it is cut.
 const RESERVED: [&str; 9] = [

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::say;
+use crate::terminal::say;
 
 /// Names the file that the figures are appended to, one `NAME VALUE` per line.
 const VARIABLE: &str = "PIPELINE_METRICS";

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::leftovers::{Keep, Leftovers};
 use crate::output::Output;
 use crate::record::{Record, hex};
-use crate::say;
+use crate::terminal::say;
 use crate::version::Version;
 
 /// What a cut download can go on from.
