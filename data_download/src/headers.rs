@@ -3,12 +3,21 @@
 //! No message shows a value, nor text that could be one.
 
 use std::env;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use netrc::Netrc;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use rustix::fs::OFlags;
 
+use crate::files::read_small;
 use crate::terminal::say;
+
+/// No netrc file is longer.
+const MOST_LOGINS: u64 = 1 << 20;
 
 /// Headers of our own, which decide about what comes back and how it is cut.
 const RESERVED: [&str; 9] = [
@@ -75,7 +84,7 @@ impl Logins {
         let Some(path) = Netrc::get_file() else {
             return Logins(None);
         };
-        let netrc = Netrc::from_file(&path).ok();
+        let netrc = read(&path).ok().and_then(|text| text.parse().ok());
         if netrc.is_none() {
             // Without the reason, which may quote a password.
             let path = path.display();
@@ -94,6 +103,19 @@ impl Logins {
         let login = hosts.get(host).or_else(fallback)?;
         Some((&login.login, &login.password))
     }
+}
+
+/// Reads a netrc file, and waits for nobody. `/dev/null` stands for an empty one.
+fn read(path: &Path) -> io::Result<String> {
+    let mut options = File::options();
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = options.read(true).custom_flags(flags).open(path)?;
+    let kind = file.metadata()?.file_type();
+    if !kind.is_file() && !kind.is_char_device() {
+        return Err(io::Error::other("not a file"));
+    }
+    let text = read_small(file, MOST_LOGINS)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 //!
 //! The main path is [`fetch::fetch`].
 
+mod access;
 mod cli;
 #[cfg(feature = "cloud")]
 mod cloud;
 mod decompress;
 mod download;
 mod fetch;
+mod files;
 mod headers;
 mod html;
 mod http;

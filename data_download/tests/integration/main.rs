@@ -5,6 +5,7 @@
     reason = "a failure here is the failure of a test"
 )]
 
+mod access;
 #[cfg(feature = "cloud")]
 mod cloud;
 mod concurrent;
@@ -20,6 +21,7 @@ mod killed;
 mod local;
 mod metrics;
 mod output;
+mod planted;
 mod program;
 mod resume;
 mod server;

@@ -1,6 +1,6 @@
 //! Signals that the caller ignores, and streams that nobody reads.
 
-use std::fs::metadata;
+use std::fs::{File, metadata};
 use std::io::Write;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Stdio};
@@ -139,4 +139,25 @@ fn a_limit_of_file_size_is_told_for_what_is_unpacked() {
     let ended = Ended::of(bash.args(["-c", script, PROGRAM]));
     ended.failed("error: cannot write `raw_data.csv`\n  caused by: File too large (os error 27)");
     assert_eq!(folder.names(), ["x.zst".to_owned()].into());
+}
+
+#[test]
+fn a_metrics_pipe_that_nobody_reads_is_not_waited_for() {
+    let folder = Folder::new();
+    folder.write("x.csv", "a,b\n");
+    let pipe = folder.path("metrics");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let mut command = folder.command(PROGRAM);
+    command.env("PIPELINE_METRICS", &pipe);
+    let ended = Ended::of(command.args(["--data_url", "x.csv"]));
+    ended.failed_with(0, "warning: cannot write the metrics to `");
+    assert_eq!(folder.read("raw_data.csv"), b"a,b\n");
+
+    // One that somebody reads gets them.
+    let reader = File::options().read(true).write(true).open(&pipe).unwrap();
+    let ended = Ended::of(command.args(["--output", "again.csv"]));
+    ended.succeeded(4, "again.csv");
+    let mut figures = [0; 8];
+    std::io::Read::read_exact(&mut &reader, &mut figures).unwrap();
+    assert_eq!(&figures, b"bytes 4\n");
 }
