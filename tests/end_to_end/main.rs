@@ -11,6 +11,7 @@ mod definitions;
 mod docker;
 mod environments;
 mod harness;
+mod installed;
 mod interruption;
 mod keep_going;
 mod lock;
