@@ -16,6 +16,7 @@ mod http;
 mod leftovers;
 mod local;
 mod metrics;
+mod netrc;
 mod output;
 mod partial;
 mod progress;

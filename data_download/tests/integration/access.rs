@@ -175,9 +175,11 @@ fn a_group_that_cannot_be_kept_loses_its_bits() {
         let folder = Folder::new();
         set_mode(&folder.path(""), 0o777);
         set_mode(&folder.write("x.csv", "a,b\n"), 0o644);
-        // A folder of cargo's need not be open to others.
+        // A folder of cargo's need not be open to others. Copied by a process of its own, as a
+        // program that this one writes may be busy: another test's child can hold it for a moment.
         let program = folder.path("program");
-        fs::copy(PROGRAM, &program).unwrap();
+        let copied = Command::new("cp").arg(PROGRAM).arg(&program).status();
+        assert!(copied.unwrap().success());
         let output = folder.write("raw_data.csv", "old");
         chown(&output, Some(54320), Some(54321)).unwrap();
         set_mode(&output, before);
