@@ -10,7 +10,7 @@ use std::sync::mpsc::channel;
 
 use rustix::process::geteuid;
 
-use crate::program::{Ended, Folder, PROGRAM, bytes};
+use crate::program::{Folder, PROGRAM, bytes};
 use crate::server::{Server, answer, cut, file, range};
 
 fn set_mode(path: &Path, mode: u32) {
@@ -167,6 +167,7 @@ fn a_replaced_file_keeps_its_group_and_for_root_its_owner() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_group_that_cannot_be_kept_loses_its_bits() {
+    use crate::program::Ended;
     if !geteuid().is_root() {
         eprintln!("not tried: only root can become another user");
         return;

@@ -10,7 +10,9 @@ mod access;
 mod cloud;
 mod concurrent;
 mod content;
+#[cfg(target_os = "linux")]
 mod disk;
+#[cfg(target_os = "linux")]
 mod endless;
 mod escapes;
 mod faults;

@@ -1,11 +1,11 @@
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 
 use crate::program::{Ended, Folder, PROGRAM};
-use crate::server::{Server, answer, with_head};
+use crate::server::{Server, answer};
 
 /// Expects that writing to `output` fails before any request is sent.
 #[track_caller]
@@ -93,6 +93,9 @@ fn a_limit_of_file_size_is_told_and_leaves_the_old_file() {
 #[test]
 #[cfg(target_os = "linux")]
 fn memory_does_not_grow_with_the_file() {
+    use std::io::Write;
+
+    use crate::server::with_head;
     const BLOCK: usize = 1 << 20;
     const BLOCKS: usize = 100;
     let server = Server::serving(|_, stream| {

@@ -2,7 +2,7 @@
 
 use std::fs::{File, metadata};
 use std::io::Write;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -86,6 +86,7 @@ fn the_other_signals_still_count() {
 #[test]
 #[cfg(target_os = "linux")]
 fn what_a_script_runs_in_the_background_is_not_interrupted() {
+    use std::os::unix::process::CommandExt;
     let folder = Folder::new();
     let (server, go_on) = pausing_server();
     let mut bash = folder.command("/bin/bash");
