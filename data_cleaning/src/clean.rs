@@ -11,10 +11,11 @@ use crate::csv::copy::Sink;
 use crate::csv::filter::Reader;
 use crate::csv::scan::Judge;
 use crate::csv::units::USUAL;
-use crate::format::{Format, check_output};
+use crate::format::{Format, check_built, check_output};
 use crate::input::Input;
 use crate::null_values::NullValues;
 use crate::rules::Verdict;
+#[cfg(feature = "tables")]
 use crate::table::{from_csv, from_table};
 use crate::target::Target;
 
@@ -41,20 +42,35 @@ pub(crate) fn clean(arguments: &Arguments) -> Result<Cleaned> {
     let reading = || format!("cannot read `{}`", arguments.input.display());
     let writing = || format!("cannot write `{}`", arguments.output.display());
 
+    let (from, to) = formats(arguments);
+    check_built(from).with_context(reading)?;
+    check_built(to).with_context(writing)?;
     let input = Input::open(&arguments.input).with_context(reading)?;
     check_output(&arguments.output).with_context(writing)?;
     let mut target = Target::create(&arguments.output).with_context(writing)?;
-    let findings = match formats(arguments) {
-        (Format::Csv, Format::Csv) => clean_csv(arguments, &input, &mut target),
-        (Format::Csv, to) => from_csv(arguments, &input, to, &mut target),
-        (from, to) => from_table(arguments, &input, from, to, &mut target),
+    let findings = match (from, to) {
+        #[cfg(feature = "tables")]
+        (Format::Csv, Format::Parquet | Format::Arrow | Format::Ndjson) => {
+            from_csv(arguments, &input, to, &mut target)
+        }
+        #[cfg(feature = "tables")]
+        (Format::Parquet | Format::Arrow | Format::Ndjson, _) => {
+            from_table(arguments, &input, from, to, &mut target)
+        }
+        _ => clean_csv(arguments, &input, &mut target),
     };
-    let findings = findings.map_err(|failure| match (target.error(), failure) {
-        // Polars tells in many words that something could not be written.
-        (Some(error), _) => Error::new(error).context(writing()),
-        (None, Failure::Input(error)) => error.context(reading()),
-        (None, Failure::Output(error)) => error.context(writing()),
-    })?;
+    let findings =
+        findings.map_err(
+            |failure| match (target.error(), input.unchanged(), failure) {
+                // Polars tells in many words that something could not be written.
+                (Some(error), ..) => Error::new(error).context(writing()),
+                // Whatever else is wrong with a file that changes meanwhile is just that.
+                (None, Err(error), _) | (None, Ok(()), Failure::Input(error)) => {
+                    error.context(reading())
+                }
+                (None, Ok(()), Failure::Output(error)) => error.context(writing()),
+            },
+        )?;
     let bytes_read = input.finish().with_context(reading)?;
     if target.replaces(input.before()) {
         target.sync().with_context(writing)?;

@@ -1,11 +1,16 @@
 //! The command line.
 
+use std::env;
+use std::io::{Write, stdout};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
+use clap::error::Error;
 use clap::{Parser, ValueEnum};
 
 use crate::format::Format;
 use crate::null_values::NullValues;
+use crate::printable::{printable, printable_lines};
 use crate::rules::{Required, Rules};
 
 /// Delete the rows of a table that hold a null and leave all others as they were
@@ -124,6 +129,28 @@ impl Arguments {
             },
         }
     }
+}
+
+/// Shows the help that was asked for, or what is wrong with the arguments.
+pub(crate) fn usage(error: &Error) -> ExitCode {
+    let mut text = error.render().to_string();
+    // What was typed is shown with all its characters, line ends too.
+    for argument in env::args_os() {
+        let argument = argument.to_string_lossy();
+        let value = argument.split_once('=').map_or("", |(_, value)| value);
+        for typed in [&argument, value]
+            .into_iter()
+            .filter(|typed| typed.contains('\n'))
+        {
+            text = text.replace(typed, &printable(typed));
+        }
+    }
+    if error.use_stderr() {
+        crate::say(text.trim_end());
+    } else {
+        stdout().write_all(printable_lines(&text).as_bytes()).ok();
+    }
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 fn delimiter(text: &str) -> Result<u8, String> {

@@ -8,9 +8,7 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use anyhow::Result;
-use polars::prelude::{
-    DataFrame, DataType, Engine, Field, LazyCsvReader, LazyFileListReader, ScanSources, Schema,
-};
+use polars::prelude::{CsvReadOptions, DataFrame, DataType, Field, Schema, SerReader};
 
 use crate::counts::Counts;
 use crate::csv::Failure;
@@ -203,15 +201,12 @@ fn read_by_polars(text: &str, columns: usize) -> DataFrame {
     let schema: Schema = (0..columns)
         .map(|column| Field::new(column.to_string().into(), DataType::String))
         .collect();
-    let sources = ScanSources::Buffers([text.as_bytes().to_vec().into()].into());
-    LazyCsvReader::new_with_sources(sources)
+    CsvReadOptions::default()
         .with_has_header(true)
         .with_schema(Some(Arc::new(schema)))
-        .with_glob(false)
+        .into_reader_with_file_handle(Cursor::new(text.as_bytes()))
         .finish()
-        .and_then(|table| table.collect_with_engine(Engine::Streaming))
         .unwrap_or_else(|error| panic!("{error}: {text:?}"))
-        .unwrap_single()
 }
 
 /// The table that is made of the records that stay.

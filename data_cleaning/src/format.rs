@@ -43,6 +43,16 @@ impl Display for Format {
     }
 }
 
+/// Refuses a format that this program was built without.
+pub(crate) fn check_built(format: Format) -> Result<()> {
+    ensure!(
+        cfg!(feature = "tables") || format == Format::Csv,
+        "this data_cleaning was built for CSV alone and knows no {format}; in the folder of its \
+         sources, `cargo build --release` builds it with all formats"
+    );
+    Ok(())
+}
+
 /// Refuses to write a file under a name that says it is compressed.
 pub(crate) fn check_output(path: &Path) -> Result<()> {
     let ending = path.extension().unwrap_or_default().to_string_lossy();
@@ -70,6 +80,7 @@ pub(crate) fn check_csv(start: &[u8]) -> Result<()> {
 }
 
 /// Refuses what is no file of a format other than CSV, told by its first bytes.
+#[cfg(feature = "tables")]
 pub(crate) fn check_start(format: Format, start: &[u8]) -> Result<()> {
     ensure!(!start.is_empty(), "it is empty, expected {format}");
     let expected = match format {

@@ -1,7 +1,7 @@
 //! The input as a stream of bytes, unpacked, and watched while it is read.
 
 use std::fs::{File, Metadata};
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +15,8 @@ use crate::progress::Progress;
 /// The bytes that are read of a compressed file at once.
 const COMPRESSED: usize = 128 << 10;
 
+const CHANGED: &str = "it changed while it was read";
+
 /// An open file, and what it was like when it was opened.
 pub(crate) struct Input {
     file: File,
@@ -23,9 +25,9 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// Opens a file or a pipe.
+    /// Opens a file or a pipe; who waits for a pipe for long is told so.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path)?;
+        let file = open(path)?;
         let before = file.metadata()?;
         ensure!(!before.is_dir(), "it is a folder, expected a file");
         let size = before.is_file().then_some(before.len());
@@ -73,6 +75,29 @@ impl Input {
         Ok(Box::new(io::Cursor::new(start).chain(text)))
     }
 
+    /// The bytes read of the file, after making sure that it is still what it was.
+    pub(crate) fn finish(&self) -> Result<u64> {
+        let mut progress = lock(&self.progress);
+        progress.finish();
+        self.unchanged()?;
+        let whole = !self.is_regular() || progress.bytes() >= self.before.len();
+        ensure!(whole, CHANGED);
+        Ok(progress.bytes())
+    }
+
+    /// Makes sure that the file is what it was when it was opened.
+    pub(crate) fn unchanged(&self) -> Result<()> {
+        let after = self.file.metadata()?;
+        let state = |of: &Metadata| (of.len(), of.mtime(), of.mtime_nsec());
+        let same = !self.is_regular() || state(&after) == state(&self.before);
+        ensure!(same, CHANGED);
+        Ok(())
+    }
+}
+
+/// For formats that are not read from the start to the end.
+#[cfg(feature = "tables")]
+impl Input {
     /// Goes back to the start, to read everything again.
     pub(crate) fn rewind(&self) -> Result<()> {
         self.at_start()?;
@@ -83,38 +108,58 @@ impl Input {
     /// The file at its start, without any progress to be seen.
     pub(crate) fn at_start(&self) -> Result<File> {
         let mut file = self.file.try_clone()?;
-        file.rewind()?;
+        io::Seek::rewind(&mut file)?;
         Ok(file)
     }
 
-    /// Whether somebody sees how far the reading is.
-    pub(crate) fn is_watched(&self) -> bool {
-        lock(&self.progress).is_shown()
-    }
-
-    /// Learns that so many of all rows were read, wherever in the file they are.
-    pub(crate) fn reach(&self, rows: u64, all: u64) {
+    /// Learns that so much of all was read, wherever in the file it is.
+    pub(crate) fn reach(&self, part: u64, all: u64) {
         let mut progress = lock(&self.progress);
         let bytes =
-            u128::from(self.before.len()) * u128::from(rows) / u128::from(all.max(rows).max(1));
+            u128::from(self.before.len()) * u128::from(part) / u128::from(all.max(part).max(1));
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let read = progress.bytes();
         progress.advance(bytes.saturating_sub(read));
     }
+}
 
-    /// The bytes read of the file, after making sure that it is still what it was.
-    pub(crate) fn finish(&self) -> Result<u64> {
-        let mut progress = lock(&self.progress);
-        progress.finish();
-        let after = self.file.metadata()?;
-        let state = |of: &Metadata| (of.len(), of.mtime(), of.mtime_nsec());
-        ensure!(
-            !self.is_regular()
-                || (state(&after) == state(&self.before) && progress.bytes() >= after.len()),
-            "it changed while it was read"
-        );
-        Ok(progress.bytes())
+/// Opens a file for reading, a named pipe only when something comes or its other end was closed.
+///
+/// The system would wait without a word until somebody opens a named pipe for writing.
+#[cfg(target_os = "linux")]
+fn open(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::FileTypeExt;
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
+    use rustix::io::retry_on_intr;
+
+    // How long there may be nothing to read before that is told.
+    const PATIENCE: Timespec = Timespec {
+        tv_sec: 2,
+        tv_nsec: 0,
+    };
+
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if file.metadata()?.file_type().is_fifo() {
+        let mut ready = [PollFd::new(&file, PollFlags::IN)];
+        if retry_on_intr(|| poll(&mut ready, Some(&PATIENCE)))? == 0 {
+            let path = path.to_string_lossy();
+            crate::say(&format!(
+                "data_cleaning: waiting for something to read from the pipe `{}`",
+                crate::printable::printable(&path)
+            ));
+            retry_on_intr(|| poll(&mut ready, None))?;
+        }
     }
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
 }
 
 /// What was counted stands, even if a thread that counted panicked.

@@ -2,19 +2,22 @@
 //!
 //! `clean` tells the whole way from file to file; start reading there.
 
+mod access;
 mod clean;
 mod cli;
 mod counts;
 mod csv;
-#[cfg(test)]
+#[cfg(all(test, feature = "tables"))]
 mod differential;
 mod format;
 mod input;
 mod null_values;
+mod printable;
 mod progress;
 mod report;
 mod rules;
 mod summary;
+#[cfg(feature = "tables")]
 mod table;
 mod target;
 
@@ -22,13 +25,17 @@ use std::env;
 use std::io::{IsTerminal, Write, stderr};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use signal_hook::consts::SIGXFSZ;
 
 use crate::clean::{Cleaned, clean};
-use crate::cli::Arguments;
+use crate::cli::{Arguments, usage};
+use crate::printable::{printable, printable_lines};
 use crate::report::Report;
 use crate::summary::Summary;
 use crate::target::Target;
@@ -38,13 +45,25 @@ const METRICS: &str = "PIPELINE_METRICS";
 
 fn main() -> ExitCode {
     let started = Instant::now();
-    let arguments = Arguments::parse();
-    let result = clean(&arguments).and_then(|cleaned| tell(&arguments, &cleaned, started));
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let result = limit_tells_itself()
+        .and_then(|()| clean(&arguments))
+        .and_then(|cleaned| tell(&arguments, &cleaned, started));
     let Err(error) = result else {
         return ExitCode::SUCCESS;
     };
-    say(&format!("error: {error:#}"));
+    say(&printable(&format!("error: {error:#}")));
     ExitCode::FAILURE
+}
+
+/// Makes a limit on the size of files an error of writing, where the signal would end the program
+/// without a word. No other signal is touched, so that those stay ignored that are.
+fn limit_tells_itself() -> Result<()> {
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+    Ok(())
 }
 
 /// Gives the figures to whoever wants them.
@@ -68,13 +87,13 @@ fn tell(arguments: &Arguments, cleaned: &Cleaned, started: Instant) -> Result<()
     };
     say(&summary.to_string());
     // The output is complete: that its figures are not recorded is no failure.
-    if let Some(path) = env::var_os(METRICS)
+    if let Some(path) = env::var_os(METRICS).filter(|path| !path.is_empty())
         && let Err(error) = report.append_metrics(Path::new(&path))
     {
         let path = path.display();
-        say(&format!(
+        say(&printable(&format!(
             "warning: cannot write the metrics to `{path}`: {error}"
-        ));
+        )));
     }
     let Some(path) = &arguments.report else {
         return Ok(());
@@ -90,7 +109,7 @@ fn write_report(report: &Report, path: &Path) -> Result<()> {
 }
 
 /// Tells the user; a closed stderr must not change how the run ends, as the panic of `eprintln!`
-/// would.
-fn say(text: &str) {
-    writeln!(stderr(), "{text}").ok();
+/// would. Only here, and by the progress, something is written to the terminal.
+pub(crate) fn say(text: &str) {
+    writeln!(stderr(), "{}", printable_lines(text)).ok();
 }

@@ -41,12 +41,8 @@ impl Progress {
         }
     }
 
-    /// Whether there is somebody to see it.
-    pub(crate) fn is_shown(&self) -> bool {
-        self.shown
-    }
-
     /// Starts again with the first byte.
+    #[cfg(feature = "tables")]
     pub(crate) fn restart(&mut self) {
         self.finish();
         (self.bytes, self.started) = (0, Instant::now());

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use rustix::fs::OFlags;
 use serde_json::{Map, Value, json};
 
 use crate::counts::Counts;
@@ -69,7 +71,11 @@ impl Report<'_> {
 
     /// Adds a line for each figure to the file, its name and its value, all of them at once.
     pub(crate) fn append_metrics(&self, path: &Path) -> io::Result<()> {
-        let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+        // A pipe that nobody reads is an error, not a reason to wait for ever.
+        let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+        let mut options = OpenOptions::new();
+        options.append(true).create(true).custom_flags(nonblock);
+        let mut file = options.open(path)?;
         file.write_all(self.metrics().as_bytes())
     }
 

@@ -77,7 +77,7 @@ fn known(names: &[String]) -> String {
     let shown: Vec<String> = names
         .iter()
         .take(SHOWN)
-        .map(|name| format!("`{}`", name.escape_debug()))
+        .map(|name| format!("`{name}`"))
         .collect();
     let more = if names.len() > SHOWN { ", .." } else { "" };
     format!("expected one of {}{more}", shown.join(", "))

@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 
 use crate::counts::{ColumnNulls, Counts};
+use crate::printable::printable;
 
 /// How many columns are named at most; a file may have thousands.
 const NAMED: usize = 10;
@@ -36,7 +37,8 @@ impl Display for Summary<'_> {
         if counts.ragged > 0 {
             write!(f, " ({} ragged)", counts.ragged)?;
         }
-        write!(f, ", {} kept -> {}", counts.kept, self.output.display())?;
+        let output = self.output.to_string_lossy();
+        write!(f, ", {} kept -> {}", counts.kept, printable(&output))?;
         let (named, unnamed) = self.columns_with_nulls();
         if self.table {
             self.write_table(f, &named)?;
@@ -102,15 +104,7 @@ impl Summary<'_> {
         if name.is_empty() {
             return format!("(column {})", column + 1);
         }
-        let mut label = String::new();
-        for c in name.chars() {
-            if c.is_control() {
-                label.extend(c.escape_default());
-            } else {
-                label.push(c);
-            }
-        }
-        label
+        printable(name).into_owned()
     }
 }
 

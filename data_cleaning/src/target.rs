@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use tempfile::{Builder, NamedTempFile};
 
+use crate::access;
 use crate::csv::copy::Sink;
 
 /// The bytes that are collected before they are written. Longer pieces are written at once.
@@ -22,6 +23,8 @@ const LONG: usize = 64 << 10;
 pub(crate) struct Target {
     path: PathBuf,
     file: Temporary,
+    /// The file that stands in its place.
+    older: Option<Metadata>,
     buffer: Vec<u8>,
     /// The bytes that have been written, before those in the buffer.
     written: u64,
@@ -43,13 +46,17 @@ impl Target {
         let path = resolve(path)?;
         let folder = folder(&path);
         ensure!(folder.is_dir(), "there is no folder `{}`", folder.display());
-        let file = match unnamed(folder) {
+        let older = fs::symlink_metadata(&path).ok();
+        // Less the umask; what replaces a file may become more readable only in the end.
+        let mode = if older.is_some() { 0o600 } else { 0o666 };
+        let file = match unnamed(folder, mode) {
             Some(file) => Temporary::Unnamed(file),
-            None => Temporary::Named(builder().tempfile_in(folder)?),
+            None => Temporary::Named(builder(mode).tempfile_in(folder)?),
         };
         Ok(Self {
             path,
             file,
+            older,
             buffer: Vec::with_capacity(BUFFER),
             written: 0,
             failed: None,
@@ -71,6 +78,10 @@ impl Target {
         // Bytes that were rewound may still be there.
         if self.file().metadata()?.len() > size {
             self.file().set_len(size)?;
+        }
+        let older = fs::symlink_metadata(&self.path).ok();
+        if let Some(older) = older.filter(Metadata::is_file).or(self.older.take()) {
+            access::take_over(self.file(), &older)?;
         }
         match self.file {
             Temporary::Unnamed(file) => name(&file, &self.path)?,
@@ -165,30 +176,29 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-fn builder() -> Builder<'static, 'static> {
+fn builder(mode: u32) -> Builder<'static, 'static> {
     let mut builder = Builder::new();
     builder
         .prefix(".data_cleaning-")
         .suffix(".tmp")
-        // Less the umask: what any newly created file has, where a temporary one has 0600.
-        .permissions(Permissions::from_mode(0o666));
+        .permissions(Permissions::from_mode(mode));
     builder
 }
 
 /// A new file in the folder that has no name, if there can be one that is given a name later.
 #[cfg(target_os = "linux")]
-fn unnamed(folder: &Path) -> Option<File> {
+fn unnamed(folder: &Path, mode: u32) -> Option<File> {
     use rustix::fs::{Mode, OFlags, open};
 
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-    let file = open(folder, flags, Mode::from_raw_mode(0o666)).ok()?;
+    let file = open(folder, flags, Mode::from_raw_mode(mode)).ok()?;
     // It is given its name by way of this folder, which a container may lack.
     let file = File::from(file);
     fs::metadata(descriptor(&file)).is_ok().then_some(file)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn unnamed(_: &Path) -> Option<File> {
+fn unnamed(_: &Path, _: u32) -> Option<File> {
     None
 }
 
@@ -216,7 +226,7 @@ fn name(file: &File, path: &Path) -> io::Result<()> {
     match link(path) {
         // A link never replaces a file, a rename does.
         Err(error) if io::Error::kind(&error) == io::ErrorKind::AlreadyExists => {
-            let named = builder().make_in(folder(path), |temporary| link(temporary))?;
+            let named = builder(0o600).make_in(folder(path), |temporary| link(temporary))?;
             let temporary = named.into_temp_path();
             temporary.persist(path).map_err(|failed| failed.error)
         }
@@ -232,10 +242,18 @@ fn name(_: &File, _: &Path) -> io::Result<()> {
 /// Follows a symbolic link, so that the file behind it is replaced and not the link, and refuses
 /// what a rename would destroy, such as `/dev/null`.
 fn resolve(path: &Path) -> Result<PathBuf> {
+    ensure!(
+        !is_descriptor(path),
+        "it stands for a file that is open already, expected the name of a file"
+    );
     let Ok(metadata) = fs::metadata(path) else {
         ensure!(
             !path.as_os_str().as_bytes().ends_with(b"/"),
             "there is no such folder"
+        );
+        ensure!(
+            !path.is_symlink(),
+            "it is a symbolic link to a file that does not exist"
         );
         return Ok(path.to_owned());
     };
@@ -245,6 +263,27 @@ fn resolve(path: &Path) -> Result<PathBuf> {
     );
     ensure!(metadata.is_file(), "it is not a regular file");
     Ok(fs::canonicalize(path)?)
+}
+
+/// Whether the path leads to a descriptor of some process, as `/dev/stdout` does: the file behind it
+/// would be replaced for all but those that have it open.
+fn is_descriptor(path: &Path) -> bool {
+    const LINKS: usize = 40;
+
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        let Ok(folder) = fs::canonicalize(folder(&path)) else {
+            return false;
+        };
+        if folder.starts_with("/proc") && folder.ends_with("fd") || folder == Path::new("/dev/fd") {
+            return true;
+        }
+        match fs::read_link(&path) {
+            Ok(link) => path = folder.join(link),
+            Err(_) => return false,
+        }
+    }
+    false
 }
 
 #[cfg(test)]

@@ -1,17 +1,22 @@
 //! The command line.
 
+use std::io;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
+use clap::error::{ContextKind, ContextValue};
+
+use crate::terminal::{print, printable, say, say_lines};
 
 /// Download one file, whole or not at all
 ///
 /// Where there is no default, an empty value counts as not given, and a switch also takes `true` or
 /// `false`, so that a caller can pass every option every time.
 #[derive(Parser)]
-#[command(version, rename_all = "snake_case")]
+#[command(version, bin_name = "data_download", rename_all = "snake_case")]
 pub(crate) struct Arguments {
     /// What to download: an http, https or file URL, or the path of a local file
     #[cfg_attr(feature = "cloud", doc = "; or an s3, gs or az URL")]
@@ -84,6 +89,48 @@ pub(crate) struct Given<T>(Option<T>);
 /// The value of an option that was given and not left empty.
 pub(crate) fn value<T>(given: Option<&Given<T>>) -> Option<&T> {
     given.and_then(|given| given.0.as_ref())
+}
+
+/// Reads the command line. If it is wrong, or asks for help, the answer to it is printed, and the
+/// exit code returned.
+pub(crate) fn read() -> Result<Arguments, ExitCode> {
+    Arguments::try_parse().map_err(|error| {
+        let error = escaped(error);
+        let text = error.render().to_string();
+        if error.use_stderr() {
+            say_lines(text.lines());
+            return ExitCode::from(2);
+        }
+        match print(&text) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                say(&format!("error: cannot write to standard output: {error}"));
+                ExitCode::FAILURE
+            }
+            _ => ExitCode::SUCCESS,
+        }
+    })
+}
+
+/// Escapes what the user gave before clap makes lines of it: a line break in a value must not
+/// begin a line of ours.
+fn escaped(mut error: clap::Error) -> clap::Error {
+    let given = error.context().filter_map(|(kind, value)| match value {
+        // The usage is ours.
+        _ if kind == ContextKind::Usage => None,
+        ContextValue::String(text) => Some((kind, ContextValue::String(printable(text).into()))),
+        ContextValue::StyledStrs(texts) => {
+            let texts = texts
+                .iter()
+                .map(|text| printable(&text.to_string()).into_owned().into());
+            Some((kind, ContextValue::StyledStrs(texts.collect())))
+        }
+        _ => None,
+    });
+    let given = given.collect::<Vec<_>>();
+    for (kind, value) in given {
+        error.insert(kind, value);
+    }
+    error
 }
 
 fn optional<T, E>(

@@ -32,14 +32,14 @@ impl Packing {
     }
 }
 
-/// Unpacks the partial file of `output` beside it; returns the new file and its length.
+/// Unpacks `packed` into `file`, which is to become the output; returns its length.
 pub(crate) fn unpack(
     packing: &Packing,
+    (packed, file): (File, &mut File),
     output: &Output,
     max_bytes: Option<u64>,
-) -> Result<(File, u64)> {
+) -> Result<u64> {
     let cannot_unpack = || format!("cannot unpack what is to be `{}`", output.shown());
-    let packed = File::open(output.partial()).with_context(cannot_unpack)?;
     let packed = BufReader::with_capacity(BUFFER, packed);
     let mut reader: Box<dyn Read> = match packing {
         Packing::Gzip => Box::new(MultiGzDecoder::new(packed)),
@@ -48,13 +48,12 @@ pub(crate) fn unpack(
             Box::new(decoder)
         }
     };
-    let mut file = File::create(output.unpacked()).with_context(|| output.cannot_create())?;
     let mut buffer = vec![0; BUFFER];
     let mut length = 0;
     loop {
         let count = reader.read(&mut buffer).with_context(cannot_unpack)?;
         if count == 0 {
-            return Ok((file, length));
+            return Ok(length);
         }
         length += count as u64;
         if let Some(most) = max_bytes

@@ -17,7 +17,7 @@ use crate::partial::Partial;
 use crate::progress;
 use crate::remote::{Answer, Ask, Failure, Incoming, Remote};
 use crate::retry::{Attempts, MOST_PATIENCE};
-use crate::say;
+use crate::terminal::say;
 use crate::version::Version;
 
 /// Number of chunks between the network and the disk. hyper's chunks have up to half a MiB, and so

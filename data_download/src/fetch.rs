@@ -18,8 +18,8 @@ use crate::output::Output;
 use crate::partial::{Partial, hash_of};
 use crate::record::{Record, request};
 use crate::remote::Remote;
-use crate::say;
 use crate::source::Source;
+use crate::terminal::say;
 use crate::version::Version;
 
 /// How it ended well.
@@ -48,6 +48,7 @@ pub(crate) fn fetch(arguments: &Arguments, leftovers: &Leftovers) -> Result<Fetc
     let how = format!("{} {expected:?}", arguments.decompress);
     let request = request(&source.identity(), &headers, &how);
     // Before any request: an output that cannot be written should not cost a transfer.
+    output.check_names(arguments.if_changed, arguments.decompress)?;
     let mut partial = Partial::open(&output, &request, expected.is_some(), leftovers.clone())?;
     let known = output.known(&request).filter(|_| arguments.if_changed);
     let known = known.map(|record| record.version);
@@ -183,12 +184,15 @@ impl Fetching<'_> {
             return Ok(None);
         };
         let max_bytes = value(self.arguments.max_bytes.as_ref()).copied();
-        let unpacked = unpack(&packing, self.output, max_bytes);
+        let mut file = partial.unpacked(self.output)?;
+        let packed = partial.reader();
+        let packed = packed.with_context(|| self.output.cannot_write())?;
+        let unpacked = unpack(&packing, (packed, &mut file), self.output, max_bytes);
         if unpacked.is_err() {
             // What cannot be unpacked now cannot be the next time.
             partial.discard();
         }
-        unpacked.map(Some)
+        Ok(Some((file, unpacked?)))
     }
 
     fn limits(&self) -> Limits {

@@ -3,12 +3,21 @@
 //! No message shows a value, nor text that could be one.
 
 use std::env;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use netrc::Netrc;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use rustix::fs::OFlags;
 
-use crate::say;
+use crate::files::read_small;
+use crate::netrc::Netrc;
+use crate::terminal::say;
+
+/// No netrc file is longer.
+const MOST_LOGINS: u64 = 1 << 20;
 
 /// Headers of our own, which decide about what comes back and how it is cut.
 const RESERVED: [&str; 9] = [
@@ -72,10 +81,10 @@ impl Logins {
     /// Reads the file. One that cannot be read is passed over with a warning: most downloads need
     /// none of it.
     pub(crate) fn load() -> Logins {
-        let Some(path) = Netrc::get_file() else {
+        let Some(path) = file() else {
             return Logins(None);
         };
-        let netrc = Netrc::from_file(&path).ok();
+        let netrc = read(&path).ok().and_then(|text| Netrc::parse(&text));
         if netrc.is_none() {
             // Without the reason, which may quote a password.
             let path = path.display();
@@ -89,11 +98,39 @@ impl Logins {
     /// Finds user and password for `host`. The entry `default` counts only if `trusted`, that is
     /// for the host that the user named and not for those it redirects to.
     pub(crate) fn find(&self, host: &str, trusted: bool) -> Option<(&str, &str)> {
-        let hosts = &self.0.as_ref()?.hosts;
-        let fallback = || hosts.get("default").filter(|_| trusted);
-        let login = hosts.get(host).or_else(fallback)?;
-        Some((&login.login, &login.password))
+        let netrc = self.0.as_ref()?;
+        let fallback = || netrc.fallback().filter(|_| trusted);
+        let (user, password) = netrc.of(host).or_else(fallback)?;
+        Some((user, password))
     }
+}
+
+/// The netrc file that is there.
+fn file() -> Option<PathBuf> {
+    let home = env::home_dir();
+    let given = env::var_os("NETRC").map(PathBuf::from).map(|path| {
+        let below = path.strip_prefix("~").ok();
+        let expanded = below.and_then(|below| Some(home.as_ref()?.join(below)));
+        expanded.unwrap_or(path)
+    });
+    let usual = home.as_ref().map(|home| home.join(".netrc"));
+    [given, usual]
+        .into_iter()
+        .flatten()
+        .find(|path| path.exists())
+}
+
+/// Reads a netrc file, and waits for nobody. `/dev/null` stands for an empty one.
+fn read(path: &Path) -> io::Result<String> {
+    let mut options = File::options();
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = options.read(true).custom_flags(flags).open(path)?;
+    let kind = file.metadata()?.file_type();
+    if !kind.is_file() && !kind.is_char_device() {
+        return Err(io::Error::other("not a file"));
+    }
+    let text = read_small(file, MOST_LOGINS)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 #[cfg(test)]
@@ -138,7 +175,7 @@ mod tests {
     #[test]
     fn finds_logins() {
         let text = "machine a login u password p#1\ndefault login d password q\n";
-        let logins = Logins(Some(text.parse().unwrap()));
+        let logins = Logins(Netrc::parse(text));
         assert_eq!(logins.find("a", false), Some(("u", "p#1")));
         assert_eq!(logins.find("b", true), Some(("d", "q")));
         assert_eq!(logins.find("b", false), None);

@@ -3,7 +3,7 @@
 //! A body that ends early is an error: hyper knows the announced length and the end mark of a
 //! chunked body. The bytes are kept as they were sent, never decompressed.
 
-use std::fs;
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -17,6 +17,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Response, StatusCode, Url};
 use rustls::InvalidMessage;
 
+use crate::files::read_small;
 use crate::headers::Logins;
 use crate::remote::{self, Answer, Ask, Failure, Incoming};
 use crate::retry::retry_after;
@@ -24,6 +25,9 @@ use crate::source::redacted;
 use crate::version::{Version, content_range, text};
 
 const MAX_REDIRECTS: usize = 10;
+
+/// All certificates of a system are a tenth of it.
+const MOST_CERTIFICATES: u64 = 4 << 20;
 
 /// A file behind an http(s) URL.
 pub(crate) struct Http {
@@ -262,7 +266,8 @@ fn is_same_place(from: &Url, to: &Url) -> bool {
 
 fn certificates(file: &PathBuf) -> Result<Vec<Certificate>> {
     let shown = file.display();
-    let text = fs::read(file).with_context(|| format!("cannot read CA file `{shown}`"))?;
+    let text = File::open(file).and_then(|file| read_small(file, MOST_CERTIFICATES));
+    let text = text.with_context(|| format!("cannot read CA file `{shown}`"))?;
     let certificates = Certificate::from_pem_bundle(&text).unwrap_or_default();
     anyhow::ensure!(
         !certificates.is_empty(),

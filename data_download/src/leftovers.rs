@@ -7,12 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::{Context, Result};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::output::Output;
-use crate::say;
+use crate::signals;
+use crate::terminal::say_lines;
 
 /// Whether the partial file stays.
 #[derive(Clone, Copy)]
@@ -40,11 +39,8 @@ impl Leftovers {
     /// Makes SIGINT and SIGTERM tidy up before they end the process as they always do, so that the
     /// caller sees a death by signal. A thread of its own, as the main one may be blocked in a
     /// read, a write or a name lookup.
-    ///
-    /// SIGHUP is left alone: a handler would defeat `nohup`.
     pub(crate) fn watch_signals(&self) -> Result<()> {
-        let cannot_watch = "cannot watch for signals";
-        let mut signals = Signals::new([SIGINT, SIGTERM]).context(cannot_watch)?;
+        let mut signals = signals::watch()?;
         let leftovers = self.clone();
         let watch = move || {
             for signal in &mut signals {
@@ -52,13 +48,15 @@ impl Leftovers {
                 let mut files = leftovers.lock();
                 if let Some(note) = files.take().and_then(Files::settle) {
                     // Below the progress bar, and what the terminal shows for Ctrl-C.
-                    let below = if stderr().is_terminal() { "\n" } else { "" };
-                    say(&format!("{below}data_download: stopped; {note}"));
+                    let below = stderr().is_terminal().then_some("");
+                    let note = format!("data_download: stopped; {note}");
+                    say_lines(below.into_iter().chain([note.as_str()]));
                 }
                 emulate_default_handler(signal).ok();
             }
         };
-        thread::Builder::new().spawn(watch).context(cannot_watch)?;
+        let thread = thread::Builder::new().spawn(watch);
+        thread.context("cannot start a thread")?;
         Ok(())
     }
 
@@ -109,7 +107,7 @@ impl Files {
     /// A file that cannot be removed is left: the next run uses it or writes over it.
     fn settle(self) -> Option<String> {
         fs::remove_file(&self.unpacked).ok();
-        let there = fs::metadata(&self.partial).map_or(0, |metadata| metadata.len());
+        let there = fs::symlink_metadata(&self.partial).map_or(0, |metadata| metadata.len());
         match self.keep {
             Keep::For(total) if there > 0 => {
                 let partial = self.partial.display();

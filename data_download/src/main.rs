@@ -2,43 +2,47 @@
 //!
 //! The main path is [`fetch::fetch`].
 
+mod access;
 mod cli;
 #[cfg(feature = "cloud")]
 mod cloud;
 mod decompress;
 mod download;
 mod fetch;
+mod files;
 mod headers;
 mod html;
 mod http;
 mod leftovers;
 mod local;
 mod metrics;
+mod netrc;
 mod output;
 mod partial;
 mod progress;
 mod record;
 mod remote;
 mod retry;
+mod signals;
 mod source;
+mod terminal;
 mod version;
 
-use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::Parser;
-
-use crate::cli::Arguments;
 use crate::leftovers::Leftovers;
+use crate::terminal::{say, say_lines};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match cli::read() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     let started = Instant::now();
     let leftovers = Leftovers::default();
-    let fetched = leftovers
-        .watch_signals()
+    let fetched = signals::survive_the_limit_of_file_size()
+        .and_then(|()| leftovers.watch_signals())
         .and_then(|()| fetch::fetch(&arguments, &leftovers));
     match fetched {
         Ok(fetched) => {
@@ -52,24 +56,17 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             let note = leftovers.settle();
-            say(&with_causes(&error));
-            if let Some(note) = note {
-                say(&format!("data_download: {note}"));
-            }
+            let mut lines = with_causes(&error);
+            lines.extend(note.map(|note| format!("data_download: {note}")));
+            say_lines(lines.iter().map(String::as_str));
             ExitCode::FAILURE
         }
     }
 }
 
-fn with_causes(error: &anyhow::Error) -> String {
-    let mut text = format!("error: {error}");
-    for cause in error.chain().skip(1) {
-        write!(text, "\n  caused by: {cause}").expect("writing to a String does not fail");
-    }
-    text
-}
-
-/// Prints to stderr; unlike `eprintln!` it does not panic when nobody listens any more.
-fn say(line: &str) {
-    writeln!(io::stderr(), "{line}").ok();
+fn with_causes(error: &anyhow::Error) -> Vec<String> {
+    let mut lines = vec![format!("error: {error}")];
+    let causes = error.chain().skip(1);
+    lines.extend(causes.map(|cause| format!("  caused by: {cause}")));
+    lines
 }

@@ -3,10 +3,13 @@
 use std::env;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::say;
+use rustix::fs::OFlags;
+
+use crate::terminal::say;
 
 /// Names the file that the figures are appended to, one `NAME VALUE` per line.
 const VARIABLE: &str = "PIPELINE_METRICS";
@@ -24,9 +27,13 @@ pub(crate) fn append(bytes: u64, time: Duration) {
     }
 }
 
-/// One write, so that lines of several programs do not mix.
+/// One write, so that lines of several programs do not mix. A pipe that nobody reads is not waited
+/// for.
 fn write(path: &Path, bytes: u64, time: Duration) -> io::Result<()> {
-    let mut file = File::options().append(true).create(true).open(path)?;
+    let mut options = File::options();
+    options.append(true).create(true);
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let mut file = options.custom_flags(flags).open(path)?;
     let seconds = time.as_secs_f64();
     file.write_all(format!("bytes {bytes}\nseconds {seconds:.6}\n").as_bytes())
 }

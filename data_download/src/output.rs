@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::access::may_follow;
+use crate::files;
 use crate::record::{Record, stamp};
 
 /// Where the file is to be put.
@@ -29,6 +31,10 @@ impl Output {
             "output `{shown}` is not a regular file"
         );
         let target = if given.is_symlink() {
+            ensure!(
+                may_follow(given, folder(given)),
+                "output `{shown}` is another user's link, in a folder that everybody can write to"
+            );
             fs::canonicalize(given).with_context(|| format!("cannot follow the link `{shown}`"))?
         } else {
             given.to_owned()
@@ -76,22 +82,36 @@ impl Output {
 
     /// What is known about the file that is there, unless somebody changed it since.
     pub(crate) fn known(&self, request: &str) -> Option<Record> {
-        let record = Record::load(&self.record())?;
-        let intact = record.request == request && Some(&record.mark) == self.mark().as_ref();
+        let data = fs::metadata(&self.target).ok()?;
+        let record = Record::load(&self.record(), &data)?;
+        let intact = record.request == request && record.mark == stamp(&data);
         intact.then_some(record)
     }
 
     /// Remembers where the file that is there now comes from.
     pub(crate) fn remember(&self, mut record: Record) -> Result<()> {
-        let path = self.record();
-        let cannot_write = || format!("cannot write `{}`", path.display());
-        record.mark = self.mark().with_context(cannot_write)?;
-        record.save(&path).with_context(cannot_write)
+        let data = fs::metadata(&self.target).with_context(|| self.cannot_write())?;
+        record.mark = stamp(&data);
+        record.save(&self.record())
+    }
+
+    /// Checks that nothing is in the way of the files beside the output that are going to be made:
+    /// those that are always needed, the record if the download is `remembered`, and the unpacked
+    /// file if it is to be `unpacked`.
+    pub(crate) fn check_names(&self, remembered: bool, unpacked: bool) -> Result<()> {
+        let record = remembered.then(|| self.record());
+        let unpacked = unpacked.then(|| self.unpacked());
+        for path in [Some(self.partial_record()), record, unpacked] {
+            if let Some(path) = path.filter(|path| path.is_dir() && !path.is_symlink()) {
+                return Err(files::in_the_way(&path, io::ErrorKind::IsADirectory.into()));
+            }
+        }
+        Ok(())
     }
 
     /// Makes the name of a file that was put into place durable.
     pub(crate) fn sync_folder(&self) -> Result<()> {
-        let folder = File::open(self.folder()).with_context(|| self.cannot_write())?;
+        let folder = File::open(folder(&self.target)).with_context(|| self.cannot_write())?;
         match folder.sync_all() {
             // Some file systems, mostly remote ones, cannot do this for a folder.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
@@ -99,26 +119,21 @@ impl Output {
         }
     }
 
-    /// Changes with the content of the file, if there is one.
-    fn mark(&self) -> Option<String> {
-        fs::metadata(&self.target).ok().as_ref().map(stamp)
-    }
-
-    fn folder(&self) -> &Path {
-        match self.target.parent() {
-            Some(parent) if parent != "" => parent,
-            _ => Path::new("."),
-        }
-    }
-
     pub(crate) fn cannot_create(&self) -> String {
         format!(
             "cannot create a file in folder `{}`",
-            self.folder().display()
+            folder(&self.target).display()
         )
     }
 
     pub(crate) fn cannot_write(&self) -> String {
         format!("cannot write `{}`", self.target.display())
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != "" => parent,
+        _ => Path::new("."),
     }
 }

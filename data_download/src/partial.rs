@@ -10,13 +10,15 @@ use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
+use crate::access::{Access, draft_mode};
+use crate::files::{self, in_the_way, is_own, is_same};
 use crate::leftovers::{Keep, Leftovers};
 use crate::output::Output;
 use crate::record::{Record, hex};
-use crate::say;
+use crate::terminal::say;
 use crate::version::Version;
 
 /// What a cut download can go on from.
@@ -35,6 +37,8 @@ pub(crate) struct Partial {
     /// Of the bytes so far, if anybody wants to know it.
     hash: Option<Sha256>,
     record: Record,
+    /// That of the file that is going to be replaced.
+    access: Option<Access>,
     leftovers: Leftovers,
 }
 
@@ -48,7 +52,7 @@ impl Partial {
         hashing: bool,
         leftovers: Leftovers,
     ) -> Result<Partial> {
-        let file = lock(output)?;
+        let (file, access) = lock(output)?;
         let there = file.metadata().map_or(0, |metadata| metadata.len());
         let keep = if there > 0 { Keep::Silently } else { Keep::No };
         leftovers.begin(output, keep);
@@ -63,6 +67,7 @@ impl Partial {
                 mark: boot(),
                 version: Version::default(),
             },
+            access,
             leftovers,
         };
         partial.continue_earlier(output, there)?;
@@ -71,7 +76,9 @@ impl Partial {
 
     /// Takes over the `there` bytes of an earlier run, if it can be.
     fn continue_earlier(&mut self, output: &Output, there: u64) -> Result<()> {
-        let Some(record) = Record::load(&output.partial_record()) else {
+        let own = self.file.metadata().ok();
+        let record = own.and_then(|own| Record::load(&output.partial_record(), &own));
+        let Some(record) = record else {
             return Ok(());
         };
         let fits = record.request == self.record.request && record.mark == self.record.mark;
@@ -133,12 +140,11 @@ impl Partial {
         self.record.version = version;
         self.leftovers.keep(Keep::No);
         if self.record.version.validator.is_some() {
-            let saved = self.record.save(&record_path);
-            saved.with_context(|| output.cannot_write())?;
+            self.record.save(&record_path)?;
             let total = self.record.version.length;
             self.leftovers.keep(Keep::For(total));
         } else {
-            fs::remove_file(&record_path).ok();
+            files::remove(&record_path)?;
         }
         Ok(())
     }
@@ -183,6 +189,18 @@ impl Partial {
         Ok(&buffer[..length])
     }
 
+    /// The bytes, from the first one.
+    pub(crate) fn reader(&self) -> io::Result<File> {
+        let mut file = self.file.try_clone()?;
+        file.rewind()?;
+        Ok(file)
+    }
+
+    /// Makes the file for the unpacked bytes.
+    pub(crate) fn unpacked(&self, output: &Output) -> Result<File> {
+        files::replace(&output.unpacked(), draft_mode(self.access.as_ref()))
+    }
+
     /// Whether this is the file with this metadata.
     pub(crate) fn is(&self, other: &fs::Metadata) -> bool {
         self.file.metadata().is_ok_and(|own| is_same(&own, other))
@@ -198,6 +216,10 @@ impl Partial {
     pub(crate) fn put_into_place(self, output: &Output, unpacked: Option<&File>) -> Result<()> {
         let cannot_write = || output.cannot_write();
         let file = unpacked.unwrap_or(&self.file);
+        // It may have changed since the download began.
+        if let Some(access) = Access::of(output.target()).or(self.access) {
+            access.give_to(file);
+        }
         file.sync_all().with_context(cannot_write)?;
         let placed = self.leftovers.finish(|| {
             if unpacked.is_none() {
@@ -211,53 +233,75 @@ impl Partial {
     }
 }
 
-/// Opens the partial file, for this process alone.
-fn lock(output: &Output) -> Result<File> {
+/// Opens the partial file, for this process alone; also tells the access of the file that it is
+/// going to replace.
+fn lock(output: &Output) -> Result<(File, Option<Access>)> {
     let path = output.partial();
-    let shown = path.display();
     let mut told = false;
     loop {
-        let is_file = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
-        ensure!(
-            is_file || !path.is_symlink() && !path.exists(),
-            "`{shown}` is in the way: not a regular file"
-        );
-        let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(false);
-        // Made as any new file is: the umask decides who may read it.
-        let file = options
-            .open(&path)
-            .with_context(|| output.cannot_create())?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                if !told {
-                    let target = output.shown();
-                    say(&format!(
-                        "data_download: waiting for another download to `{target}`"
-                    ));
-                    told = true;
+        let access = Access::of(output.target());
+        let (file, is_usable) = match files::create(&path, draft_mode(access.as_ref())) {
+            Ok(file) => (file, true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                match open_earlier(&path, access.as_ref()) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    earlier => earlier.map_err(|error| in_the_way(&path, error))?,
                 }
-                file.lock()
-                    .with_context(|| format!("cannot lock `{shown}`"))?;
             }
-            // A file system without locks: everything works but this.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(error)) => {
-                bail!(anyhow::Error::new(error).context(format!("cannot lock `{shown}`")))
-            }
-        }
-        // The other download has renamed or removed the file meanwhile.
+            Err(error) => return Err(error).with_context(|| output.cannot_create()),
+        };
+        wait_for(&file, output, &mut told)?;
         let now = fs::symlink_metadata(&path);
         let own = file.metadata().with_context(|| output.cannot_create())?;
-        if now.is_ok_and(|now| is_same(&now, &own)) {
-            return Ok(file);
+        if !now.is_ok_and(|now| is_same(&now, &own)) {
+            // The other download has renamed or removed the file meanwhile.
+            continue;
         }
+        if is_usable {
+            return Ok((file, access));
+        }
+        files::remove(&path)?;
     }
 }
 
-fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
+/// Opens a partial file that is there, and tells whether it can be continued or written over: not
+/// one that somebody else may change or read, or that also has another name.
+fn open_earlier(path: &Path, access: Option<&Access>) -> io::Result<(File, bool)> {
+    let mut options = File::options();
+    let opened = files::open(path, options.read(true).write(true));
+    let (file, metadata) = match opened {
+        // To wait for who is writing it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let (file, _) = files::open(path, File::options().read(true))?;
+            return Ok((file, false));
+        }
+        opened => opened?,
+    };
+    let is_usable = is_own(&metadata)
+        && metadata.nlink() == 1
+        && access.is_none_or(|access| access.covers(&metadata));
+    Ok((file, is_usable))
+}
+
+/// Locks the partial file; waits for another download to the same output.
+fn wait_for(file: &File, output: &Output, told: &mut bool) -> Result<()> {
+    let cannot_lock = || format!("cannot lock `{}`", output.partial().display());
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            if !*told {
+                let target = output.shown();
+                say(&format!(
+                    "data_download: waiting for another download to `{target}`"
+                ));
+                *told = true;
+            }
+            file.lock().with_context(cannot_lock)
+        }
+        // A file system without locks: everything works but this.
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+        Err(TryLockError::Error(error)) => Err(error).with_context(cannot_lock),
+    }
 }
 
 /// Changes when the machine starts anew. After a power failure a file may have its length but not
@@ -271,7 +315,8 @@ fn boot() -> String {
 /// Reads a whole file, and returns its hash as hex digits.
 pub(crate) fn hash_of(path: &Path) -> io::Result<String> {
     let mut hash = Sha256::new();
-    add(&mut hash, &mut File::open(path)?)?;
+    let (mut file, _) = files::open(path, File::options().read(true))?;
+    add(&mut hash, &mut file)?;
     Ok(hex(&hash.finalize()))
 }
 

@@ -3,18 +3,23 @@
 //! A small text file beside it. No URL and no header stands in it, as they may hold secrets, only
 //! a hash of them.
 
-use std::fs::{self, Metadata};
-use std::io;
+use std::fs::{File, Metadata};
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use anyhow::{Context, Result};
 use reqwest::header::HeaderMap;
 use sha2::{Digest, Sha256};
 
+use crate::files;
 use crate::source::is_secret;
 use crate::version::Version;
 
 const FORMAT: &str = "data_download 1";
+
+/// No record is longer, as no header is.
+const MOST: u64 = 1 << 20;
 
 /// What is remembered.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,13 +32,22 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Reads the record at `path`; none if there is none, or none that can be understood.
-    pub(crate) fn load(path: &Path) -> Option<Record> {
-        Self::parse(&fs::read_to_string(path).ok()?)
+    /// Reads the record at `path` of a file with the metadata `data`; none if there is none, or
+    /// none that can be understood. It counts if it is the user's own, or of whoever owns the file,
+    /// who could as well have changed that.
+    pub(crate) fn load(path: &Path, data: &Metadata) -> Option<Record> {
+        let (file, metadata) = files::open(path, File::options().read(true)).ok()?;
+        if metadata.uid() != data.uid() && !files::is_own(&metadata) {
+            return None;
+        }
+        let text = files::read_small(file, MOST).ok()?;
+        Self::parse(str::from_utf8(&text).ok()?)
     }
 
-    pub(crate) fn save(&self, path: &Path) -> io::Result<()> {
-        fs::write(path, self.text())
+    pub(crate) fn save(&self, path: &Path) -> Result<()> {
+        let mut file = files::replace(path, 0o666)?;
+        let written = file.write_all(self.text().as_bytes());
+        written.with_context(|| format!("cannot write `{}`", path.display()))
     }
 
     fn text(&self) -> String {

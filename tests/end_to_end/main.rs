@@ -15,6 +15,7 @@ mod environment_making;
 mod environment_trust;
 mod environments;
 mod harness;
+mod installed;
 mod interruption;
 mod keep_going;
 mod lock;

@@ -14,6 +14,7 @@ pub(crate) mod filter;
 pub(crate) mod header;
 pub(crate) mod malformed;
 pub(crate) mod scan;
+#[cfg(feature = "tables")]
 pub(crate) mod split;
 pub(crate) mod units;
 

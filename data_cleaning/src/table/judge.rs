@@ -16,7 +16,7 @@ pub(crate) struct Judge<'a> {
 impl Judge<'_> {
     /// The rows that stay, in their order, counted together with those that go.
     ///
-    /// Not left to polars: on a lazy frame its `drop_nulls` needs gigabytes for two thousand columns.
+    /// Not left to polars, which would not count them.
     pub(crate) fn filter(&self, batch: &DataFrame, counts: &mut Counts) -> PolarsResult<DataFrame> {
         let mut nulls = vec![0_usize; batch.height()];
         for (number, column) in batch.columns().iter().enumerate() {

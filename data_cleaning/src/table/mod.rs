@@ -1,12 +1,14 @@
 //! All pairs of formats but CSV to CSV, by way of tables of polars. Only here polars is named.
 //!
 //! CSV is read record by record like on the way to CSV (`records`), and its fields become
-//! `columns` of the `types` they have; other formats are read by polars (`scan`), and their rows
-//! are judged by their nulls (`judge`). What stays is written in batches by `writer`.
+//! `columns` of the `types` they have; the other formats (`parquet`, `arrow`, `ndjson`) are read in
+//! batches (`scan`), and their rows are judged by their nulls (`judge`). What stays is written in batches by `writer`.
 
+mod arrow;
 pub(crate) mod columns;
 mod judge;
 mod ndjson;
+mod parquet;
 pub(crate) mod records;
 mod scan;
 pub(crate) mod types;
@@ -18,7 +20,7 @@ use std::io::Read;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 
 use anyhow::{Result, anyhow, ensure};
-use polars::prelude::{LazyFrame, PolarsError};
+use polars::prelude::PolarsError;
 
 use crate::clean::{CsvInput, Findings};
 use crate::cli::Arguments;
@@ -30,7 +32,7 @@ use crate::null_values::NullValues;
 use crate::table::columns::{Fields, schema};
 use crate::table::judge::Judge;
 use crate::table::records::Records;
-use crate::table::scan::{for_each_batch, height, scan};
+use crate::table::scan::{Table, for_each_batch};
 use crate::table::types::{Candidates, Type};
 use crate::table::utf8::Utf8;
 use crate::table::writer::Writer;
@@ -104,8 +106,7 @@ fn check_names(names: &[String], format: Format) -> Result<()> {
     for name in names {
         ensure!(
             seen.insert(name),
-            "there are several columns `{}`, expected each name once as {format} needs it",
-            name.escape_debug()
+            "there are several columns `{name}`, expected each name once as {format} needs it"
         );
     }
     Ok(())
@@ -132,22 +133,22 @@ pub(crate) fn from_table(
     })
 }
 
-fn open_table(input: &Input, format: Format) -> Result<LazyFrame> {
+fn open_table(input: &Input, format: Format) -> Result<Box<dyn Table>> {
     ensure!(input.is_regular(), "it is a pipe, expected a file");
     let mut start = Vec::new();
     input.at_start()?.take(64).read_to_end(&mut start)?;
     check_start(format, &start)?;
-    scan(input.at_start()?, format)
+    scan::open(input.at_start()?, format)
 }
 
 fn clean_table(
     arguments: &Arguments,
     input: &Input,
-    mut table: LazyFrame,
+    table: Box<dyn Table>,
     format: Format,
     target: &mut Target,
 ) -> Result<Findings, Failure> {
-    let schema = table.collect_schema().map_err(input_failure)?;
+    let schema = table.schema();
     let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
     let verdict = arguments.rules().resolve(&names).map_err(Failure::Input)?;
     let given = arguments.null_values();
@@ -156,16 +157,12 @@ fn clean_table(
         verdict: &verdict,
     };
     let mut writer =
-        Writer::new(format, arguments.delimiter, &schema, target).map_err(Failure::Output)?;
-    let rows = if input.is_watched() {
-        height(table.clone()).map_err(Failure::Input)?
-    } else {
-        0
-    };
+        Writer::new(format, arguments.delimiter, schema, target).map_err(Failure::Output)?;
     let mut counts = Counts::new(names.len());
     for_each_batch(table, |batch| {
-        let kept = judge.filter(&batch, &mut counts).map_err(input_failure)?;
-        input.reach(counts.rows, rows);
+        let kept = judge.filter(&batch.rows, &mut counts);
+        let kept = kept.map_err(|error: PolarsError| Failure::Input(error.into()))?;
+        input.reach(batch.read, batch.all);
         writer.write(kept).map_err(Failure::Output)
     })?;
     writer.finish().map_err(Failure::Output)?;
@@ -175,10 +172,6 @@ fn clean_table(
         counts,
         nulls: given.unwrap_or_else(|| NullValues::new(Vec::new())),
     })
-}
-
-fn input_failure(error: PolarsError) -> Failure {
-    Failure::Input(error.into())
 }
 
 /// Does what polars may panic at, such as a file of a kind that it does not expect, and makes an

@@ -1,14 +1,82 @@
-//! What polars does not say of an NDJSON file: the order of its columns, and where it is none.
+//! NDJSON files, some lines at a time, and what polars does not say of them: the order of their
+//! columns, and where they are none.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
 
 use anyhow::{Error, Result, anyhow};
 use polars::io::ndjson::infer_schema;
-use polars::prelude::Schema;
+use polars::prelude::{Schema, parse_ndjson};
 use serde_json::{Map, Value};
 
+use crate::table::scan::{Batch, Table};
+
+/// The bytes that are read at once, unless a line is longer.
+const LINES: u64 = 4 << 20;
+
+/// An open NDJSON file.
+pub(super) struct NdjsonFile {
+    file: File,
+    size: u64,
+    schema: Schema,
+    /// What was read and is no whole line yet.
+    rest: Vec<u8>,
+    read: u64,
+}
+
+impl NdjsonFile {
+    pub(super) fn open(mut file: File) -> Result<Self> {
+        let schema = schema(&mut file)?;
+        file.rewind()?;
+        Ok(Self {
+            size: file.metadata()?.len(),
+            file,
+            schema,
+            rest: Vec::new(),
+            read: 0,
+        })
+    }
+
+    /// Whole lines, or nothing after the last one.
+    fn lines(&mut self) -> Result<Vec<u8>> {
+        let mut lines = std::mem::take(&mut self.rest);
+        loop {
+            let before = lines.len();
+            let read = (&self.file).take(LINES).read_to_end(&mut lines)?;
+            self.read += read as u64;
+            let ended = lines[before..].iter().rposition(|byte| *byte == b'\n');
+            if let Some(end) = ended {
+                self.rest = lines.split_off(before + end + 1);
+            }
+            if ended.is_some() || read == 0 {
+                return Ok(lines);
+            }
+        }
+    }
+}
+
+impl Table for NdjsonFile {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn next(&mut self) -> Result<Option<Batch>> {
+        let lines = self.lines()?;
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        // Polars would guess how many, and reserve memory for as many.
+        let count = lines.split(|byte| *byte == b'\n').count();
+        Ok(Some(Batch {
+            rows: parse_ndjson(&lines, Some(count), &self.schema, false)?,
+            read: self.read,
+            all: self.size,
+        }))
+    }
+}
+
 /// The columns in the order in which they first come in the file, with the types of all rows.
-pub(crate) fn schema(mut file: impl Read + Seek) -> Result<Schema> {
+fn schema(mut file: impl Read + Seek) -> Result<Schema> {
     let mut unordered = infer_schema(&mut BufReader::new(&mut file), None)?;
     file.rewind()?;
     let mut ordered = Schema::default();
@@ -25,7 +93,7 @@ pub(crate) fn schema(mut file: impl Read + Seek) -> Result<Schema> {
 }
 
 /// What is wrong with the first line that is no JSON object, if there is one.
-pub(crate) fn first_error(text: impl Read) -> Result<Option<Error>> {
+pub(super) fn first_error(text: impl Read) -> Result<Option<Error>> {
     let mut found = None;
     for_each_line(text, |number, line| {
         if let Err(error) = serde_json::from_slice::<Map<String, Value>>(line) {

@@ -2,76 +2,126 @@
 
 use std::fs::File;
 use std::panic::resume_unwind;
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
 use anyhow::Result;
-use polars::prelude::{
-    DataFrame, Engine, HiveOptions, IpcScanOptions, LazyFileListReader, LazyFrame,
-    LazyJsonLineReader, PlanCallback, ScanArgsParquet, ScanSources, UnifiedScanArgs, len,
-};
+use polars::prelude::{DataFrame, Schema};
 
 use crate::csv::Failure;
 use crate::format::Format;
-use crate::table::ndjson;
+use crate::table::arrow::ArrowFile;
+use crate::table::ndjson::NdjsonFile;
+use crate::table::parquet::ParquetFile;
+
+/// About the bytes in memory of the rows that are handed over together.
+pub(crate) const PORTION: usize = 64 << 20;
+
+/// What each value takes besides its text: a reference to it.
+pub(crate) const REFERENCE: usize = 16;
+
+/// Rows of a table, and how far the reading is with them.
+pub(crate) struct Batch {
+    pub(crate) rows: DataFrame,
+    /// The part of `all` that was read, in whatever is counted.
+    pub(crate) read: u64,
+    pub(crate) all: u64,
+}
+
+/// A file with a table, read from its start.
+pub(crate) trait Table: Send {
+    /// The columns.
+    fn schema(&self) -> &Schema;
+
+    /// The next rows, until there are none.
+    fn next(&mut self) -> Result<Option<Batch>>;
+}
 
 /// The table in the file.
-pub(crate) fn scan(file: File, format: Format) -> Result<LazyFrame> {
-    let start = file.try_clone()?;
-    // An open file, not a path: polars takes some names for patterns or addresses.
-    let sources = ScanSources::Files([file].into());
-    // It has no folders whose names would be columns, too.
-    let hive_options = HiveOptions::new_disabled();
+///
+/// Never mapped into memory: there, a file that is cut while it is read ends the program.
+pub(crate) fn open(file: File, format: Format) -> Result<Box<dyn Table>> {
     Ok(match format {
-        Format::Parquet => {
-            let options = ScanArgsParquet {
-                hive_options,
-                ..Default::default()
-            };
-            LazyFrame::scan_parquet_sources(sources, options)?
-        }
-        Format::Arrow => {
-            let options = UnifiedScanArgs {
-                hive_options,
-                ..Default::default()
-            };
-            LazyFrame::scan_ipc_sources(sources, IpcScanOptions::default(), options)?
-        }
-        Format::Ndjson => LazyJsonLineReader::new_with_sources(sources)
-            .with_schema(Some(Arc::new(ndjson::schema(start)?)))
-            .finish()?,
+        Format::Parquet => Box::new(ParquetFile::open(file)?),
+        Format::Arrow => Box::new(ArrowFile::open(file)?),
+        Format::Ndjson => Box::new(NdjsonFile::open(file)?),
         Format::Csv => unreachable!("CSV is read record by record"),
     })
 }
 
-/// The rows of the table.
-pub(crate) fn height(table: LazyFrame) -> Result<u64> {
-    let query = table.select([len()]);
-    let counted = query
-        .collect_with_engine(Engine::Streaming)?
-        .unwrap_single();
-    Ok(counted.columns()[0].get(0)?.try_extract()?)
-}
-
-/// Runs the query in the streaming engine and hands its batches over in order.
-///
-/// The engine runs in a thread of its own, ahead by one batch, so that what is done with a batch
-/// is plain code with errors of its own kind instead of a callback of the engine.
+/// Hands the batches over in order, which a thread reads, ahead by one.
 pub(crate) fn for_each_batch(
-    query: LazyFrame,
-    mut each: impl FnMut(DataFrame) -> Result<(), Failure>,
+    mut table: Box<dyn Table>,
+    mut each: impl FnMut(Batch) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let (sender, batches) = mpsc::sync_channel(1);
-    // True ends the query: nobody takes the batches any more.
-    let hand_over = PlanCallback::new(move |batch| Ok(sender.send(batch).is_err()));
-    let input = |error| Failure::Input(anyhow::Error::from(error));
-    let query = query.sink_batches(hand_over, true, None).map_err(input)?;
     thread::scope(|scope| {
-        let engine = scope.spawn(|| query.collect_with_engine(Engine::Streaming));
+        // Without room in between: a batch that waits is one that is in memory.
+        let (sender, batches) = sync_channel(0);
+        let reader = scope.spawn(move || read(table.as_mut(), &sender));
         for batch in batches {
             each(batch)?;
         }
-        let result = engine.join().unwrap_or_else(|panic| resume_unwind(panic));
-        result.map(drop).map_err(input)
+        let result = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
+        result.map_err(Failure::Input)
     })
+}
+
+fn read(table: &mut dyn Table, sender: &SyncSender<Batch>) -> Result<()> {
+    while let Some(batch) = table.next()? {
+        for rows in portions(&batch.rows) {
+            // Nobody takes the batches any more if the writing failed.
+            if sender.send(Batch { rows, ..batch }).is_err() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The rows in portions of about the same size: a file may have all of its rows in one batch.
+fn portions(rows: &DataFrame) -> impl Iterator<Item = DataFrame> {
+    let (height, width) = rows.shape();
+    let size = rows.estimated_size() + REFERENCE * height * width;
+    let length = portion(height, size);
+    (0..height)
+        .step_by(length)
+        .map(move |start| rows.slice(i64::try_from(start).unwrap_or(i64::MAX), length))
+}
+
+/// How many of the rows make a portion, if all of them have that size.
+pub(crate) fn portion(rows: usize, size: usize) -> usize {
+    rows.div_ceil(size.div_ceil(PORTION).max(1)).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn portions_are_of_about_the_same_size() {
+        for (rows, size, expected) in [
+            (0, 0, 1),
+            (10, 0, 10),
+            (10, PORTION, 10),
+            (10, PORTION + 1, 5),
+            (10, 3 * PORTION, 4),
+            (1, 9 * PORTION, 1),
+        ] {
+            assert_eq!(portion(rows, size), expected, "{rows} {size}");
+        }
+    }
+
+    #[test]
+    fn a_large_batch_is_handed_over_in_portions() {
+        let rows = 3 * PORTION / REFERENCE;
+        let values = polars::prelude::Column::full_null(
+            "a".into(),
+            rows,
+            &polars::prelude::DataType::Boolean,
+        );
+        let table = DataFrame::new_infer_height(vec![values]).unwrap();
+        let heights: Vec<usize> = portions(&table).map(|part| part.height()).collect();
+        assert!(heights.len() > 2, "{heights:?}");
+        assert_eq!(heights.iter().sum::<usize>(), rows);
+    }
 }

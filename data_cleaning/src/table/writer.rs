@@ -12,14 +12,15 @@ use polars::prelude::{
 use polars_arrow::io::ipc::write::default_ipc_fields;
 
 use crate::format::Format;
+use crate::table::scan::REFERENCE;
 use crate::target::Target;
 
 /// About the bytes in memory of the rows that are written together. Parquet and Arrow are read well
 /// only if these are many; a reader has to hold some such groups.
 const GROUP: usize = 32 << 20;
 
-/// What each value takes besides its text: a reference to it.
-const REFERENCE: usize = 16;
+/// The same for text, in which nothing tells them apart.
+const LINES: usize = 4 << 20;
 
 /// Writes tables of the same columns one below the other.
 pub(crate) struct Writer<'a> {
@@ -74,7 +75,11 @@ impl<'a> Writer<'a> {
         }
         self.pending.vstack_mut_owned(batch)?;
         let (rows, columns) = self.pending.shape();
-        if self.pending.estimated_size() + REFERENCE * rows * columns >= GROUP {
+        let enough = match self.file {
+            File::Csv(_) | File::Ndjson(_) => LINES,
+            File::Parquet(_) | File::Arrow(_) => GROUP,
+        };
+        if self.pending.estimated_size() + REFERENCE * rows * columns >= enough {
             self.flush()?;
         }
         Ok(())
@@ -122,9 +127,8 @@ fn check(format: Format, schema: &Schema) -> Result<()> {
         };
         ensure!(
             written,
-            "the column `{}` is of type {dtype}, which {format} cannot hold, expected Parquet or \
-             Arrow for it",
-            name.escape_debug()
+            "the column `{name}` is of type {dtype}, which {format} cannot hold, expected Parquet or \
+             Arrow for it"
         );
     }
     Ok(())
@@ -168,7 +172,7 @@ fn refuse_infinite(batch: &DataFrame) -> Result<()> {
         ensure!(
             !column.dtype().is_float() || !column.is_infinite()?.any(),
             "the column `{}` has an infinite number, which NDJSON cannot hold",
-            column.name().escape_debug()
+            column.name()
         );
     }
     Ok(())

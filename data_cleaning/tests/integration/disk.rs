@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::harness::Folder;
+use crate::harness::{BINARY, Folder, writable};
 
 /// In a mount namespace of its own, which ends with the commands that run there.
 #[cfg(target_os = "linux")]
@@ -17,7 +17,7 @@ fn a_full_disk_is_a_clear_error_and_no_target() {
     let script = r#"
         set -e
         mkdir disk && mount -t tmpfs -o size=64k tmpfs disk
-        for output in disk/x.csv disk/x.parquet disk/x.arrow disk/x.ndjson; do
+        for output in "$@"; do
             for older in '' old; do
                 [ -z "$older" ] || printf %s "$older" > $output
                 code=0; "$0" --output $output || code=$?
@@ -27,15 +27,20 @@ fn a_full_disk_is_a_clear_error_and_no_target() {
         done"#;
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--mount", "bash", "-c", script]);
-    let ended = folder.run_command(command.arg(env!("CARGO_BIN_EXE_data_cleaning")));
-    let expected = ["csv", "parquet", "arrow", "ndjson"].map(|format| {
-        let output = format!("disk/x.{format}");
+    let outputs = writable(&[
+        "disk/x.ndjson",
+        "disk/x.arrow",
+        "disk/x.parquet",
+        "disk/x.csv",
+    ]);
+    let ended = folder.run_command(command.arg(BINARY).args(&outputs));
+    let expected = outputs.iter().map(|output| {
         let error = format!(
             "error: cannot write `{output}`: No space left on device (os error 28)\n\
              exit code 1, in the folder: "
         );
         format!("{error}\n{error}{output}:old\n")
     });
-    assert_eq!(ended.stderr, expected.concat());
+    assert_eq!(ended.stderr, expected.collect::<String>());
     eprintln!("a full disk: a clear error, an older file still stands, and nothing else is left");
 }

@@ -142,6 +142,7 @@ fn output_has_the_permissions_of_a_new_file() {
         outcome.assert_success(&summary("clean_data.csv"));
         let metadata = fs::metadata(folder.path("clean_data.csv")).unwrap();
         assert_eq!(metadata.mode() & 0o7777, mode);
+        fs::remove_file(folder.path("clean_data.csv")).unwrap();
     }
 }
 

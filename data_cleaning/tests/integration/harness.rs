@@ -2,11 +2,18 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_data_cleaning");
+
+/// Those of the files that the binary can write: it may be built for CSV alone.
+pub(crate) fn writable(names: &[&'static str]) -> Vec<&'static str> {
+    let mut names = names.to_vec();
+    names.retain(|name| cfg!(feature = "tables") || name.ends_with("csv"));
+    names
+}
 
 /// A temporary folder; the binary runs in it, so that messages hold relative paths only.
 pub(crate) struct Folder(TempDir);
@@ -47,6 +54,22 @@ impl Folder {
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
         self.run_command(Command::new(BINARY).args(arguments))
+    }
+
+    /// Starts the binary in a shell, after `setup`, with what it says to be read.
+    pub(crate) fn start(&self, setup: &str, arguments: &[&str]) -> Child {
+        let mut command = Command::new("bash");
+        command.args(["-c", &format!("{setup} exec \"$0\" \"$@\""), BINARY]);
+        command
+            .args(arguments)
+            .current_dir(self.0.path())
+            .env_clear();
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    pub(crate) fn make_pipe(&self, name: &str) {
+        self.run_command(Command::new("/usr/bin/mkfifo").arg(name));
     }
 
     pub(crate) fn run_command(&self, command: &mut Command) -> Outcome {

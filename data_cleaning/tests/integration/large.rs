@@ -1,7 +1,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::harness::{BINARY, Folder};
+use crate::harness::{BINARY, Folder, writable};
 
 #[test]
 fn one_field_of_100_megabytes() {
@@ -14,6 +14,9 @@ fn one_field_of_100_megabytes() {
         .run(&[])
         .assert_success(&format!("{summary}clean_data.csv\n  nulls: b 1"));
     assert!(folder.read("clean_data.csv") == kept);
+    if !cfg!(feature = "tables") {
+        return;
+    }
     folder
         .run(&["--output", "clean.parquet"])
         .assert_success(&format!("{summary}clean.parquet\n  nulls: b 1"));
@@ -56,7 +59,7 @@ fn two_thousand_columns() {
     }
     let folder = Folder::with(&raw);
     let dropped = "200 rows read, 50 dropped, 150 kept";
-    for output in ["clean.csv", "clean.parquet", "clean.arrow", "clean.ndjson"] {
+    for output in writable(&["clean.csv", "clean.parquet", "clean.arrow", "clean.ndjson"]) {
         let outcome = folder.run(&["--output", output, "--infer_types"]);
         assert!(outcome.stderr.contains(dropped), "{}", outcome.stderr);
         let back = folder.run(&["--input", output, "--output", "back.csv"]);

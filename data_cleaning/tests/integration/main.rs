@@ -3,16 +3,26 @@
 //! `values`: what is kept is kept as it was. `nulls`: what is dropped. `malformed`: input that is
 //! refused. `formats`: tables that are not CSV. `files`: where input and output may lie.
 //! `options`: what they change. `command_line`: help, usage, exit codes. `terminal`: what is shown
-//! on one. `large`: long fields and many columns. `killed`, `disk`: what is left when a run fails.
+//! on one, and `escapes`: what is not. `large`: long fields and many columns. `pipes`, `signals`,
+//! `changed`: what comes from outside while it runs. `access`: who may read the output. `killed`,
+//! `disk`: what is left when a run fails. `csv_alone`: what is said without the other formats.
+//! `profiles`: how it is built.
 
 #![expect(
     clippy::unwrap_used,
     reason = "a test ends at the first thing that is not as it must be"
 )]
 
+mod access;
+#[cfg(target_os = "linux")]
+mod changed;
 mod command_line;
+#[cfg(not(feature = "tables"))]
+mod csv_alone;
 mod disk;
+mod escapes;
 mod files;
+#[cfg(feature = "tables")]
 mod formats;
 mod harness;
 mod killed;
@@ -20,5 +30,9 @@ mod large;
 mod malformed;
 mod nulls;
 mod options;
+#[cfg(target_os = "linux")]
+mod pipes;
+mod profiles;
+mod signals;
 mod terminal;
 mod values;

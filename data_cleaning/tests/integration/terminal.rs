@@ -1,12 +1,12 @@
 //! On a terminal, which `script` makes: it runs a command in one and copies what is shown there.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{TryRecvError, channel};
 use std::thread;
 
-use crate::harness::{BINARY, Folder};
+use crate::harness::{BINARY, Folder, writable};
 
 /// Runs the binary in a terminal, gives each new state of the screen to `look`, and in the end all
 /// that was shown.
@@ -34,7 +34,7 @@ fn shown(folder: &Folder, arguments: &str, mut look: impl FnMut(&str)) -> String
 #[test]
 fn a_terminal_shows_the_nulls_as_a_table() {
     let folder = Folder::with("Age,Cabin,Name\n1,,x\n2,,y\n,B2,z\n4,C,v\n");
-    for output in ["clean_data.csv", "clean.parquet"] {
+    for output in writable(&["clean_data.csv", "clean.parquet"]) {
         let screen = shown(&folder, &format!("--output {output}"), |_| ());
         let expected = [
             &format!("data_cleaning: 4 rows read, 3 dropped, 1 kept -> {output}"),
@@ -78,13 +78,16 @@ fn a_long_run_shows_its_progress() {
     assert_eq!(folder.read("clean_data.csv"), "a,b\n1,2\n");
 }
 
+#[cfg(feature = "tables")]
 #[test]
 fn the_progress_of_a_file_has_the_time_that_is_left() {
     // Packed it is small, and takes long enough to read.
     let rows = zstd::encode_all("1,\n".repeat(2 << 20).as_bytes(), 1).unwrap();
     let header = zstd::encode_all(&b"a,b\n"[..], 1).unwrap();
     let folder = Folder::with([header, rows.repeat(100)].concat());
-    let size = fs::metadata(folder.path("raw_data.csv")).unwrap().len();
+    let size = std::fs::metadata(folder.path("raw_data.csv"))
+        .unwrap()
+        .len();
     let screen = shown(&folder, "--output clean.parquet", |_| ());
     for part in [" of ", "/s, ", " left"] {
         assert!(screen.contains(part), "{size}, {part}: {screen}");

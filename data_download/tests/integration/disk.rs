@@ -9,7 +9,6 @@ use crate::server::{Server, file, range};
 const BODY: usize = 200_000;
 
 /// In a mount namespace of its own, which ends with the commands that run there.
-#[cfg(target_os = "linux")]
 #[test]
 #[ignore = "mounts a tmpfs"]
 fn a_full_disk_is_a_clear_error_and_no_target() {

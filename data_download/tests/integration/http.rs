@@ -1,6 +1,6 @@
 use std::net::TcpStream;
 
-use crate::program::{Ended, Folder, PROGRAM};
+use crate::program::Folder;
 use crate::server::{Server, answer, with_head};
 
 #[test]
@@ -218,6 +218,7 @@ fn shows_no_credentials_of_a_redirect() {
 #[test]
 #[cfg(target_os = "linux")]
 fn plain_http_works_without_ca_certificates() {
+    use crate::program::{Ended, PROGRAM};
     let server = Server::answering(|_| answer("200 OK", "a,b\n"));
     let folder = Folder::new();
     let download = |url: &str| {

@@ -5,11 +5,16 @@
     reason = "a failure here is the failure of a test"
 )]
 
+mod access;
 #[cfg(feature = "cloud")]
 mod cloud;
 mod concurrent;
 mod content;
+#[cfg(target_os = "linux")]
 mod disk;
+#[cfg(target_os = "linux")]
+mod endless;
+mod escapes;
 mod faults;
 mod headers;
 mod http;
@@ -18,9 +23,11 @@ mod killed;
 mod local;
 mod metrics;
 mod output;
+mod planted;
 mod program;
 mod resume;
 mod server;
+mod signals;
 mod source;
 mod terminal;
 mod tls;

@@ -1,11 +1,11 @@
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 
 use crate::program::{Ended, Folder, PROGRAM};
-use crate::server::{Server, answer, with_head};
+use crate::server::{Server, answer};
 
 /// Expects that writing to `output` fails before any request is sent.
 #[track_caller]
@@ -71,27 +71,31 @@ fn refuses_an_output_that_is_not_a_file() {
 }
 
 #[test]
-fn a_full_disk_leaves_the_old_file() {
+fn a_limit_of_file_size_is_told_and_leaves_the_old_file() {
     let folder = Folder::new();
     folder.write("raw_data.csv", "old");
     let server = Server::answering(|_| answer("200 OK", "x".repeat(100_000)));
     let url = server.url("/");
     let too_large = io::Error::from_raw_os_error(nix::errno::Errno::EFBIG as i32);
 
-    let limited = r#"ulimit -f 1; trap "" XFSZ; exec "$0" "$@""#;
-    by_bash(&folder, limited, &url).failed(&format!(
-        "error: cannot download `{url}`\n  caused by: cannot write `raw_data.csv`\n  \
-         caused by: {too_large}"
-    ));
-
-    assert_eq!(folder.read("raw_data.csv"), b"old");
-    assert_eq!(folder.names(), ["raw_data.csv".to_owned()].into());
+    for limit in ["ulimit -f 1", r#"ulimit -f 1; trap "" XFSZ"#] {
+        let script = format!(r#"{limit}; exec "$0" "$@""#);
+        by_bash(&folder, &script, &url).failed(&format!(
+            "error: cannot download `{url}`\n  caused by: cannot write `raw_data.csv`\n  \
+             caused by: {too_large}"
+        ));
+        assert_eq!(folder.read("raw_data.csv"), b"old");
+        assert_eq!(folder.names(), ["raw_data.csv".to_owned()].into());
+    }
 }
 
 /// With a fraction of it as memory.
 #[test]
 #[cfg(target_os = "linux")]
 fn memory_does_not_grow_with_the_file() {
+    use std::io::Write;
+
+    use crate::server::with_head;
     const BLOCK: usize = 1 << 20;
     const BLOCKS: usize = 100;
     let server = Server::serving(|_, stream| {

@@ -289,7 +289,10 @@ fn refuses_a_partial_file_that_is_none() {
     let server = honest("\"v1\"");
     folder
         .download(&["--data_url", &server.url("/x.csv")])
-        .failed("error: `raw_data.csv.partial` is in the way: not a regular file");
+        .failed(
+            "error: `raw_data.csv.partial` is not a regular file and is in the way, \
+             remove it or choose another --output",
+        );
     assert_eq!(folder.read("precious"), b"x");
     assert!(server.requests().is_empty());
 }
