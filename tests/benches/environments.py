@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What environments cost: `benches/environments [RUNS]`, after `cargo build --release -p orchestrator`.
+"""What environments cost: `tests/benches/environments.py [RUNS]`, after `cargo build --release -p orchestrator`.
 
 Needs uv on PATH. Where there are also mlflow, pyenv (MLflow's virtualenv manager needs it) and a docker engine
 that has the image orchestrator-test:1 (tests/docker.sh), they are measured in the same run. A warm start
@@ -8,7 +8,7 @@ is the whole run of a pipeline of one step, `true`; all kinds take turns.
 import os, pathlib, shutil, statistics, subprocess, sys, tempfile, time
 
 RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 21
-REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
 ORCHESTRATOR = str(TARGET / "release" / "orchestrator")
 IMAGE = "orchestrator-test:1"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What running a step costs, beside bash, make, just and `mlflow run`, and how fast output passes.
 
-    cargo build --release -p orchestrator && benches/processes [ROUNDS]
+    cargo build --release -p orchestrator && tests/benches/processes.py [ROUNDS]
 
 Runs are interleaved, figures are medians, each with its smallest and largest. Needs make and `script`
 (bsdutils); just and MLflow are installed by pip into the build folder.
@@ -20,7 +20,7 @@ import time
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 5
 STEPS = 200
 SIZE = 1_000_000_000
-REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")).resolve()
 ORCHESTRATOR = str(TARGET / "release/orchestrator")
 LINE = "a line of ordinary text that is some sixty characters long"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares data_download with curl and Python's requests, and prints tables.
 
-    benches/data_download [--size BYTES] [--runs 7] [--folder FOLDER]
+    tests/benches/data_download.py [--size BYTES] [--runs 7] [--folder FOLDER]
 
 One file from nginx on loopback. Each round runs every program once, in another order each time, so
 that what else the machine does, and what a run leaves of free memory, falls on all of them; a ratio
@@ -28,7 +28,7 @@ import tempfile
 import time
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute()
 
 REQUESTS = """

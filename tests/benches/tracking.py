@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What recording costs: `benches/tracking ORCHESTRATOR`, by default that in target/release.
+"""What recording costs: `tests/benches/tracking.py ORCHESTRATOR`, by default that in target/release.
 
 Pipelines of `true` in a temporary folder, with and without recording, one after the other in turn.
 Prints medians in milliseconds. The disk counts, so the folder is beside the

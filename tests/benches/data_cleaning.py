@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares data_cleaning with its peers, and prints a table.
 
-    benches/data_cleaning [--mib 1024] [--runs 5] [--large] [--titanic FILE]
+    tests/benches/data_cleaning.py [--mib 1024] [--runs 5] [--large] [--titanic FILE]
 
 Builds the binary, makes Titanic-like data of that size and installs DuckDB, polars and pandas, all
 in the build folder. Every round runs each tool once, one after the other, in another order each
@@ -25,7 +25,7 @@ import sys
 import time
 import venv
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TARGET = os.path.abspath(os.environ.get("CARGO_TARGET_DIR") or os.path.join(ROOT, "target"))
 FOLDER = os.path.join(TARGET, "bench_data_cleaning")
 BINARY = os.path.join(TARGET, "release", "data_cleaning")
