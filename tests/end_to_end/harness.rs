@@ -305,6 +305,14 @@ impl Drop for Started {
     }
 }
 
+/// How many rounds a long test makes: all, or with the variable `SHORT` a tenth.
+pub(crate) fn rounds(all: u64) -> u64 {
+    match std::env::var_os("SHORT") {
+        Some(_) => all.div_ceil(10),
+        None => all,
+    }
+}
+
 /// Waits until something is the case, half a minute at most.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Folder, is_alive};
+use crate::harness::{Folder, is_alive, rounds};
 
 /// Names every process of one run in its command line, so that they can be counted afterwards.
 fn pipeline(mark: &str) -> Folder {
@@ -103,9 +103,10 @@ fn a_few_interruptions_at_random_moments_leave_nothing() {
 #[ignore = "takes minutes"]
 fn reliability_of_200_interruptions_at_random_moments() {
     let start = Instant::now();
-    let (processes, logs) = interrupt(200, 2026);
+    let count = rounds(200);
+    let (processes, logs) = interrupt(count, 2026);
     println!(
-        "200 interruptions in {:.0} s: {processes} processes left, {logs} logs that cannot be read",
+        "{count} interruptions in {:.0} s: {processes} processes left, {logs} logs that cannot be read",
         start.elapsed().as_secs_f64()
     );
     assert_eq!((processes, logs), (0, 0));

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Folder, wait_until};
+use crate::harness::{Folder, rounds, wait_until};
 use crate::stand_in::{Answer, StandIn};
 
 /// A small generator of pseudo-random numbers (xorshift), so that a run can be repeated.
@@ -107,9 +107,10 @@ fn a_few_kills_leave_no_run_in_doubt() {
 #[ignore = "takes minutes"]
 fn reliability_of_300_kills_against_a_slow_server() {
     let start = Instant::now();
-    let wrong = against_a_slow_server(300, 2027);
+    let count = rounds(300);
+    let wrong = against_a_slow_server(count, 2027);
     println!(
-        "300 kills against a slow server in {:.0} s: {} runs left RUNNING, {} twice, {} files unsent",
+        "{count} kills against a slow server in {:.0} s: {} runs left RUNNING, {} twice, {} files unsent",
         start.elapsed().as_secs_f64(),
         wrong.running,
         wrong.twice,

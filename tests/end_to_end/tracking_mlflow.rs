@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::harness::{Folder, Run, repository, wait_until};
+use crate::harness::{Folder, Run, repository, rounds, wait_until};
 use crate::tracking_kills::{Random, Wrong, kill};
 
 /// What MLflow's client finds, as `read_back.py` prints it.
@@ -559,9 +559,10 @@ fn a_hundred_kills_leave_no_run_in_doubt() {
         named.collect()
     };
     let start = Instant::now();
-    let wrong = kill(100, &mut Random(2028), 2000, &server.url(), &runs);
+    let count = rounds(100);
+    let wrong = kill(count, &mut Random(2028), 2000, &server.url(), &runs);
     println!(
-        "100 kills against MLflow in {:.0} s: {} runs left RUNNING, {} twice, {} files unsent",
+        "{count} kills against MLflow in {:.0} s: {} runs left RUNNING, {} twice, {} files unsent",
         start.elapsed().as_secs_f64(),
         wrong.running,
         wrong.twice,

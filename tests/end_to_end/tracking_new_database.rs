@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::harness::Folder;
+use crate::harness::{Folder, rounds};
 use crate::tracking::runs;
 
 /// Starts pipelines at once that all make one database; gives what went wrong.
@@ -59,9 +59,10 @@ fn several_pipelines_make_one_database_at_once() {
 #[ignore = "takes minutes"]
 fn reliability_of_200_databases_made_by_eight_at_once() {
     let start = Instant::now();
-    let wrong: Vec<String> = (0..200).flat_map(|_| make_at_once(8, false)).collect();
+    let count = rounds(200);
+    let wrong: Vec<String> = (0..count).flat_map(|_| make_at_once(8, false)).collect();
     println!(
-        "200 databases, each made by eight at once, in {:.0} s: {} errors",
+        "{count} databases, each made by eight at once, in {:.0} s: {} errors",
         start.elapsed().as_secs_f64(),
         wrong.len()
     );
