@@ -58,7 +58,7 @@ impl Folder {
 
     /// Starts the binary in a shell, after `setup`, with what it says to be read.
     pub(crate) fn start(&self, setup: &str, arguments: &[&str]) -> Child {
-        let mut command = Command::new("bash");
+        let mut command = heeding("bash");
         command.args(["-c", &format!("{setup} exec \"$0\" \"$@\""), BINARY]);
         command
             .args(arguments)
@@ -130,4 +130,20 @@ pub(crate) fn clean(raw: impl AsRef<[u8]>, arguments: &[&str]) -> (String, Strin
 #[track_caller]
 pub(crate) fn assert_cleaned(raw: impl AsRef<[u8]>, expected: &str) {
     assert_eq!(clean(raw, &[]).0, expected);
+}
+
+/// A program that heeds signals, also where the tests themselves were started to ignore some, as by
+/// `nohup` or in the background of a script: what we run would go on to ignore them.
+fn heeding(program: &str) -> Command {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // SIGHUP, SIGINT, SIGQUIT and SIGTERM.
+    let is_any = ignored.is_some_and(|mask| mask & 0b100_0000_0000_0111 != 0);
+    if !is_any {
+        return Command::new(program);
+    }
+    let mut command = Command::new("/usr/bin/env");
+    command.args(["--default-signal=HUP,INT,QUIT,TERM", program]);
+    command
 }

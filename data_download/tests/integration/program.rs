@@ -42,7 +42,7 @@ impl Folder {
     /// Prepares `program` to run here. The environment is empty: a proxy of the machine must not
     /// come between a test and its server.
     pub(crate) fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
+        let mut command = heeding(program);
         command.env_clear().current_dir(self.0.path());
         command
     }
@@ -63,6 +63,22 @@ impl Folder {
         assert_eq!(self.read("raw_data.csv"), b"old");
         assert_eq!(self.names(), before);
     }
+}
+
+/// A program that heeds signals, also where the tests themselves were started to ignore some, as by
+/// `nohup` or in the background of a script: what we run would go on to ignore them.
+fn heeding(program: &str) -> Command {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // SIGHUP, SIGINT, SIGQUIT and SIGTERM.
+    let is_any = ignored.is_some_and(|mask| mask & 0b100_0000_0000_0111 != 0);
+    if !is_any {
+        return Command::new(program);
+    }
+    let mut command = Command::new("/usr/bin/env");
+    command.args(["--default-signal=HUP,INT,QUIT,TERM", program]);
+    command
 }
 
 /// Bytes of which no part looks like another.
