@@ -37,9 +37,8 @@ pub(crate) enum Difference {
     EveryEntryPoint,
     OwnKeys,
     Databricks,
-    Character,
+    Surrogate,
     Recursion,
-    Brackets,
     Limit,
 }
 
@@ -78,13 +77,8 @@ impl Difference {
                 "our own keys (`env_manager`, `steps`, `inputs`, `outputs`) have to be well formed"
             }
             Self::Databricks => "a section `databricks_spark_job` is ignored",
-            Self::Character => {
-                "U+0085, U+2028, U+2029 and a later byte order mark are refused unless written as an escape"
-            }
+            Self::Surrogate => "half a character, as the escape `\\ud800` alone, is refused",
             Self::Recursion => "an alias inside of what it stands for is refused",
-            Self::Brackets => {
-                "in brackets a key may go over several lines, and a plain text with `?` is refused"
-            }
             Self::Limit => {
                 "a file over 1 MiB, with over 50,000 values or 100 levels, a command over 1 MiB or a format over 256 bytes is refused"
             }

@@ -17,6 +17,7 @@ mod generated;
 #[path = "../end_to_end/harness.rs"]
 #[expect(dead_code, reason = "the end-to-end tests use the rest of it")]
 mod harness;
+mod objects;
 mod project;
 mod yaml;
 
@@ -122,24 +123,44 @@ fn commands_are_those_of_mlflow() {
 
 /// What MLflow computes, or the exception that it ends with.
 fn ask_mlflow(cases: &[Case], folders: &[PathBuf]) -> Vec<Outcome> {
-    let script = harness::repository().join("tests/conformance/mlflow_answers.py");
+    let question = |(case, folder): (&Case, &PathBuf)| {
+        json!({"folder": folder, "entry_point": case.entry_point, "values": case.values})
+            .to_string()
+    };
+    let questions = cases.iter().zip(folders).map(question);
+    let answers = ask_python("mlflow_answers.py", questions);
+    answers
+        .into_iter()
+        .zip(folders)
+        .map(|(answer, folder)| match answer["command"].as_str() {
+            None => Outcome::Failed(answer["error"].to_string()),
+            Some(command) => Outcome::Planned {
+                command: without(folder, command),
+                environment: match answer["environment"].as_str() {
+                    Some("conda_env") => "conda",
+                    Some("docker_env") => "docker",
+                    _ => "virtualenv",
+                }
+                .to_owned(),
+                file: answer["file"].as_str().map(PathBuf::from),
+            },
+        })
+        .collect()
+}
+
+/// What a script beside this file answers, in JSON, to questions of a line each.
+fn ask_python(script: &str, questions: impl Iterator<Item = String>) -> Vec<Value> {
+    let questions: Vec<String> = questions.collect();
     let mut python = Command::new("python3")
-        .arg(script)
+        .arg(harness::repository().join("tests/conformance").join(script))
         .env("PYTHONUTF8", "1")
         .env("SHELL", SHELL)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .expect("python3 is on PATH");
-    let questions: Vec<String> = cases
-        .iter()
-        .zip(folders)
-        .map(|(case, folder)| {
-            json!({"folder": folder, "entry_point": case.entry_point, "values": case.values})
-                .to_string()
-        })
-        .collect();
     let mut stdin = python.stdin.take().expect("it is piped");
+    let count = questions.len();
     // Answers come while questions are still written: neither side may wait for the other.
     let writer =
         std::thread::spawn(move || stdin.write_all((questions.join("\n") + "\n").as_bytes()));
@@ -147,30 +168,14 @@ fn ask_mlflow(cases: &[Case], folders: &[PathBuf]) -> Vec<Outcome> {
     let written = writer.join().unwrap();
     assert!(
         output.status.success(),
-        "python3 cannot import mlflow; put a Python that can first on PATH"
+        "python3 cannot import mlflow and yaml; put a Python that can first on PATH"
     );
     written.unwrap();
     let answers = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(answers.lines().count(), cases.len(), "answers");
+    assert_eq!(answers.lines().count(), count, "answers");
     answers
         .lines()
-        .zip(folders)
-        .map(|(line, folder)| {
-            let answer: Value = serde_json::from_str(line).unwrap();
-            match answer["command"].as_str() {
-                None => Outcome::Failed(answer["error"].to_string()),
-                Some(command) => Outcome::Planned {
-                    command: without(folder, command),
-                    environment: match answer["environment"].as_str() {
-                        Some("conda_env") => "conda",
-                        Some("docker_env") => "docker",
-                        _ => "virtualenv",
-                    }
-                    .to_owned(),
-                    file: answer["file"].as_str().map(PathBuf::from),
-                },
-            }
-        })
+        .map(|line| serde_json::from_str(line).unwrap())
         .collect()
 }
 

@@ -8,6 +8,7 @@ pub(crate) fn cases() -> Vec<Case> {
         scalars(),
         structure(),
         layout(),
+        characters(),
         brackets(),
         malformed(),
         large(),
@@ -158,6 +159,7 @@ fn layout() -> Vec<Case> {
             "\n\n",
             "\n  ",
             "\n      ",
+            "\n        ",
             "\n# comment\n",
             "\n      # text\n",
         ] {
@@ -200,38 +202,54 @@ fn layout() -> Vec<Case> {
         text("entry_points:\n  main:\n      command: run\n    x: y\n"),
         text("entry_points :\n  main :\n    command : run\n"),
         text("\"entry_points\":\n  'main':\n    \"command\": run\n"),
+    ]);
+    cases
+}
+
+fn characters() -> Vec<Case> {
+    let text = |text: &str| Case::new("characters", text);
+    vec![
         text("entry_points: {main: {command: \"a\\u2028b\"}}\n"),
-        text("# a\u{2028}entry_points: {main: {command: run}}\n").refuses(Difference::Character),
+        text("# a\u{2028}entry_points: {main: {command: run}}\n"),
         text("name: a\u{2029}b\nentry_points: {main: {command: run}}\n"),
-        text("name: \"a\u{2028}b\"\nentry_points: {main: {command: run}}\n").refuses(Difference::Character),
-        text("name: a\u{feff}b\nentry_points: {main: {command: run}}\n").refuses(Difference::Character),
-        text("name: a\u{85}b: c\nentry_points: {main: {command: run}}\n").refuses(Difference::Character),
+        text("name: \"a\u{2028}b\"\nentry_points: {main: {command: run}}\n"),
+        text("name: a\u{feff}b\nentry_points: {main: {command: run}}\n"),
+        text("name: a\u{85}b: c\nentry_points: {main: {command: run}}\n"),
+        text("name: \"\\ud800\"\nentry_points: {main: {command: run}}\n")
+            .refuses(Difference::Surrogate),
+        text("...\nentry_points: {main: {command: run}}\n"),
         text("name: a\u{7f}b\nentry_points: {main: {command: run}}\n"),
         text("name: a\u{0}b\nentry_points: {main: {command: run}}\n"),
         text("name: a\u{7}b\nentry_points: {main: {command: run}}\n"),
         text("name: a\u{90}b\nentry_points: {main: {command: run}}\n"),
         text("name: a\u{fffe}b\nentry_points: {main: {command: run}}\n"),
-    ]);
-    cases
+    ]
 }
 
 fn brackets() -> Vec<Case> {
     let parameters = |default: &str| format!("{{a: {{default: {default}}}}}");
     let one = |default: &str| Case::main("brackets", &parameters(default), "run {a}");
-    let mut cases: Vec<Case> = ["[?x]", "[a, ?x]", "{?x: 1}"]
-        .map(|text| one(text).refuses(Difference::Brackets))
-        .to_vec();
-    for key in ["\"b\n        c\"", "b\n        c"] {
-        let ours = "run '{'\"'\"'b c'\"'\"': 1}'";
-        cases.push(one(&format!("{{{key}: 1}}")).gives(Difference::Brackets, ours));
-    }
-    cases.extend(
-        [
-            "[? x]", "{? x}", "{? x: 1}", "[x?]", "[:x]", "[x:]", "{x:1}", "['a':1]", "{'a':1}",
-        ]
-        .map(one),
-    );
-    cases
+    [
+        "[?x]",
+        "[a, ?x]",
+        "{?x: 1}",
+        "[? x]",
+        "{? x}",
+        "{? x: 1}",
+        "[x?]",
+        "[:x]",
+        "[x:]",
+        "{x:1}",
+        "['a':1]",
+        "{'a':1}",
+        "{\"b\n        c\": 1}",
+        "{b\n        c: 1}",
+        "[x]#y",
+        "{\n{}: 1}",
+        "[\n]",
+    ]
+    .map(one)
+    .to_vec()
 }
 
 fn malformed() -> Vec<Case> {
@@ -323,6 +341,8 @@ fn large() -> Vec<Case> {
         laughs(4),
         laughs(30).refuses(limit),
         text(&format!("x: [{}]", "a,".repeat(20_000))),
+        text(&format!("x:\n{}", "  k: v\n".repeat(20_000))),
+        text(&format!("x: [{}\n]", "{\n},".repeat(60))),
         text(&format!("x:\n{}", "- a\n".repeat(60_000))).refuses(limit),
     ]
 }

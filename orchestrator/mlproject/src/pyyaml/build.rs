@@ -27,14 +27,13 @@ impl Builder<'_> {
     fn value(&mut self, id: NodeId, depth: usize) -> Result<Object, Error> {
         self.spend(id, 1, depth)?;
         let graph = self.graph;
+        if let Some(kind) = &graph.nodes[id].refusal {
+            return Err(graph.error(id, kind.clone()));
+        }
         match &graph.nodes[id].content {
-            Content::Scalar(value) => {
-                self.bytes += value.text_length();
-                self.spend(id, 0, depth)?;
-                Ok(value.clone())
-            }
+            Content::Scalar(value) => self.scalar(id, value, depth),
             Content::Merge => Err(graph.error(id, ErrorKind::Special("<<"))),
-            Content::Equals => Err(graph.error(id, ErrorKind::Special("="))),
+            Content::Equals(_) => Err(graph.error(id, ErrorKind::Special("="))),
             Content::Sequence(items) => {
                 let items = items.iter().map(|item| self.value(*item, depth + 1));
                 Ok(Object::List(items.collect::<Result<_, _>>()?))
@@ -53,6 +52,12 @@ impl Builder<'_> {
                 Ok(Object::List(items.collect::<Result<_, _>>()?))
             }
         }
+    }
+
+    fn scalar(&mut self, id: NodeId, value: &Object, depth: usize) -> Result<Object, Error> {
+        self.bytes += value.text_length();
+        self.spend(id, 0, depth)?;
+        Ok(value.clone())
     }
 
     /// Counts what is built against the limits, at the node where it is built.
@@ -106,7 +111,8 @@ impl Builder<'_> {
         Ok(dict)
     }
 
-    /// Collects the pairs of a mapping, those of its merge keys first.
+    /// Collects the pairs of a mapping, those of its merge keys first. They are counted when they are
+    /// built, and here only so that not too many of them are collected.
     fn flatten(
         &mut self,
         id: NodeId,
@@ -117,26 +123,43 @@ impl Builder<'_> {
         let Some(own) = graph.nodes[id].content.pairs() else {
             return Err(graph.error(id, ErrorKind::Merge));
         };
-        self.spend(id, 1 + own.len(), depth)?;
+        if self.nodes + pairs.len() + own.len() > MAX_NODES {
+            return Err(graph.error(id, ErrorKind::TooLarge));
+        }
         let is_merge = |key: NodeId| matches!(graph.nodes[key].content, Content::Merge);
         for (_, source) in own.iter().filter(|(key, _)| is_merge(*key)) {
             match &graph.nodes[*source].content {
                 // Of several mappings the first wins, and the last value that a dict is given wins.
                 Content::Sequence(sources) | Content::Pairs(sources) => {
                     for source in sources.iter().rev() {
-                        self.flatten(*source, depth + 1, pairs)?;
+                        self.merge(*source, depth + 1, pairs)?;
                     }
                 }
-                _ => self.flatten(*source, depth + 1, pairs)?,
+                _ => self.merge(*source, depth + 1, pairs)?,
             }
         }
         pairs.extend(own.iter().filter(|(key, _)| !is_merge(*key)));
         Ok(())
     }
 
+    /// Collects the pairs of a mapping that is merged into another one.
+    fn merge(
+        &mut self,
+        id: NodeId,
+        depth: usize,
+        pairs: &mut Vec<(NodeId, NodeId)>,
+    ) -> Result<(), Error> {
+        self.spend(id, 1, depth)?;
+        self.flatten(id, depth, pairs)
+    }
+
     fn key(&mut self, id: NodeId, depth: usize) -> Result<Object, Error> {
-        match self.graph.nodes[id].content {
-            Content::Equals => Ok(Object::Str("=".to_owned())),
+        let graph = self.graph;
+        match &graph.nodes[id].content {
+            Content::Equals(text) => {
+                self.spend(id, 1, depth)?;
+                self.scalar(id, text, depth)
+            }
             _ => self.value(id, depth),
         }
     }
@@ -165,6 +188,10 @@ mod tests {
             let read = parse(&format!("{base}{text}\n")).unwrap();
             assert_eq!(read.value.get("z").unwrap().to_string(), expected, "{text}");
         }
+        assert_eq!(
+            parse("{=: 1, !!value x: 2}").unwrap().value.repr(),
+            "{'=': 1, 'x': 2}"
+        );
         assert_eq!(refused("{<<: 1}"), ErrorKind::Merge);
         assert_eq!(refused("a: <<"), ErrorKind::Special("<<"));
         assert_eq!(refused("a: ="), ErrorKind::Special("="));

@@ -1,231 +1,129 @@
 //! The parser's events to a graph of nodes.
 
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
-
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span};
 
 use super::graph::{Content, Graph, Node, NodeId};
+use super::parser::{Event, Parser, Properties};
+use super::reader::Mark;
 use super::scalar::scalar;
-use super::source::{Source, quoted_length};
-use super::tag::{mapping, sequence, tag_name};
-use super::{Error, ErrorKind, MAX_DEPTH, MAX_INDENT, MAX_NODES, MAX_REPAIRS, error_at};
+use super::tag::{mapping, sequence};
+use super::{Error, ErrorKind, MAX_DEPTH, MAX_NODES};
 
 /// Composes the one document of a text.
-///
-/// YAML 1.2 wants the lines of a list in brackets and of a text in quotes to be indented deeper than
-/// the block around them. PyYAML does not care, and a closing bracket below its key is common. Blanks
-/// at the start of such lines mean nothing, so they are indented and the text is read again.
-pub(super) fn load(mut text: String) -> Result<Graph, Error> {
-    let mut repairs = 0;
-    loop {
-        let (mark, message) = match Composer::new(&text).document() {
-            Ok(graph) => return Ok(graph),
-            Err(Refusal::Error(error)) => return Err(error),
-            Err(Refusal::Syntax(mark, message)) => (mark, message),
-        };
-        let lines = match message.as_str() {
-            "invalid indentation"
-            | "invalid indentation in flow construct"
-            | "tab cannot be used as indentation" => mark.line()..=mark.line(),
-            "invalid indentation in quoted scalar" => {
-                let quoted = text.chars().skip(mark.index()).collect::<String>();
-                let breaks = quoted[..quoted_length(&quoted)].matches('\n').count();
-                mark.line() + 1..=mark.line() + breaks
-            }
-            _ => RangeInclusive::new(1, 0),
-        };
-        if lines.is_empty() || repairs == MAX_REPAIRS {
-            return Err(error_at(mark, syntax_error(message)));
-        }
-        text = indented(&text, &lines);
-        repairs += 1;
+pub(super) fn compose(text: &str) -> Result<Graph, Error> {
+    let mut parser = Parser::new(text)?;
+    let mut composer = Composer::default();
+    while let Some((event, mark)) = parser.next()? {
+        composer.event(event, mark)?;
     }
+    Ok(composer.graph)
 }
 
-fn syntax_error(message: String) -> ErrorKind {
-    if message.ends_with("unknown anchor") {
-        ErrorKind::UndefinedAlias
-    } else if message.contains("tab") || message.contains("valid YAML whitespace") {
-        ErrorKind::Tab
-    } else {
-        ErrorKind::Syntax(message)
-    }
-}
-
-/// Indents lines, which count from 1, deeper than any block can be.
-fn indented(text: &str, lines: &RangeInclusive<usize>) -> String {
-    let numbered = text.split_inclusive('\n').zip(1..);
-    let indent = |number| {
-        if lines.contains(&number) {
-            " ".repeat(MAX_INDENT)
-        } else {
-            String::new()
-        }
-    };
-    numbered
-        .map(|(line, number)| indent(number) + line)
-        .collect()
-}
-
-enum Refusal {
-    /// What the parser says, and where.
-    Syntax(Marker, String),
-    Error(Error),
-}
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
-    }
-}
-
-/// A list or mapping that is still open.
-struct Open {
-    node: NodeId,
-    children: Vec<NodeId>,
-    flow: bool,
-}
-
-struct Composer<'t> {
-    source: Source<'t>,
+#[derive(Default)]
+struct Composer {
     graph: Graph,
-    open: Vec<Open>,
-    anchors: HashMap<usize, NodeId>,
+    /// The collections that are open, and what is in them so far.
+    open: Vec<(NodeId, Vec<NodeId>)>,
+    anchors: HashMap<String, NodeId>,
 }
 
-impl<'t> Composer<'t> {
-    fn new(text: &'t str) -> Self {
-        Self {
-            source: Source::new(text),
-            graph: Graph::default(),
-            open: Vec::new(),
-            anchors: HashMap::new(),
-        }
-    }
-
-    fn document(mut self) -> Result<Graph, Refusal> {
-        let mut documents = 0;
-        for event in Parser::new_from_str(self.source.text) {
-            let (event, span) =
-                event.map_err(|error| Refusal::Syntax(*error.marker(), error.info().to_owned()))?;
-            documents += usize::from(matches!(event, Event::DocumentStart(_)));
-            if documents > 1 {
-                return Err(error_at(span.start, ErrorKind::SecondDocument).into());
-            }
-            self.event(event, span)?;
-        }
-        self.source.check_rest()?;
-        Ok(self.graph)
-    }
-
-    fn event(&mut self, event: Event, span: Span) -> Result<(), Error> {
-        let here = |kind| error_at(span.start, kind);
+impl Composer {
+    fn event(&mut self, event: Event, mark: Mark) -> Result<(), Error> {
         match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                let is_nothing =
-                    text.is_empty() && style == ScalarStyle::Plain && anchor == 0 && tag.is_none();
-                if is_nothing && self.open.last().is_some_and(|open| self.wants_key(open)) {
-                    return Err(here(ErrorKind::MissingKey));
-                }
-                let text = self.scalar_text(text.into_owned(), style, span)?;
-                let content = scalar(text, tag_name(tag).as_deref(), style).map_err(here)?;
-                self.add(content, anchor, span)?;
+            Event::Alias(name) => self.alias(&name, mark),
+            Event::Scalar {
+                properties: Properties { anchor, tag },
+                text,
+                is_plain,
+            } => {
+                let content = scalar(text, tag.as_deref(), is_plain);
+                let content = content.map_err(|kind| mark.error(kind))?;
+                let refusal = None;
+                let node = Node {
+                    mark,
+                    content,
+                    refusal,
+                };
+                self.add(node, anchor).map(drop)
             }
-            Event::SequenceStart(anchor, tag) => {
-                let content = sequence(tag_name(tag).as_deref()).map_err(here)?;
-                self.start(content, anchor, span)?;
+            Event::SequenceStart(Properties { anchor, tag }) => {
+                let read = sequence(tag.as_deref());
+                self.start(read, Content::Sequence(Vec::new()), anchor, mark)
             }
-            Event::MappingStart(anchor, tag) => {
-                let content = mapping(tag_name(tag).as_deref()).map_err(here)?;
-                self.start(content, anchor, span)?;
+            Event::MappingStart(Properties { anchor, tag }) => {
+                let read = mapping(tag.as_deref());
+                self.start(read, Content::Mapping(Vec::new()), anchor, mark)
             }
-            Event::SequenceEnd | Event::MappingEnd => self.end(),
-            Event::Alias(anchor) => {
-                let known = self.anchors.get(&anchor).copied();
-                let node = known.filter(|node| self.open.iter().all(|open| open.node != *node));
-                self.attach(node.ok_or_else(|| here(ErrorKind::RecursiveAlias))?);
+            Event::End => {
+                self.end();
+                Ok(())
             }
-            _ => (),
         }
+    }
+
+    fn alias(&mut self, name: &str, mark: Mark) -> Result<(), Error> {
+        let known = self.anchors.get(name).copied();
+        let node = known.ok_or_else(|| mark.error(ErrorKind::UndefinedAlias))?;
+        if self.open.iter().any(|(open, _)| *open == node) {
+            return Err(mark.error(ErrorKind::RecursiveAlias));
+        }
+        self.attach(node);
         Ok(())
     }
 
-    fn wants_key(&self, open: &Open) -> bool {
-        self.graph.nodes[open.node].content.pairs().is_some()
-            && open.children.len().is_multiple_of(2)
-    }
-
-    fn add(&mut self, content: Content, anchor: usize, span: Span) -> Result<NodeId, Error> {
+    fn add(&mut self, node: Node, anchor: Option<String>) -> Result<NodeId, Error> {
         let id = self.graph.nodes.len();
         if id >= MAX_NODES {
-            return Err(error_at(span.start, ErrorKind::TooLarge));
+            return Err(node.mark.error(ErrorKind::TooManyValues));
         }
-        self.graph.nodes.push(Node {
-            line: span.start.line(),
-            column: span.start.col() + 1,
-            content,
-        });
-        if anchor > 0 {
-            self.anchors.insert(anchor, id);
+        if let Some(name) = anchor {
+            if self.anchors.contains_key(&name) {
+                return Err(node.mark.error(ErrorKind::DuplicateAnchor(name)));
+            }
+            self.anchors.insert(name, id);
         }
+        self.graph.nodes.push(node);
         self.attach(id);
         Ok(id)
     }
 
     fn attach(&mut self, id: NodeId) {
         match self.open.last_mut() {
-            Some(open) => open.children.push(id),
+            Some((_, children)) => children.push(id),
             None => self.graph.root = Some(id),
         }
     }
 
-    fn start(&mut self, content: Content, anchor: usize, span: Span) -> Result<(), Error> {
+    /// Opens a collection; what stands in it counts even if its tag is refused.
+    fn start(
+        &mut self,
+        read: Result<Content, ErrorKind>,
+        untagged: Content,
+        anchor: Option<String>,
+        mark: Mark,
+    ) -> Result<(), Error> {
         if self.open.len() >= MAX_DEPTH {
-            return Err(error_at(span.start, ErrorKind::TooDeep));
+            return Err(mark.error(ErrorKind::TooDeep));
         }
-        let in_flow = self.open.last().is_some_and(|open| open.flow);
-        let flow = self.source.properties(span)? || in_flow;
-        let node = self.add(content, anchor, span)?;
-        self.open.push(Open {
-            node,
-            children: Vec::new(),
-            flow,
-        });
+        let (content, refusal) = match read {
+            Ok(content) => (content, None),
+            Err(kind) => (untagged, Some(kind)),
+        };
+        let node = Node {
+            mark,
+            content,
+            refusal,
+        };
+        let node = self.add(node, anchor)?;
+        self.open.push((node, Vec::new()));
         Ok(())
     }
 
     fn end(&mut self) {
-        let Some(Open { node, children, .. }) = self.open.pop() else {
+        let Some((node, children)) = self.open.pop() else {
             return;
         };
-        match &mut self.graph.nodes[node].content {
-            Content::Sequence(items) | Content::Pairs(items) => *items = children,
-            Content::Mapping(pairs) | Content::Set(pairs) => {
-                *pairs = children
-                    .chunks_exact(2)
-                    .map(|pair| (pair[0], pair[1]))
-                    .collect();
-            }
-            Content::Scalar(_) | Content::Merge | Content::Equals => (),
-        }
-    }
-
-    /// A scalar's text, corrected and checked where PyYAML reads the source otherwise.
-    fn scalar_text(
-        &mut self,
-        mut text: String,
-        style: ScalarStyle,
-        span: Span,
-    ) -> Result<String, Error> {
-        let in_flow = self.open.last().is_some_and(|open| open.flow);
-        let at_end = self.source.scalar(style, in_flow, span)?;
-        let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-        // YAML 1.2 ends a last line without a line break with one, YAML 1.1 does not.
-        if is_block && at_end && !self.source.text.ends_with('\n') && text.ends_with('\n') {
-            text.pop();
-        }
-        Ok(text)
+        self.graph.nodes[node].content.fill(children);
     }
 }
 
@@ -254,5 +152,10 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(printed(text), expected, "{text}");
         }
+        let many = "{\n},".repeat(60);
+        assert_eq!(
+            printed(&format!("a:\n  b: [{many}]")),
+            format!("{{'a': {{'b': [{}]}}}}", vec!["{}"; 60].join(", "))
+        );
     }
 }

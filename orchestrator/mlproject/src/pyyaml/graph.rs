@@ -1,14 +1,17 @@
 //! The nodes of a document; an alias is a second edge to its anchor's node.
 
+use super::reader::Mark;
 use super::{Error, ErrorKind, MAX_DEPTH, Object};
 
 pub(super) type NodeId = usize;
 
 #[derive(Debug)]
 pub(super) struct Node {
-    pub(super) line: usize,
-    pub(super) column: usize,
+    pub(super) mark: Mark,
     pub(super) content: Content,
+    /// What is wrong with the tag of a list or mapping. It does not matter where the mapping is only
+    /// merged into another one.
+    pub(super) refusal: Option<ErrorKind>,
 }
 
 #[derive(Debug)]
@@ -16,8 +19,8 @@ pub(super) enum Content {
     Scalar(Object),
     /// A plain `<<`: as a key it merges, anywhere else PyYAML refuses it.
     Merge,
-    /// A plain `=`: as a key it is a text, anywhere else PyYAML refuses it.
-    Equals,
+    /// A plain `=`, or what has its tag: as a key it is a text, anywhere else PyYAML refuses it.
+    Equals(Object),
     Sequence(Vec<NodeId>),
     Mapping(Vec<(NodeId, NodeId)>),
     /// `!!set`: a mapping of which only the keys count.
@@ -33,6 +36,20 @@ impl Content {
             _ => None,
         }
     }
+
+    /// Puts the values into a collection that is still empty.
+    pub(super) fn fill(&mut self, children: Vec<NodeId>) {
+        match self {
+            Self::Sequence(items) | Self::Pairs(items) => *items = children,
+            Self::Mapping(pairs) | Self::Set(pairs) => {
+                *pairs = children
+                    .chunks_exact(2)
+                    .map(|pair| (pair[0], pair[1]))
+                    .collect();
+            }
+            Self::Scalar(_) | Self::Merge | Self::Equals(_) => (),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -43,8 +60,7 @@ pub(super) struct Graph {
 
 impl Graph {
     pub(super) fn error(&self, id: NodeId, kind: ErrorKind) -> Error {
-        let Node { line, column, .. } = self.nodes[id];
-        Error { line, column, kind }
+        self.nodes[id].mark.error(kind)
     }
 
     /// The last pair of a mapping with that key, own pairs before merged ones.
@@ -56,8 +72,7 @@ impl Graph {
     ) -> Option<(NodeId, NodeId)> {
         let pairs = self.nodes[mapping].content.pairs()?;
         let is_named = |key: NodeId| match &self.nodes[key].content {
-            Content::Scalar(Object::Str(text)) => text == name,
-            Content::Equals => name == "=",
+            Content::Scalar(Object::Str(text)) | Content::Equals(Object::Str(text)) => text == name,
             _ => false,
         };
         let own = pairs.iter().rev().find(|(key, _)| is_named(*key)).copied();

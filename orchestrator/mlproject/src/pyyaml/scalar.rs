@@ -1,7 +1,5 @@
 //! What a scalar means by YAML 1.1, as PyYAML's resolver and constructor have it.
 
-use saphyr_parser::ScalarStyle;
-
 use super::graph::Content;
 use super::number::{float, integer, is_plain_float, is_plain_integer};
 use super::tag::tagged_kind;
@@ -22,16 +20,16 @@ pub(super) enum Kind {
     Equals,
 }
 
-/// A scalar by its tag, else by its text when it is not in quotes.
+/// A scalar by its tag, else by its text when it is plain.
 pub(super) fn scalar(
     text: String,
     tag: Option<&str>,
-    style: ScalarStyle,
+    is_plain: bool,
 ) -> Result<Content, ErrorKind> {
     let kind = match tag {
         // The tag `!` alone gives a quoted scalar the meaning that it would have without quotes.
         Some("!") => plain_kind(&text),
-        None if style == ScalarStyle::Plain => plain_kind(&text),
+        None if is_plain => plain_kind(&text),
         None => Kind::Str,
         Some(tag) => tagged_kind(tag)?,
     };
@@ -39,7 +37,7 @@ pub(super) fn scalar(
         Kind::Str => return Ok(Content::Scalar(Object::Str(text))),
         Kind::Null => return Ok(Content::Scalar(Object::None)),
         Kind::Merge => return Ok(Content::Merge),
-        Kind::Equals => return Ok(Content::Equals),
+        Kind::Equals => return Ok(Content::Equals(Object::Str(text))),
         Kind::Bool => ("boolean", boolean(&text)),
         Kind::Int => ("integer", integer(&text)),
         Kind::Float => ("number", float(&text)),
@@ -57,6 +55,11 @@ pub(super) fn scalar(
 
 /// What a plain scalar is, by the patterns of PyYAML's resolver.
 fn plain_kind(text: &str) -> Kind {
+    // The end of a pattern is also before a last newline; a block scalar with the tag `!` has one.
+    let text = match text.strip_suffix('\n') {
+        Some(line) if !line.is_empty() => line,
+        _ => text,
+    };
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Kind::Null,
         "<<" => Kind::Merge,
@@ -181,6 +184,21 @@ mod tests {
         }
         assert_eq!(printed(scalar), expected);
         printed(&format!("- {scalar}"))
+    }
+
+    #[test]
+    fn a_last_newline_does_not_count() {
+        for (text, expected) in [
+            ("12", "12"),
+            ("1.5", "1.5"),
+            ("~", "None"),
+            ("2020-01-31", "2020-01-31"),
+        ] {
+            assert_eq!(printed(&format!("! |\n {text}\n")), expected);
+        }
+        assert_eq!(printed("! |+\n\n"), "\n");
+        assert_eq!(printed("!!timestamp |\n 2020-01-31\n"), "2020-01-31");
+        assert!(printed("! |\n yes\n").starts_with("1:1: `yes\\n` is not a valid boolean"));
     }
 
     #[test]

@@ -1,20 +1,11 @@
 //! YAML 1.1's own tags; any other is refused, so that no text ever names an object to make.
 
-use std::borrow::Cow;
-
-use saphyr_parser::Tag;
-
 use super::graph::Content;
 use super::scalar::Kind;
 use super::{ErrorKind, shortened};
 
 /// What `!!` stands for.
-const STANDARD_TAG: &str = "tag:yaml.org,2002:";
-
-/// A tag in full, `!!` and `%TAG` resolved.
-pub(super) fn tag_name(tag: Option<Cow<Tag>>) -> Option<String> {
-    tag.map(|tag| format!("{}{}", tag.handle, tag.suffix))
-}
+pub(super) const STANDARD_TAG: &str = "tag:yaml.org,2002:";
 
 /// The type that a tag gives a scalar.
 pub(super) fn tagged_kind(tag: &str) -> Result<Kind, ErrorKind> {

@@ -17,6 +17,8 @@ struct Time {
 
 /// Reads `2020-1-31` and `2020-01-31T12:30:45.5 +01:00` in their spellings.
 pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
+    // The end of PyYAML's pattern is also before a last newline.
+    let text = text.strip_suffix('\n').unwrap_or(text);
     let (year, rest) = number(text, 4, 4)?;
     let (month, rest) = number(rest.strip_prefix('-')?, 1, 2)?;
     let (day, rest) = number(rest.strip_prefix('-')?, 1, 2)?;
