@@ -312,33 +312,41 @@ impl Run<'_> {
 
     /// Runs one step, and again when it fails and may be tried again.
     fn step(&self, label: &str, step: &PlannedStep) -> Result<(), Error> {
-        fetch(step)?;
         let retries = step.patience.retries;
         let mut delay = step.patience.retry_delay;
         for retry in 1..=retries {
-            match self.attempt(step, retry) {
+            let reason = match self.attempt(step, retry) {
                 Err(Error::Failed(failure)) if !failure.is_interruption() => {
-                    let pause = humantime::format_duration(delay);
-                    let log = shown(&failure.log);
-                    say(&format!(
-                        "{label}: {failure} (log: {log}); retry {retry} of {retries} in {pause}"
-                    ));
-                    // A signal that comes meanwhile ends the process.
-                    std::thread::sleep(delay);
-                    delay = delay.saturating_mul(2);
+                    format!("{failure} (log: {})", shown(&failure.log))
+                }
+                Err(Error::Download { uri, source, .. }) => {
+                    format!("cannot download `{uri}`: {source}")
                 }
                 ended => return ended,
-            }
+            };
+            let pause = humantime::format_duration(delay);
+            say(&format!(
+                "{label}: {reason}; retry {retry} of {retries} in {pause}"
+            ));
+            // A signal that comes meanwhile ends the process.
+            std::thread::sleep(delay);
+            delay = delay.saturating_mul(2);
         }
         self.attempt(step, retries + 1)
     }
 
-    /// One try of a step, in a run of its own.
+    /// One try of a step, with all that it has to fetch, in a run of its own.
     fn attempt(&self, step: &PlannedStep, number: u32) -> Result<(), Error> {
         let run = self.tracker.start_step(step, number);
         let log = log::create(&run.folder, &step.name).map_err(Error::Log);
         let (result, log) = match log {
-            Ok(log) => (self.command(step, &run, &log), Some(log)),
+            Ok(log) => {
+                let fetched = fetch(step);
+                (
+                    fetched.and_then(|()| self.command(step, &run, &log)),
+                    Some(log),
+                )
+            }
             Err(error) => (Err(error), None),
         };
         let gone = self.lock.restore();

@@ -106,3 +106,38 @@ fn a_time_has_a_unit() {
         .says("invalid value '5' for '--timeout <TIME>'")
         .ends(2);
 }
+
+#[test]
+fn a_value_that_cannot_be_downloaded_is_tried_again_and_recorded() {
+    let folder = pipeline("retries: 1, retry_delay: 5ms", "cat {f}");
+    folder.step("s", "parameters: {f: path}\ncommand: cat {f}");
+    // A port where nobody listens.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/x", nobody.local_addr().unwrap());
+    drop(nobody);
+    folder
+        .orchestrator(&["--steps", "s", "--f", &url])
+        .run()
+        .says(&format!("[1/1] s: cannot download `{url}`: "))
+        .says("; retry 1 of 1 in 5ms\n")
+        .says(&format!(
+            "error: step `s`: cannot download `{url}`\n  caused by: "
+        ))
+        .ends(1);
+    let history = folder
+        .orchestrator(&["--history", "--format", "json"])
+        .run();
+    let steps = history.json()[0]["steps"].clone();
+    let steps: Vec<(&str, &str)> = steps
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| {
+            (
+                run["name"].as_str().unwrap(),
+                run["status"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(steps, [("s", "FAILED"), ("s (try 2)", "FAILED")]);
+}
