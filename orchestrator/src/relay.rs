@@ -17,7 +17,7 @@ use rustix::termios::{self, Winsize};
 
 use crate::control::{Target, Unwritten};
 use crate::fold::Fold;
-use crate::notice::warn;
+use crate::report::console::warn;
 use crate::terminal::{Typing, pseudo_terminal};
 
 /// How much is read at once, in bytes: what a pipe holds, where its size can be chosen.

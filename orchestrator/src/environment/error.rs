@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 use mlproject::Manager;
 use mlproject::paths::shown;
 
-use crate::error::{describe, names};
+use crate::text::{describe, names};
 
 /// Why an environment cannot be planned, before anything is started.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -11,8 +11,8 @@ use super::store::{Lock, Store};
 use super::{Environment, Failure, MakeError};
 use crate::interruption::Interruption;
 use crate::log;
-use crate::notice::say;
 use crate::process;
+use crate::report::console::say;
 
 /// How often one who waits for another run looks whether it is done.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);

@@ -27,7 +27,7 @@ use serde::Serialize;
 use sha1::{Digest, Sha1};
 
 use crate::elsewhere::Elsewhere;
-use crate::error::ProblemKind;
+use crate::plan::ProblemKind;
 use crate::process;
 use conda::Conda;
 use docker::Docker;

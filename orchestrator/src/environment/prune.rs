@@ -10,8 +10,8 @@ use super::conda;
 use super::name::{Form, form};
 use super::ours::Left;
 use super::store::{Store, is_nowhere};
-use crate::notice::say;
 use crate::printable::one_line;
+use crate::report::console::say;
 
 /// One environment, for `--env-list`.
 #[derive(Debug, Serialize)]

@@ -12,7 +12,7 @@ use duct::Expression;
 use mlproject::strformat::quote;
 
 use super::{Running, supervisor};
-use crate::notice::while_waiting;
+use crate::report::console::while_waiting;
 use crate::supervisor::Errand;
 use crate::system;
 

@@ -13,7 +13,7 @@ use sha1::{Digest, Sha1};
 use super::cache::{Fresh, file_name, folder as cache_folder, hexadecimal};
 use super::{Access, SourceError};
 use crate::download::{self, Limits};
-use crate::notice::while_waiting;
+use crate::report::console::while_waiting;
 use mlproject::file::open_regular;
 
 /// The largest zip file, and the most that may come out of one, in bytes.

@@ -3,7 +3,7 @@
 use super::record::Record;
 use super::store::{Store, StoreError};
 use super::waiting::Patience;
-use crate::notice::warn;
+use crate::report::console::warn;
 
 /// What became of some records.
 #[derive(Debug)]

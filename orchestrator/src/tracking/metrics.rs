@@ -9,7 +9,7 @@ use rustix::fs::OFlags;
 use super::record::{self, Metric};
 use super::spool::Spool;
 use crate::files;
-use crate::notice::warn;
+use crate::report::console::warn;
 
 /// The largest part of it that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;

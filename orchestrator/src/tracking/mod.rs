@@ -38,8 +38,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::error::Error;
 use crate::log;
-use crate::notice::{say, warn};
 use crate::plan::{Plan, PlannedStep};
+use crate::report::console::{say, warn};
 use metrics::MetricsFile;
 use outcome::{outcome, signal_tag};
 use record::{Metric, Record};

@@ -1,8 +1,9 @@
 //! How a run ended, in MLflow's words.
 
 use super::record::{self, Pairs, Status};
-use crate::error::{Cause, Error};
+use crate::error::Error;
 use crate::redact::redact;
+use crate::run::Cause;
 
 /// How a run ended, and what of it does not show in MLflow's status.
 pub(super) fn outcome(result: &Result<(), Error>) -> (Status, Pairs) {

@@ -12,8 +12,8 @@ use super::spool::{Spool, last_fact};
 use super::store::{Known, LogFolder, Store, StoreError};
 use super::waiting::{Hurry, Patience};
 use super::{TrackingError, new_key};
-use crate::notice::{say, warn};
 use crate::plan::{Plan, PlannedStep};
+use crate::report::console::{say, warn};
 
 #[derive(Debug)]
 pub(super) struct Recorder {

@@ -11,7 +11,7 @@ use super::store::{Store, StoreError};
 use super::waiting::{Hurry, Patience};
 use super::{TrackingError, Waiting};
 use crate::files;
-use crate::notice::{say, warn};
+use crate::report::console::{say, warn};
 use mlproject::paths::shown;
 
 /// How long after the last word of a process that was killed its last request may still arrive, in

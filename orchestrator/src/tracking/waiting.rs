@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use crate::notice::say;
+use crate::report::console::say;
 
 /// After this time of waiting is told who is waited for.
 pub(super) const TOLD_AFTER: Duration = Duration::from_secs(2);

@@ -21,7 +21,7 @@ use super::record::Record;
 use super::settings::Experiment;
 use super::store::{Chosen, Known, StoreError};
 use super::waiting::{Hurry, Patience, TOLD_AFTER};
-use crate::notice::say;
+use crate::report::console::say;
 use insert::{SET_TAG, insert_metrics, insert_pairs, insert_run, new_experiment, to_sql};
 use schema::{Schema, read_schema};
 

@@ -1,5 +1,8 @@
 //! All steps, resolved and checked, before anything runs.
 
+mod problem;
+mod values;
+
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,17 +11,19 @@ use std::time::{Duration, SystemTime};
 use serde::{Serialize, Serializer};
 
 use crate::cli::Request;
+use crate::definition::ProjectError;
 use crate::definition::{MAIN, Pipeline, Step};
 use crate::environment::{self, Environment, Settings, Store};
-use crate::error::{Problem, ProblemKind, ProjectError};
-use crate::parameters::{self, Resolved, Sources};
 use crate::printable::one_line;
 use crate::redact::{is_secret_parameter, shown_value};
 use crate::system;
 use crate::tracking;
+use values::{Resolved, Sources};
+
 use mlproject::paths::absolute;
 use mlproject::strformat;
 use mlproject::{EntryPoint, EnvironmentFile, Manager, Parameter, ParameterKind, Place, Project};
+pub(crate) use problem::{Problem, ProblemKind};
 
 /// What will run, in order. What `--dry-run` prints is the value that is executed.
 #[derive(Debug, Serialize)]
@@ -193,7 +198,7 @@ impl Context<'_> {
             Err(complaint) => return (None, vec![in_step(*complaint)]),
         };
         let sources = self.sources(step, project);
-        let (resolved, unresolved) = parameters::resolve(&entry_point, &sources);
+        let (resolved, unresolved) = values::resolve(&entry_point, &sources);
         let (planned, complaints) = self.fill_in(step, project, &entry_point, resolved, earlier);
         // A command cannot be complete without the values that are missing.
         let is_told = |(_, kind): &Complaint| {
@@ -329,7 +334,7 @@ impl Context<'_> {
                     .pipeline
                     .steps
                     .iter()
-                    .any(|step| parameters::qualified(name, &step.name).is_some())
+                    .any(|step| values::qualified(name, &step.name).is_some())
         };
         let unknown = self
             .request
@@ -470,7 +475,7 @@ impl Context<'_> {
             let Some(entry_point) = step.entry_point(&self.request.entry_point) else {
                 return false;
             };
-            let (resolved, _) = parameters::resolve(entry_point, &self.sources(step, project));
+            let (resolved, _) = values::resolve(entry_point, &self.sources(step, project));
             files(&entry_point.outputs, &resolved).any(|(_, output)| overlap(output, path))
         };
         let mut others = self

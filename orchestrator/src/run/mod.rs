@@ -1,209 +1,29 @@
-//! The way through: load, plan everything, run.
+//! One run of a plan: environments, then step after step, each with its attempts.
 
-use std::ffi::OsString;
-use std::io::{self, IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
+mod outcome;
+
+use std::path::Path;
 use std::time::Instant;
 
-use crate::cli::{self, Action, Early, Format, Request};
-use crate::definition::Pipeline;
+use mlproject::paths::shown;
+
+use crate::cli::Request;
 use crate::download::{self, DownloadError, Limits};
-use crate::environment::{self, EnvironmentError, InUse, Making, Wrapped};
-use crate::error::{Cause, Error, Failure, Problem, ProblemKind, seconds};
+use crate::environment::{self, InUse, Making, Wrapped};
+use crate::error::Error;
 use crate::interruption::Interruption;
-use crate::list;
 use crate::lock::{Lock, LockError};
 use crate::log;
-use crate::notice::{report, say};
-use crate::plan::{self, Plan, PlannedStep};
-use crate::printable::{self, printable};
+use crate::plan::{Plan, PlannedStep};
 use crate::process::{self, Job};
-use crate::redact::redact;
-use crate::source::Access;
-use crate::tracking::{self, StepRun, Tracker};
-use mlproject::paths::absolute;
-use mlproject::paths::shown;
-use serde::Serialize;
+use crate::report::console::{report, say};
+use crate::text::seconds;
+use crate::tracking::{StepRun, Tracker};
 
-/// Does what the command line asks for.
-pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
-    if let Some(words) = cli::completed_words(arguments) {
-        return complete(words);
-    }
-    let early = cli::early(arguments).map_err(Error::usage)?;
-    let caller = caller(&early.request.directory)?;
-    if early.needs_no_pipeline() {
-        return without_pipeline(&cli::parse(arguments, &[]).map_err(Error::usage)?, &caller);
-    }
-    let (pipeline, request) = load(arguments, &early, &caller)?;
-    let plan = || plan::make(&pipeline, &request, &caller).map_err(Error::Plan);
-    let place = (pipeline.name.as_str(), pipeline.root(), &*caller);
-    match &request.action {
-        Action::List => print(&list::text(&pipeline, &request)?),
-        Action::Check => plan().map(|_| ()),
-        Action::DryRun => print_plan(&plan()?, request.format),
-        // The plan of one who waits is made of what the run before leaves behind.
-        Action::Run if request.wait => {
-            let lock = wait_for(pipeline.root())?;
-            execute(&plan()?, &request, &caller, &lock)
-        }
-        Action::Run => {
-            let plan = plan()?;
-            let lock = Lock::take(&plan.root, false)?;
-            execute(&plan, &request, &caller, &lock)
-        }
-        Action::History(limit) => {
-            let as_json = request.format == Format::Json;
-            print(&tracking::history(
-                &request.tracking,
-                place,
-                *limit,
-                as_json,
-            )?)
-        }
-        Action::Logs(step) => {
-            let log = tracking::newest_log(&request.tracking, place, step.as_deref())?;
-            print_log(log)
-        }
-        Action::Resend => {
-            let sent = tracking::resend(&request.tracking, pipeline.root(), &caller)?;
-            print(&sent)
-        }
-        Action::EnvList | Action::EnvPrune(_) | Action::Completions(_) => {
-            without_pipeline(&request, &caller)
-        }
-    }
-}
-
-/// Does what needs no pipeline.
-fn without_pipeline(request: &Request, caller: &Path) -> Result<(), Error> {
-    match request.action {
-        Action::Completions(shell) => print(cli::script(shell)),
-        _ => environments(request, caller),
-    }
-}
-
-/// Answers the shell's question how a word may go on. Where there is no answer it says nothing.
-fn complete(words: &[OsString]) -> Result<(), Error> {
-    let program = OsString::from("orchestrator");
-    let typed: Vec<OsString> = std::iter::once(program)
-        .chain(words.iter().cloned())
-        .collect();
-    let folder = cli::early(&typed).map_or_else(|_| ".".into(), |early| early.request.directory);
-    let pipeline = Pipeline::load(
-        &absolute(&std::env::current_dir().unwrap_or_default(), folder),
-        None,
-        Access::Look,
-    )
-    .ok();
-    let of_pipeline = pipeline.as_ref();
-    let options = of_pipeline.map(Pipeline::options).unwrap_or_default();
-    let steps = of_pipeline.map(Pipeline::step_names).unwrap_or_default();
-    let entry_points = of_pipeline.map(Pipeline::entry_point_names);
-    let found = cli::candidates(words, &options, &steps, &entry_points.unwrap_or_default());
-    print(&lines(&found))
-}
-
-/// The folder that relative paths start from. Where the current one is gone, that is the one of `-C`.
-fn caller(directory: &Path) -> Result<PathBuf, Error> {
-    std::env::current_dir().or_else(|source| {
-        if !directory.is_absolute() {
-            return Err(Error::CurrentFolder(source));
-        }
-        Ok(directory.to_owned())
-    })
-}
-
-/// Lists or removes environments.
-fn environments(request: &Request, caller: &Path) -> Result<(), Error> {
-    let Some(store) = plan::settings(request, caller).store else {
-        let kind = ProblemKind::Environment(EnvironmentError::NoStore);
-        return Err(Error::Plan(vec![Problem::general(None, kind)]));
-    };
-    let unusable = |source| Error::Store {
-        folder: store.root.clone(),
-        source,
-    };
-    if let Action::EnvPrune(days) = request.action {
-        let mut removed = Vec::new();
-        let pruned = environment::prune(&store, days, &mut removed);
-        print(&lines(&removed))?;
-        return pruned.map_err(unusable);
-    }
-    let listed = environment::list(&store).map_err(unusable)?;
-    match request.format {
-        Format::Text => print(&lines(&listed)),
-        Format::Json => print_json(&listed),
-    }
-}
-
-fn lines(items: &[impl ToString]) -> String {
-    items.iter().map(|item| item.to_string() + "\n").collect()
-}
-
-/// Reads the projects and then the command line, whose options they declare.
-fn load(
-    arguments: &[OsString],
-    early: &Early,
-    caller: &Path,
-) -> Result<(Pipeline, Request), Error> {
-    let access = if early.may_fetch {
-        Access::Fetch
-    } else {
-        Access::Look
-    };
-    let root = absolute(caller, &early.request.directory);
-    let pipeline = Pipeline::load(&root, early.request.steps.as_ref(), access);
-    let options = pipeline.as_ref().map(Pipeline::options).unwrap_or_default();
-    match (cli::parse(arguments, &options), pipeline) {
-        // Help and version are printed everywhere, also where there is no pipeline.
-        (Err(error), Ok(_)) => Err(Error::usage(error)),
-        (Err(error), Err(_)) if !error.use_stderr() => Err(Error::usage(error)),
-        (_, Err(error)) => Err(error.into()),
-        (Ok(request), Ok(pipeline)) => Ok((pipeline, request)),
-    }
-}
-
-/// Prints the plan in the form that was asked for.
-fn print_plan(plan: &Plan, format: Format) -> Result<(), Error> {
-    match format {
-        Format::Text => print(&plan.to_string()),
-        Format::Json => print_json(plan),
-    }
-}
-
-fn print(text: &str) -> Result<(), Error> {
-    print_bytes(printable(&redact(text)).as_bytes())
-}
-
-/// Prints a value as one line of JSON.
-fn print_json(value: &impl Serialize) -> Result<(), Error> {
-    let text = serde_json::to_string(value).map_err(|error| Error::Output(error.into()))?;
-    print_bytes((printable::json(&redact(&text)) + "\n").as_bytes())
-}
-
-/// Prints; that the reader has seen enough, as in `--list | head`, is no failure.
-pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Error> {
-    let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(Error::Output),
-    }
-}
-
-/// A log to a file or pipe is as it was printed, byte for byte.
-fn print_log(source: impl Read) -> Result<(), Error> {
-    let stdout = io::stdout();
-    let is_terminal = stdout.is_terminal();
-    match log::print(source, &mut stdout.lock(), is_terminal) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        printed => printed.map_err(Error::Output),
-    }
-}
+pub(crate) use outcome::{Cause, Failure};
 
 /// Locks a pipeline's folder, after the end of the run that has locked it.
-fn wait_for(root: &Path) -> Result<Lock, LockError> {
+pub(crate) fn wait_for(root: &Path) -> Result<Lock, LockError> {
     match Lock::take(root, false) {
         Err(LockError::Held { holder }) => {
             say(&format!(
@@ -216,7 +36,12 @@ fn wait_for(root: &Path) -> Result<Lock, LockError> {
 }
 
 /// Runs the plan and records the run.
-fn execute(plan: &Plan, request: &Request, caller: &Path, lock: &Lock) -> Result<(), Error> {
+pub(crate) fn execute(
+    plan: &Plan,
+    request: &Request,
+    caller: &Path,
+    lock: &Lock,
+) -> Result<(), Error> {
     let tracker = Tracker::open(&request.tracking, &plan.root, caller)?;
     let interruption = Interruption::watch().map_err(Error::Signals)?;
     let for_signals = tracker.clone();

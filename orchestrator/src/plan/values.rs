@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Problem, ProblemKind};
+use super::{Problem, ProblemKind};
 use mlproject::paths::absolute;
 use mlproject::strformat;
 use mlproject::uri::{has_scheme, is_web, local_path};

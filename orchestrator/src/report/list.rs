@@ -1,15 +1,17 @@
 //! `--list`: the steps of a pipeline and what they take.
 
 use std::borrow::Cow;
+use std::io;
 
 use serde::Serialize;
 
 use crate::cli::{Format, Request};
+use crate::definition::ProjectError;
 use crate::definition::{Pipeline, Step};
-use crate::error::{Error, ProjectError};
 use crate::plan;
-use crate::printable::{flowed, json, one_line};
+use crate::printable::{flowed, one_line};
 use crate::redact::shown_value;
+use crate::report::console;
 use mlproject::Manager;
 use mlproject::Parameter;
 use mlproject::strformat;
@@ -36,15 +38,13 @@ struct ListedParameter<'a> {
     description: Option<&'a str>,
 }
 
-/// The steps in the order of the definition, in the form that was asked for.
-pub(crate) fn text(pipeline: &Pipeline, request: &Request) -> Result<String, Error> {
+/// Prints the steps in the order of the definition, in the form that was asked for.
+pub(crate) fn print(pipeline: &Pipeline, request: &Request) -> io::Result<()> {
     let steps = pipeline.steps.iter();
     let listed: Vec<Listed> = steps.map(|step| list(pipeline, request, step)).collect();
     match request.format {
-        Format::Text => Ok(plain_text(&listed)),
-        Format::Json => serde_json::to_string(&listed)
-            .map(|text| json(&text) + "\n")
-            .map_err(|error| Error::Output(error.into())),
+        Format::Text => console::print(&plain_text(&listed)),
+        Format::Json => console::print_json(&listed),
     }
 }
 

@@ -1,0 +1,166 @@
+//! The way through: read, plan everything, run. The only place that knows the order of things.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use mlproject::paths::absolute;
+
+use crate::cli::{self, Action, Early, Format, Request};
+use crate::definition::Pipeline;
+use crate::environment::{self, EnvironmentError};
+use crate::error::Error;
+use crate::lock::Lock;
+use crate::plan::{self, Plan, Problem, ProblemKind};
+use crate::report::console::{print, print_json, print_log};
+use crate::report::list;
+use crate::run::{execute, wait_for};
+use crate::source::Access;
+use crate::tracking;
+
+/// Does what the command line asks for.
+pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
+    if let Some(words) = cli::completed_words(arguments) {
+        return complete(words);
+    }
+    let early = cli::early(arguments).map_err(Error::usage)?;
+    let caller = caller(&early.request.directory)?;
+    if early.needs_no_pipeline() {
+        return without_pipeline(&cli::parse(arguments, &[]).map_err(Error::usage)?, &caller);
+    }
+    let (pipeline, request) = load(arguments, &early, &caller)?;
+    let plan = || plan::make(&pipeline, &request, &caller).map_err(Error::Plan);
+    let place = (pipeline.name.as_str(), pipeline.root(), &*caller);
+    match &request.action {
+        Action::List => written(list::print(&pipeline, &request)),
+        Action::Check => plan().map(drop),
+        Action::DryRun => written(print_plan(&plan()?, request.format)),
+        Action::Run => {
+            // The plan of one who waits is made of what the run before leaves behind.
+            let waited = request
+                .wait
+                .then(|| wait_for(pipeline.root()))
+                .transpose()?;
+            let plan = plan()?;
+            let lock = waited.map_or_else(|| Lock::take(&plan.root, false), Ok)?;
+            execute(&plan, &request, &caller, &lock)
+        }
+        Action::History(limit) => {
+            let as_json = request.format == Format::Json;
+            let runs = tracking::history(&request.tracking, place, *limit, as_json)?;
+            written(print(&runs))
+        }
+        Action::Logs(step) => {
+            let log = tracking::newest_log(&request.tracking, place, step.as_deref())?;
+            written(print_log(log))
+        }
+        Action::Resend => {
+            let sent = tracking::resend(&request.tracking, pipeline.root(), &caller)?;
+            written(print(&sent))
+        }
+        Action::EnvList | Action::EnvPrune(_) | Action::Completions(_) => {
+            without_pipeline(&request, &caller)
+        }
+    }
+}
+
+/// The folder that relative paths start from. Where the current one is gone, that is the one of `-C`.
+fn caller(directory: &Path) -> Result<PathBuf, Error> {
+    std::env::current_dir().or_else(|source| {
+        if !directory.is_absolute() {
+            return Err(Error::CurrentFolder(source));
+        }
+        Ok(directory.to_owned())
+    })
+}
+
+/// Reads the projects and then the command line, whose options they declare.
+fn load(
+    arguments: &[OsString],
+    early: &Early,
+    caller: &Path,
+) -> Result<(Pipeline, Request), Error> {
+    let access = if early.may_fetch {
+        Access::Fetch
+    } else {
+        Access::Look
+    };
+    let root = absolute(caller, &early.request.directory);
+    let pipeline = Pipeline::load(&root, early.request.steps.as_ref(), access);
+    let options = pipeline.as_ref().map(Pipeline::options).unwrap_or_default();
+    match (cli::parse(arguments, &options), pipeline) {
+        // Help and version are printed everywhere, also where there is no pipeline.
+        (Err(error), Ok(_)) => Err(Error::usage(error)),
+        (Err(error), Err(_)) if !error.use_stderr() => Err(Error::usage(error)),
+        (_, Err(error)) => Err(error.into()),
+        // What looked like an option was a value.
+        (Ok(request), Ok(_)) if request.action.needs_plan() && access == Access::Look => {
+            let pipeline = Pipeline::load(&root, request.steps.as_ref(), Access::Fetch)?;
+            Ok((pipeline, request))
+        }
+        (Ok(request), Ok(pipeline)) => Ok((pipeline, request)),
+    }
+}
+
+/// Does what needs no pipeline.
+fn without_pipeline(request: &Request, caller: &Path) -> Result<(), Error> {
+    match request.action {
+        Action::Completions(shell) => written(print(cli::script(shell))),
+        _ => environments(request, caller),
+    }
+}
+
+/// Lists or removes environments.
+fn environments(request: &Request, caller: &Path) -> Result<(), Error> {
+    let Some(store) = plan::settings(request, caller).store else {
+        let kind = ProblemKind::Environment(EnvironmentError::NoStore);
+        return Err(Error::Plan(vec![Problem::general(None, kind)]));
+    };
+    let unusable = |source| Error::Store {
+        folder: store.root.clone(),
+        source,
+    };
+    if let Action::EnvPrune(days) = request.action {
+        let mut removed = Vec::new();
+        let pruned = environment::prune(&store, days, &mut removed);
+        written(print(&lines(&removed)))?;
+        return pruned.map_err(unusable);
+    }
+    let listed = environment::list(&store).map_err(unusable)?;
+    written(match request.format {
+        Format::Text => print(&lines(&listed)),
+        Format::Json => print_json(&listed),
+    })
+}
+
+/// Answers the shell's question how a word may go on. Where there is no answer it says nothing.
+fn complete(words: &[OsString]) -> Result<(), Error> {
+    let program = OsString::from("orchestrator");
+    let typed = std::iter::once(program).chain(words.iter().cloned());
+    let typed: Vec<OsString> = typed.collect();
+    let folder = cli::early(&typed).map_or_else(|_| ".".into(), |early| early.request.directory);
+    let root = absolute(&std::env::current_dir().unwrap_or_default(), folder);
+    let pipeline = Pipeline::load(&root, None, Access::Look).ok();
+    let of_pipeline = pipeline.as_ref();
+    let options = of_pipeline.map(Pipeline::options).unwrap_or_default();
+    let steps = of_pipeline.map(Pipeline::step_names).unwrap_or_default();
+    let entry_points = of_pipeline.map(Pipeline::entry_point_names);
+    let found = cli::candidates(words, &options, &steps, &entry_points.unwrap_or_default());
+    written(print(&lines(&found)))
+}
+
+/// Prints the plan in the form that was asked for.
+fn print_plan(plan: &Plan, format: Format) -> io::Result<()> {
+    match format {
+        Format::Text => print(&plan.to_string()),
+        Format::Json => print_json(plan),
+    }
+}
+
+fn lines(items: &[impl ToString]) -> String {
+    items.iter().map(|item| item.to_string() + "\n").collect()
+}
+
+fn written(result: io::Result<()>) -> Result<(), Error> {
+    result.map_err(Error::Output)
+}

@@ -1,0 +1,154 @@
+//! What keeps a plan from being run, and the way out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use mlproject::Place;
+use mlproject::paths::shown;
+use mlproject::strformat::TemplateError;
+
+use crate::definition::ProjectError;
+use crate::environment::EnvironmentError;
+use crate::redact::shown_value;
+use crate::text::suggestion;
+
+/// Something that keeps one step, or the whole plan, from running.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    /// The step that cannot run; none when the request as a whole is wrong.
+    pub(crate) step: Option<String>,
+    /// Where the cause is written.
+    pub(crate) place: Option<Place>,
+    pub(crate) kind: ProblemKind,
+}
+
+impl Problem {
+    /// A problem of the request as a whole.
+    pub(crate) fn general(place: Option<&Place>, kind: ProblemKind) -> Problem {
+        Problem {
+            step: None,
+            place: place.cloned(),
+            kind,
+        }
+    }
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum ProblemKind {
+    #[error(transparent)]
+    Project(Arc<ProjectError>),
+    #[error(
+        "nothing says which steps are `all`: the MLproject has no section `steps:` with default steps"
+    )]
+    NoSteps { known: Vec<String> },
+    #[error("the default of `steps` is not a list of step names: {0}")]
+    DefaultSteps(#[source] crate::cli::StepsError),
+    #[error("unknown step `{name}`")]
+    UnknownStep { name: String, known: Vec<String> },
+    #[error("`{name}` is the pipeline itself and cannot be one of its own steps")]
+    Itself { name: String },
+    #[error("no entry point `{name}` in {}", shown(.project))]
+    UnknownEntryPoint {
+        name: String,
+        project: PathBuf,
+        known: Vec<String>,
+    },
+    #[error("entry point `{name}` has no command")]
+    NoCommand { name: String },
+    #[error("no value for the required parameter `{name}`")]
+    MissingParameter { name: String, step: String },
+    #[error("unknown parameter `{name}`: neither the pipeline nor a step declares it")]
+    UnknownParameter { name: String, known: Vec<String> },
+    #[error(
+        "parameter `{name}` is of type {kind}, but its value is `{}`",
+        shown_value(name, value)
+    )]
+    NotANumber {
+        name: String,
+        kind: &'static str,
+        value: String,
+    },
+    #[error(
+        "parameter `{name}` should be a URI such as https://host/file, but its value is `{}`",
+        shown_value(name, value)
+    )]
+    NotAUri { name: String, value: String },
+    #[error(
+        "parameter `{name}` should name a file or folder that exists, but there is no `{}`",
+        shown_value(name, value)
+    )]
+    NoSuchPath { name: String, value: String },
+    #[error(
+        "parameter `{name}` is a path, but its value is `{}`; only local, http and https paths are supported",
+        shown_value(name, value)
+    )]
+    RemotePath { name: String, value: String },
+    #[error("`{key}` names `{name}`, which is not a parameter of entry point `{entry_point}`")]
+    UndeclaredFile {
+        key: &'static str,
+        name: String,
+        entry_point: String,
+        known: Vec<String>,
+    },
+    #[error("input `{name}` does not exist: {}", shown(.path))]
+    MissingInput {
+        name: String,
+        path: PathBuf,
+        maker: Option<String>,
+    },
+    #[error("the value of parameter `{name}` cannot be filled in: {source}")]
+    Value { name: String, source: TemplateError },
+    #[error("the command cannot be filled in at byte {}: {source}", source.offset())]
+    Command { source: TemplateError },
+    #[error("the command has {size} bytes, and the system takes at most {most}")]
+    LongCommand { size: usize, most: usize },
+    #[error("output `{name}` is {}, which step `{other}` writes too", shown(.path))]
+    SameOutput {
+        name: String,
+        path: PathBuf,
+        other: String,
+    },
+    #[error("there is no environment file {}", shown(.file))]
+    NoEnvironmentFile { file: PathBuf },
+    #[error(transparent)]
+    Environment(EnvironmentError),
+    #[error("MLflow refuses the parameter name `{name}`: {reason}")]
+    RefusedName { name: String, reason: &'static str },
+}
+
+impl ProblemKind {
+    /// What to type or look for next.
+    pub(crate) fn hint(&self) -> Option<String> {
+        Some(match self {
+            ProblemKind::Project(error) => return error.hint(),
+            ProblemKind::NoSteps { known } => {
+                format!("name them, for instance `--steps {}`", known.join(","))
+            }
+            ProblemKind::UnknownStep { name, known } if known.is_empty() => {
+                format!("a step is a folder with an MLproject, here `{name}/MLproject`")
+            }
+            ProblemKind::UnknownStep { name, known }
+            | ProblemKind::UnknownEntryPoint { name, known, .. }
+            | ProblemKind::UnknownParameter { name, known }
+            | ProblemKind::UndeclaredFile { name, known, .. } => suggestion(name, known),
+            ProblemKind::MissingParameter { name, step } => {
+                format!(
+                    "give it with `-P {name}=VALUE`, or for this step alone with `-P {step}.{name}=VALUE`"
+                )
+            }
+            ProblemKind::MissingInput {
+                maker: Some(maker), ..
+            } => {
+                format!("step `{maker}` makes it and has to run before")
+            }
+            ProblemKind::Environment(error) => return error.hint(),
+            ProblemKind::LongCommand { .. } => {
+                "hand long values over in a file, or put the command in a script".into()
+            }
+            ProblemKind::RefusedName { .. } => {
+                "rename it, or record nothing: `--no-tracking`".into()
+            }
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,4 @@
+//! Values and events to text.
+
+pub(crate) mod console;
+pub(crate) mod list;

@@ -1,0 +1,120 @@
+//! How an attempt at a step ended, if not well.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use mlproject::paths::shown;
+
+use crate::control::Unwritten;
+use crate::text::{describe, line, seconds, signal_name};
+
+/// An attempt at a step that did not succeed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) step: String,
+    pub(crate) command: String,
+    pub(crate) cause: Cause,
+    /// Why its output could not be passed on, if that is so.
+    pub(crate) unwritten: Option<Unwritten>,
+    pub(crate) duration: Duration,
+    pub(crate) log: PathBuf,
+    pub(crate) last_lines: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cause {
+    /// The command ended like this.
+    Status(ExitStatus),
+    /// It was stopped after this time.
+    Timeout(Duration),
+    /// We were asked to stop by this signal; the step's processes have ended.
+    Interruption(i32),
+    /// Its supervisor was killed and ended like this; the step's processes were ended by us.
+    Supervisor(ExitStatus),
+    /// It succeeded, but what it printed could not be passed on.
+    Unwritten(Unwritten),
+}
+
+impl std::error::Error for Failure {}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (step, time) = (&self.step, seconds(self.duration));
+        match self.cause {
+            Cause::Status(status) => {
+                write!(formatter, "step `{step}` {} after {time}", describe(status))
+            }
+            Cause::Timeout(timeout) => {
+                let timeout = humantime::format_duration(timeout);
+                write!(
+                    formatter,
+                    "step `{step}` was stopped after its timeout of {timeout}"
+                )
+            }
+            Cause::Interruption(signal) => {
+                let signal = signal_name(signal);
+                write!(
+                    formatter,
+                    "stopped by {signal} while step `{step}` was running"
+                )
+            }
+            Cause::Supervisor(status) => {
+                let ended = describe(status);
+                write!(
+                    formatter,
+                    "the supervisor of step `{step}` {ended} after {time}"
+                )
+            }
+            Cause::Unwritten(unwritten) => {
+                write!(formatter, "step `{step}` succeeded, but {unwritten}")
+            }
+        }
+    }
+}
+
+impl Failure {
+    pub(crate) fn is_interruption(&self) -> bool {
+        matches!(self.cause, Cause::Interruption(_))
+    }
+
+    pub(crate) fn hint(&self) -> Option<String> {
+        let Cause::Status(status) = self.cause else {
+            return None;
+        };
+        let hint = match status.code()? {
+            126 => "126 is the shell's code for a program that could not be executed",
+            127 => {
+                "127 is the shell's code for a program that was not found; is it installed and on PATH?"
+            }
+            _ => return None,
+        };
+        Some(hint.into())
+    }
+
+    /// What helps to find out why.
+    pub(crate) fn report(&self, text: &mut String) {
+        let unwritten = self
+            .unwritten
+            .filter(|_| !matches!(self.cause, Cause::Unwritten(_)));
+        if let Some(unwritten) = unwritten {
+            line(text, format_args!("  caused by: {unwritten}"));
+        }
+        if !self.is_interruption() {
+            line(text, format_args!("  command: {}", self.command));
+        }
+        line(text, format_args!("  log: {}", shown(&self.log)));
+        if self.is_interruption() {
+            return;
+        }
+        match self.last_lines.len() {
+            0 => line(text, format_args!("  it printed nothing")),
+            1 => line(text, format_args!("  last line:")),
+            count => line(text, format_args!("  last {count} lines:")),
+        }
+        for last in &self.last_lines {
+            line(text, format_args!("    {last}"));
+        }
+    }
+}
