@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use mlproject::paths::absolute;
 
-use crate::cli::{self, Action, Early, Format, Request};
+use crate::cli::{self, Early};
 use crate::definition::Pipeline;
 use crate::environment::{self, EnvironmentError};
 use crate::error::Error;
@@ -14,6 +14,7 @@ use crate::lock::Lock;
 use crate::plan::{self, Plan, Problem, ProblemKind};
 use crate::report::console::{print, print_json, print_log};
 use crate::report::list;
+use crate::request::{Action, Format, Request};
 use crate::run::{execute, wait_for};
 use crate::source::Access;
 use crate::tracking;

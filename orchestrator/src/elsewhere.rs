@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGCONT, SIGTERM, SIGTSTP, SIGWINCH};
 
-use crate::supervisor::{Event, Events};
+use crate::supervisor::events::{Event, Events};
 use crate::system;
 
 /// How often a command is looked after.

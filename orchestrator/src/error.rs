@@ -7,14 +7,14 @@ use std::path::PathBuf;
 
 use mlproject::paths::shown;
 
-use crate::definition::ProjectError;
+use crate::definition::error::ProjectError;
 use crate::download::DownloadError;
 use crate::environment::{self, MakeError};
 use crate::lock::LockError;
 use crate::plan::{Problem, ProblemKind};
-use crate::run::{Cause, Failure};
+use crate::run::outcome::{Cause, Failure};
 use crate::text::{line, names, plural, signal_name};
-use crate::tracking::TrackingError;
+use crate::tracking::error::TrackingError;
 
 /// Why the orchestrator did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -197,8 +197,9 @@ fn report_problems(text: &mut String, problems: &[Problem]) {
             ),
             None => line(text, format_args!("  {}{place}", problem.kind)),
         }
-        if let ProblemKind::Project(error) = &problem.kind {
-            report_causes(text, std::error::Error::source(error), "    ");
+        // Other messages hold their cause.
+        if let ProblemKind::Project(_) | ProblemKind::Environment(_) = &problem.kind {
+            report_causes(text, std::error::Error::source(&problem.kind), "    ");
         }
         if let Some(hint) = problem.kind.hint() {
             line(text, format_args!("    hint: {hint}"));

@@ -10,7 +10,7 @@ use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-use crate::process::Running;
+use crate::process::running::Running;
 use crate::signals;
 use crate::terminal::{self, Modes};
 

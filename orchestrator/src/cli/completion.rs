@@ -5,16 +5,10 @@
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory, ValueEnum};
+use clap::CommandFactory;
 
-use super::{Cli, ParameterOption, with_parameters};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Shell {
-    Bash,
-    Zsh,
-    Fish,
-}
+use super::{Cli, with_parameters};
+use crate::request::{ParameterOption, Shell};
 
 /// The first argument of the question that the scripts ask; the words typed so far follow, the last
 /// of which is to be completed.

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, CommandFactory, value_parser};
 
-use super::{Action, Cli, Request, request};
+use super::{Cli, request};
+use crate::request::{Action, Request};
 
 /// The options whose mere presence says that something is only looked at, whatever else is wrong with
 /// the command line.
@@ -119,8 +120,8 @@ impl Early {
 mod tests {
     use std::path::Path;
 
-    use super::super::Steps;
     use super::*;
+    use crate::request::Steps;
 
     fn read(text: &str) -> Early {
         let words = std::iter::once("orchestrator").chain(text.split_whitespace());

@@ -15,15 +15,18 @@ use std::time::Duration;
 
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser};
 
 use mlproject::Manager;
 
-use crate::environment::DockerOptions;
 use crate::printable::is_unfit;
+use crate::request::{
+    Action, DockerOptions, EnvironmentOptions, Format, ParameterOption, Request, Shell, Steps,
+    TrackingOptions,
+};
 use crate::tracking;
 
-pub(crate) use completion::{Shell, candidates, completed_words, script};
+pub(crate) use completion::{candidates, completed_words, script};
 pub(crate) use early::{Early, early};
 
 /// Run the steps of a pipeline, each an MLflow project, one after the other
@@ -177,37 +180,6 @@ struct TrackingArguments {
     run_name: Option<String>,
 }
 
-/// What was asked for on the command line.
-#[derive(Debug)]
-pub(crate) struct Request {
-    /// The pipeline's folder, as it was typed.
-    pub(crate) directory: PathBuf,
-    /// The steps, in the order in which they were named; none when the pipeline's default counts.
-    pub(crate) steps: Option<Steps>,
-    /// `-P name=value` and `--name value`; a name may be qualified as `step.name`.
-    pub(crate) parameters: Vec<(String, String)>,
-    pub(crate) entry_point: String,
-    pub(crate) env_manager: Option<Manager>,
-    pub(crate) environments: EnvironmentOptions,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) retries: Option<u32>,
-    pub(crate) grace: Duration,
-    pub(crate) keep_going: bool,
-    pub(crate) wait: bool,
-    pub(crate) tracking: tracking::Options,
-    pub(crate) action: Action,
-    pub(crate) format: Format,
-}
-
-/// How environments are made and used.
-#[derive(Debug)]
-pub(crate) struct EnvironmentOptions {
-    pub(crate) root: Option<PathBuf>,
-    pub(crate) jobs: usize,
-    pub(crate) is_offline: bool,
-    pub(crate) docker: DockerOptions,
-}
-
 impl EnvironmentArguments {
     fn options(self) -> EnvironmentOptions {
         let arguments = self.docker_args.into_iter();
@@ -221,89 +193,6 @@ impl EnvironmentArguments {
                     .map(|argument| (argument.name, argument.value))
                     .collect(),
             },
-        }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Action {
-    Run,
-    DryRun,
-    Check,
-    List,
-    EnvList,
-    /// Removes what was not used for so many days.
-    EnvPrune(u64),
-    /// So many of the last runs.
-    History(usize),
-    /// The newest log, of one step if it is named.
-    Logs(Option<String>),
-    Resend,
-    Completions(Shell),
-}
-
-impl Action {
-    /// Whether a plan is made, for which projects that are not here may be fetched. Everything else only
-    /// looks at what is here.
-    pub(crate) fn needs_plan(&self) -> bool {
-        matches!(self, Action::Run | Action::DryRun | Action::Check)
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    Text,
-    Json,
-}
-
-/// A parameter of the pipeline or a step, offered as an option `--name`.
-#[derive(Debug)]
-pub(crate) struct ParameterOption {
-    pub(crate) name: String,
-    pub(crate) help: String,
-}
-
-/// Which steps to run: the text of `--steps`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Steps {
-    All,
-    Named(Vec<String>),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum StepsError {
-    #[error("expected at least one step name")]
-    None,
-    #[error("a step name is missing between two commas")]
-    Empty,
-    #[error("step `{0}` is named twice")]
-    Twice(String),
-    #[error("`all` stands alone")]
-    AllAndOthers,
-}
-
-impl FromStr for Steps {
-    type Err = StepsError;
-
-    /// Names separated by commas; blanks around a name do not count.
-    fn from_str(text: &str) -> Result<Self, StepsError> {
-        if text.trim().is_empty() {
-            return Err(StepsError::None);
-        }
-        let mut names: Vec<String> = Vec::new();
-        for name in text.split(',').map(str::trim) {
-            match name {
-                "" => return Err(StepsError::Empty),
-                name if names.iter().any(|known| known == name) => {
-                    return Err(StepsError::Twice(name.into()));
-                }
-                name => names.push(name.into()),
-            }
-        }
-        match names.iter().any(|name| name == "all") {
-            true if names.len() > 1 => Err(StepsError::AllAndOthers),
-            true => Ok(Steps::All),
-            false => Ok(Steps::Named(names)),
         }
     }
 }
@@ -415,7 +304,7 @@ fn request(
         }
         (steps, _) => steps,
     };
-    let tracking = tracking::Options {
+    let tracking = TrackingOptions {
         uri: cli.tracking.tracking_uri,
         off: cli.tracking.no_tracking,
         experiment_name: cli.tracking.experiment_name,
@@ -524,24 +413,6 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn steps_are_names_between_commas() {
-        let cases = [
-            ("a", Ok(Steps::Named(vec!["a".into()]))),
-            (" a , b ", Ok(Steps::Named(vec!["a".into(), "b".into()]))),
-            ("all", Ok(Steps::All)),
-            ("", Err(StepsError::None)),
-            ("  ", Err(StepsError::None)),
-            ("a,,b", Err(StepsError::Empty)),
-            ("a,", Err(StepsError::Empty)),
-            ("a,b,a", Err(StepsError::Twice("a".into()))),
-            ("all,b", Err(StepsError::AllAndOthers)),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(text.parse::<Steps>(), expected, "{text:?}");
-        }
     }
 
     #[test]

@@ -11,7 +11,8 @@ use serde_json::Value;
 use super::make::Workshop;
 use super::ours::{self, Left};
 use super::store::{Store, is_nowhere};
-use super::{EnvironmentError, MakeError, Manager, Record, Wrapped, files, hash};
+use super::{EnvironmentError, MakeError, Manager, Record, files, hash};
+use crate::process::Launch;
 use crate::process::{self, Question};
 use crate::system;
 use mlproject::strformat::quote;
@@ -161,9 +162,9 @@ impl Conda {
     ///
     /// The scripts that packages have in the environment run before the command, and what they print
     /// goes to stderr, as under MLflow.
-    pub(super) fn wrap(&self, command: &str, store: &Store) -> Wrapped {
+    pub(super) fn wrap(&self, command: &str, store: &Store) -> Launch {
         let Some(record) = store.record(&self.name) else {
-            return Wrapped::plain(command);
+            return Launch::plain(command);
         };
         let prefix = record.prefix;
         let scripts = files_in(&prefix.join("etc/conda/activate.d"), "sh");
@@ -171,7 +172,7 @@ impl Conda {
             .iter()
             .map(|script| format!(". {};", quote(&script.to_string_lossy())))
             .collect();
-        Wrapped {
+        Launch {
             command: match scripts.as_slice() {
                 [] => command.to_owned(),
                 scripts => format!("{{ {} }} 1>&2\n{command}", scripts.join(" ")),

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::make::Workshop;
-use super::{EnvironmentError, Job, MakeError, Manager, Wrapped, hash, reference};
+use super::{EnvironmentError, Job, MakeError, Manager, hash, reference};
 use crate::elsewhere::Elsewhere;
 use crate::git;
+use crate::process::Launch;
+use crate::request::DockerOptions;
 use crate::system;
 use mlproject::DockerEnvironment;
 use mlproject::paths::absolute;
@@ -51,13 +53,6 @@ pub(crate) struct Docker {
     arguments: Vec<(String, Option<String>)>,
     /// Whether the engine has the image that the project names.
     pub(super) is_there: bool,
-}
-
-/// What the command line says about containers.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct DockerOptions {
-    pub(crate) build_image: bool,
-    pub(crate) arguments: Vec<(String, Option<String>)>,
 }
 
 impl Docker {
@@ -145,7 +140,7 @@ impl Docker {
 
     /// What `docker run` does, in two commands and with a name that we know, so that whatever happens
     /// the container can be removed.
-    pub(super) fn wrap(&self, job: &Job) -> Wrapped {
+    pub(super) fn wrap(&self, job: &Job) -> Launch {
         let name = container_name(job.step);
         let mut words: Vec<String> = vec![self.engine.clone()];
         words.extend(["create", "--rm", "--init", "--name"].map(str::to_owned));
@@ -186,7 +181,7 @@ impl Docker {
         words.extend(inside(job.command));
         let words: Vec<String> = words.iter().map(|word| quote(word)).collect();
         let engine = &self.engine;
-        Wrapped {
+        Launch {
             command: start(engine, &name),
             variables: Vec::new(),
             elsewhere: Some(Elsewhere {

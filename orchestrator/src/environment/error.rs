@@ -1,13 +1,14 @@
-//! Why a step's environment cannot be had.
+//! Why a step's environment cannot be planned or made.
 
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::sync::Arc;
 
 use mlproject::Manager;
 use mlproject::paths::shown;
 
-use crate::text::{describe, names};
+use crate::text::{describe, names, suggestion};
 
 /// Why an environment cannot be planned, before anything is started.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -49,6 +50,11 @@ pub(crate) enum EnvironmentError {
     Docker { what: &'static str, text: String },
     #[error("{} can only be installed by uv, and there is no `uv` on PATH", shown(.lock))]
     LockNeedsUv { lock: PathBuf },
+    #[error("there is no environment file {}", shown(.file))]
+    NoFile { file: PathBuf },
+    /// The environment file is not what it should be.
+    #[error(transparent)]
+    File(Arc<mlproject::Error>),
     #[error("no folder for environments: neither XDG_CACHE_HOME nor HOME is set")]
     NoStore,
 }
@@ -57,6 +63,10 @@ impl EnvironmentError {
     pub(crate) fn hint(&self) -> Option<String> {
         const LOCAL: &str = "`--env-manager local` runs the command without an environment";
         Some(match self {
+            EnvironmentError::File(error) => match &**error {
+                mlproject::Error::UnknownKey { key, known, .. } => suggestion(key, known),
+                _ => return None,
+            },
             EnvironmentError::NoTool {
                 manager: Manager::Conda,
                 ..

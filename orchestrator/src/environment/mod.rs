@@ -22,13 +22,13 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::sync::Arc;
 
 use serde::Serialize;
 use sha1::{Digest, Sha1};
 
-use crate::elsewhere::Elsewhere;
-use crate::plan::ProblemKind;
-use crate::process;
+use crate::process::{self, Launch};
+use crate::request::DockerOptions;
 use conda::Conda;
 use docker::Docker;
 use make::Workshop;
@@ -36,7 +36,6 @@ use mlproject::{EnvironmentFile, Manager, Project, PythonEnvironment};
 use record::Record;
 use venv::Venv;
 
-pub(crate) use docker::DockerOptions;
 pub(crate) use error::{EnvironmentError, Failure, MakeError};
 pub(crate) use make::{InUse, Making, make_all};
 pub(crate) use prune::{list, prune};
@@ -87,50 +86,24 @@ pub(crate) struct Job<'a> {
     pub(crate) variables: &'a [(&'a str, Option<OsString>)],
 }
 
-/// How a command runs in its environment.
-#[derive(Debug)]
-pub(crate) struct Wrapped {
-    /// The text for `bash -c`.
-    pub(crate) command: String,
-    /// Variables to set, or to take out.
-    pub(crate) variables: Vec<(OsString, Option<OsString>)>,
-    /// What it needs around it, if an engine runs it.
-    pub(crate) elsewhere: Option<Elsewhere>,
-}
-
-impl Wrapped {
-    /// A command that runs as it is.
-    pub(crate) fn plain(command: &str) -> Wrapped {
-        Wrapped {
-            command: command.to_owned(),
-            variables: Vec::new(),
-            elsewhere: None,
-        }
-    }
-}
-
 impl Settings {
-    /// The environment of a project by a manager, and everything that keeps it from being had.
+    /// The environment of a project by a manager, and everything that is missing for it.
     pub(crate) fn plan(
         &self,
         manager: Manager,
         project: &Project,
-    ) -> (Environment, Vec<ProblemKind>) {
+    ) -> (Environment, Vec<EnvironmentError>) {
         let (kind, problems) = match self.kind(manager, project) {
             Ok(kind) => {
                 let problem = self.check(&kind);
-                (
-                    kind,
-                    problem.map(ProblemKind::Environment).into_iter().collect(),
-                )
+                (kind, problem.into_iter().collect())
             }
             Err(problem) => {
                 // Conda can be told to be missing without a file to read.
                 let conda = (manager == Manager::Conda)
                     .then(|| Conda::plan(None).ok()?.check())
                     .flatten();
-                let conda = conda.map(ProblemKind::Environment);
-                (Kind::Local, [*problem].into_iter().chain(conda).collect())
+                (Kind::Local, [problem].into_iter().chain(conda).collect())
             }
         };
         let environment = Environment {
@@ -142,50 +115,43 @@ impl Settings {
         (environment, problems)
     }
 
-    fn kind(&self, manager: Manager, project: &Project) -> Result<Kind, Box<ProblemKind>> {
+    fn kind(&self, manager: Manager, project: &Project) -> Result<Kind, EnvironmentError> {
         let file = project.environment.file();
         if let Some(file) = file.filter(|file| !file.is_file()) {
             let file = file.to_owned();
-            return Err(Box::new(ProblemKind::NoEnvironmentFile { file }));
+            return Err(EnvironmentError::NoFile { file });
         }
         if manager == Manager::Local {
             return Ok(Kind::Local);
         }
-        let wrong = |error| Box::new(ProblemKind::Environment(error));
-        let unreadable = |error: mlproject::Error| {
-            Box::new(ProblemKind::Project(std::sync::Arc::new(error.into())))
-        };
-        let store = self
-            .store
-            .as_ref()
-            .ok_or(EnvironmentError::NoStore)
-            .map_err(wrong)?;
+        let unusable = |error| EnvironmentError::File(Arc::new(error));
+        let store = self.store.as_ref().ok_or(EnvironmentError::NoStore)?;
         let venv = |asked| {
             let venv = Venv::plan(manager, asked, file, &project.folder, store);
-            venv.map(Kind::Venv).map_err(wrong)
+            venv.map(Kind::Venv)
         };
         match (manager, &project.environment) {
             (Manager::Local, _) => Ok(Kind::Local),
             (Manager::Docker, EnvironmentFile::Docker(docker)) => {
                 let name = project.name.as_deref();
                 let docker = Docker::plan(docker, name, &project.folder, &self.docker);
-                docker.map(Kind::Docker).map_err(wrong)
+                docker.map(Kind::Docker)
             }
-            (Manager::Docker, _) => Err(wrong(EnvironmentError::NoDockerEnv)),
+            (Manager::Docker, _) => Err(EnvironmentError::NoDockerEnv),
             (Manager::Conda, EnvironmentFile::Python(file)) => {
                 let file = file.clone();
-                Err(wrong(EnvironmentError::PythonByConda { file }))
+                Err(EnvironmentError::PythonByConda { file })
             }
             (Manager::Conda, EnvironmentFile::Conda(file)) => {
-                mlproject::check_conda(file).map_err(unreadable)?;
-                Conda::plan(Some(file)).map(Kind::Conda).map_err(wrong)
+                mlproject::check_conda(file).map_err(unusable)?;
+                Conda::plan(Some(file)).map(Kind::Conda)
             }
-            (Manager::Conda, _) => Conda::plan(None).map(Kind::Conda).map_err(wrong),
+            (Manager::Conda, _) => Conda::plan(None).map(Kind::Conda),
             (Manager::Virtualenv | Manager::Uv, EnvironmentFile::Python(file)) => {
-                venv(mlproject::load_python(file).map_err(unreadable)?)
+                venv(mlproject::load_python(file).map_err(unusable)?)
             }
             (Manager::Virtualenv | Manager::Uv, EnvironmentFile::Conda(file)) => {
-                venv(mlproject::load_conda(file).map_err(unreadable)?)
+                venv(mlproject::load_conda(file).map_err(unusable)?)
             }
             (Manager::Virtualenv | Manager::Uv, _) => venv(PythonEnvironment::default()),
         }
@@ -252,12 +218,12 @@ impl Environment {
     }
 
     /// How a command runs in it.
-    pub(crate) fn wrap(&self, job: &Job, store: Option<&Store>) -> Wrapped {
+    pub(crate) fn wrap(&self, job: &Job, store: Option<&Store>) -> Launch {
         let mut wrapped = match (&self.kind, store) {
             (Kind::Conda(conda), Some(store)) => conda.wrap(job.command, store),
             (Kind::Venv(venv), _) => venv.wrap(job.command),
             (Kind::Docker(docker), _) => docker.wrap(job),
-            (Kind::Local | Kind::Conda(_), _) => Wrapped::plain(job.command),
+            (Kind::Local | Kind::Conda(_), _) => Launch::plain(job.command),
         };
         let ours = job.variables.iter();
         let ours = ours.map(|(name, value)| ((*name).into(), value.clone()));

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use super::make::Workshop;
 use super::requirements::Requirements;
 use super::store::Store;
-use super::{EnvironmentError, MakeError, Manager, Record, Wrapped, files, hash, python};
+use super::{EnvironmentError, MakeError, Manager, Record, files, hash, python};
+use crate::process::Launch;
 use crate::system;
 use mlproject::PythonEnvironment;
 use mlproject::strformat::quote;
@@ -207,8 +208,8 @@ impl Venv {
     }
 
     /// What `bin/activate` does, without a shell: MLflow runs `source bin/activate && command`.
-    pub(super) fn wrap(&self, command: &str) -> Wrapped {
-        Wrapped {
+    pub(super) fn wrap(&self, command: &str) -> Launch {
+        Launch {
             command: command.to_owned(),
             variables: vec![
                 ("VIRTUAL_ENV".into(), Some(self.prefix.clone().into())),

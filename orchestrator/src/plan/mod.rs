@@ -1,6 +1,6 @@
 //! All steps, resolved and checked, before anything runs.
 
-mod problem;
+pub(crate) mod problem;
 mod values;
 
 use std::borrow::Cow;
@@ -10,14 +10,14 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
 
-use crate::cli::Request;
-use crate::definition::ProjectError;
+use crate::definition::error::ProjectError;
 use crate::definition::{MAIN, Pipeline, Step};
 use crate::environment::{self, Environment, Settings, Store};
+use crate::names::refused_name;
 use crate::printable::one_line;
 use crate::redact::{is_secret_parameter, shown_value};
+use crate::request::Request;
 use crate::system;
-use crate::tracking;
 use values::{Resolved, Sources};
 
 use mlproject::paths::absolute;
@@ -272,7 +272,7 @@ impl Context<'_> {
         let of_entry_point = of_entry_point.map(|kind| (Some(entry_point.place.clone()), kind));
         let of_project = wrong
             .into_iter()
-            .map(|kind| (Some(project.place.clone()), kind));
+            .map(|error| (Some(project.place.clone()), ProblemKind::Environment(error)));
         let of_files = self.file_problems(step, entry_point, &resolved, earlier);
         let wrapped = |command: &String| self.size_problem(project, &environment, command);
         let of_size = command.as_ref().ok().and_then(wrapped);
@@ -385,7 +385,7 @@ impl Context<'_> {
             return Vec::new();
         }
         let refused = resolved.iter().filter_map(|value| {
-            let reason = tracking::refused_name(&value.name)?;
+            let reason = refused_name(&value.name)?;
             let name = value.name.clone();
             Some(ProblemKind::RefusedName { name, reason })
         });

@@ -7,7 +7,7 @@ use mlproject::Place;
 use mlproject::paths::shown;
 use mlproject::strformat::TemplateError;
 
-use crate::definition::ProjectError;
+use crate::definition::error::ProjectError;
 use crate::environment::EnvironmentError;
 use crate::redact::shown_value;
 use crate::text::suggestion;
@@ -42,7 +42,7 @@ pub(crate) enum ProblemKind {
     )]
     NoSteps { known: Vec<String> },
     #[error("the default of `steps` is not a list of step names: {0}")]
-    DefaultSteps(#[source] crate::cli::StepsError),
+    DefaultSteps(#[source] crate::request::StepsError),
     #[error("unknown step `{name}`")]
     UnknownStep { name: String, known: Vec<String> },
     #[error("`{name}` is the pipeline itself and cannot be one of its own steps")]
@@ -108,8 +108,6 @@ pub(crate) enum ProblemKind {
         path: PathBuf,
         other: String,
     },
-    #[error("there is no environment file {}", shown(.file))]
-    NoEnvironmentFile { file: PathBuf },
     #[error(transparent)]
     Environment(EnvironmentError),
     #[error("MLflow refuses the parameter name `{name}`: {reason}")]

@@ -1,65 +1,28 @@
 //! Starts one command, watches it and waits for its end. The only folder that names duct.
 
 mod ask;
+mod launch;
+pub(crate) mod running;
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use duct::unix::HandleExt;
-use duct::{Expression, Handle};
+use duct::Expression;
 use rustix::stdio;
-use signal_hook::consts::SIGCONT;
 
-use crate::control::{Control, Report};
-use crate::environment::Wrapped;
+use crate::control::Report;
 use crate::interruption::Interruption;
-use crate::supervisor::{Errand, tree};
+use crate::supervisor::Errand;
 use crate::system;
 use crate::terminal::{self, Modes};
 
 pub(crate) use ask::{Question, ask, ask_server, capture};
-
-/// A supervisor that was started.
-#[derive(Debug)]
-pub(crate) struct Running {
-    handle: Handle,
-    control: Control,
-}
-
-impl Running {
-    fn start(supervisor: &Expression, stdin: BorrowedFd) -> io::Result<Running> {
-        let (control, end) = Control::new()?;
-        let handle = supervisor.stdin_file(end).start()?;
-        control.hand_over(stdin)?;
-        Ok(Running { handle, control })
-    }
-
-    /// Has a signal passed on to the step.
-    pub(crate) fn tell(&self, signal: i32) {
-        self.control.send(signal);
-        // Somebody may have stopped it, and then it would hear nothing.
-        self.handle.send_signal(SIGCONT).ok();
-    }
-
-    /// Waits for the end of the supervisor. One that was killed told nothing, and left its processes to
-    /// us.
-    fn wait(
-        &self,
-        grace: Duration,
-        interruption: &Interruption,
-    ) -> io::Result<(ExitStatus, Option<Report>)> {
-        let status = self.handle.wait()?.status;
-        let report = self.control.report();
-        if report.is_none() {
-            tree::end_orphans(grace, || interruption.signal().is_some());
-        }
-        Ok((status, report))
-    }
-}
+pub(crate) use launch::Launch;
+use running::Running;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +36,7 @@ pub(crate) struct Ended {
 /// A command line about to be run.
 #[derive(Debug)]
 pub(crate) struct Job<'a> {
-    pub(crate) wrapped: &'a Wrapped,
+    pub(crate) wrapped: &'a Launch,
     pub(crate) folder: &'a Path,
     /// An existing file that its output is added to.
     pub(crate) log: &'a Path,
@@ -103,7 +66,7 @@ pub(crate) fn run(job: &Job, interruption: &Interruption) -> io::Result<Ended> {
     let running = interruption.start(modes.clone(), || {
         Running::start(&supervisor, stdio::stdin())
     })?;
-    let waited = running.wait(job.grace, interruption);
+    let waited = running.wait(job.grace, || interruption.signal().is_some());
     interruption.forget(&running);
     // A supervisor that was killed could not.
     modes.inspect(terminal::restore);
@@ -132,7 +95,7 @@ pub(crate) fn run_logged(
     let supervisor = supervisor(&errand, folder)?;
     let supervisor = supervisor.stderr_to_stdout().stdout_file(log);
     let running = interruption.start(None, || Running::start(&supervisor, input.as_fd()))?;
-    let waited = running.wait(grace, interruption);
+    let waited = running.wait(grace, || interruption.signal().is_some());
     interruption.forget(&running);
     waited.map(|(status, _)| status)
 }
@@ -144,7 +107,7 @@ fn supervisor(errand: &Errand, folder: &Path) -> io::Result<Expression> {
     Ok(without_cargo(supervisor).unchecked())
 }
 
-fn with_changes(supervisor: Expression, wrapped: &Wrapped) -> Expression {
+fn with_changes(supervisor: Expression, wrapped: &Launch) -> Expression {
     let changes = wrapped.variables.iter();
     changes.fold(supervisor, |supervisor, (name, value)| match value {
         Some(value) => supervisor.env(name, value),

@@ -5,13 +5,13 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::cli::{Format, Request};
-use crate::definition::ProjectError;
+use crate::definition::error::ProjectError;
 use crate::definition::{Pipeline, Step};
 use crate::plan;
 use crate::printable::{flowed, one_line};
 use crate::redact::shown_value;
 use crate::report::console;
+use crate::request::{Format, Request};
 use mlproject::Manager;
 use mlproject::Parameter;
 use mlproject::strformat;

@@ -1,26 +1,26 @@
 //! One run of a plan: environments, then step after step, each with its attempts.
 
-mod outcome;
+pub(crate) mod outcome;
 
 use std::path::Path;
 use std::time::Instant;
 
 use mlproject::paths::shown;
 
-use crate::cli::Request;
 use crate::download::{self, DownloadError, Limits};
-use crate::environment::{self, InUse, Making, Wrapped};
+use crate::environment::{self, InUse, Making};
 use crate::error::Error;
 use crate::interruption::Interruption;
 use crate::lock::{Lock, LockError};
 use crate::log;
 use crate::plan::{Plan, PlannedStep};
-use crate::process::{self, Job};
+use crate::process::{self, Job, Launch};
 use crate::report::console::{report, say};
+use crate::request::Request;
 use crate::text::seconds;
 use crate::tracking::{StepRun, Tracker};
 
-pub(crate) use outcome::{Cause, Failure};
+use outcome::{Cause, Failure};
 
 /// Locks a pipeline's folder, after the end of the run that has locked it.
 pub(crate) fn wait_for(root: &Path) -> Result<Lock, LockError> {
@@ -181,7 +181,7 @@ impl Run<'_> {
     }
 
     /// The step's command in its environment.
-    fn wrap(&self, step: &PlannedStep, run: &StepRun) -> Wrapped {
+    fn wrap(&self, step: &PlannedStep, run: &StepRun) -> Launch {
         let (locked, folders) = self.lock.variable();
         let of_lock = (locked, Some(folders.to_owned()));
         let variables: Vec<_> = run.environment.iter().cloned().chain([of_lock]).collect();

@@ -16,7 +16,7 @@
 //! is left to do so when both are killed by SIGKILL: then the step lives on until it prints something.
 
 mod errand;
-mod events;
+pub(crate) mod events;
 pub(crate) mod tree;
 
 use std::fs::File;
@@ -40,7 +40,7 @@ use crate::terminal::Typing;
 use tree::is_supervisor;
 
 pub(crate) use errand::Errand;
-pub(crate) use events::{Event, Events};
+use events::{Event, Events};
 
 /// How often what survived SIGKILL so far, for instance by being born meanwhile, is killed again.
 const KILL_AGAIN: Duration = Duration::from_millis(20);

@@ -8,7 +8,7 @@ use reqwest::blocking::Response;
 use reqwest::header::RETRY_AFTER;
 use serde_json::Value;
 
-use super::store::StoreError;
+use super::stored::StoreError;
 use crate::printable::one_line;
 
 /// The largest answer that is read, in bytes: a search of a thousand runs has some megabytes.

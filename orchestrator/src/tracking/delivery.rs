@@ -1,7 +1,8 @@
 //! Sends records in order, and tells what will never be taken.
 
 use super::record::Record;
-use super::store::{Store, StoreError};
+use super::store::Store;
+use super::stored::StoreError;
 use super::waiting::Patience;
 use crate::report::console::warn;
 

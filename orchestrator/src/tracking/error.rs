@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::store::StoreError;
+use super::stored::StoreError;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TrackingError {

@@ -16,7 +16,7 @@ use super::TrackingError;
 use super::answer::{Failure, checked, failed, json};
 use super::client::client;
 use super::settings::{number, switch, variable};
-use super::store::StoreError;
+use super::stored::StoreError;
 use super::waiting::{Hurry, Notice, Patience};
 use crate::redact::without_credentials;
 

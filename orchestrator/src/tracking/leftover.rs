@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 use super::artifacts::is_id;
 use super::record::{Record, milliseconds};
 use super::spool::{Inner, Kept, Line, Spool, folder, path};
-use super::store::Known;
+use super::stored::Known;
 use crate::files;
 
 /// A longer line is none of ours.

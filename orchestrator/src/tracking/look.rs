@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use super::TrackingError;
 use super::artifacts::{self, Location, is_id};
 use super::history::{self, Past, PastRun};
-use super::settings::{Options, Settings};
+use super::settings::Settings;
 use super::store::Store;
 use crate::files;
 use crate::log;
 use crate::printable::one_line;
+use crate::request::TrackingOptions;
 use mlproject::file::open_regular;
 
 /// The pipeline whose records are looked at: its name and folder, and the caller's folder.
@@ -20,7 +21,7 @@ type Pipeline<'a> = (&'a str, &'a Path, &'a Path);
 
 /// The last runs of a pipeline, for people or as JSON.
 pub(crate) fn history(
-    options: &Options,
+    options: &TrackingOptions,
     pipeline: Pipeline<'_>,
     limit: usize,
     as_json: bool,
@@ -36,7 +37,7 @@ pub(crate) fn history(
 
 /// None where there is no store, which to look at is no reason to make.
 fn past_runs(
-    options: &Options,
+    options: &TrackingOptions,
     (pipeline, root, caller): Pipeline<'_>,
     limit: usize,
 ) -> Result<Option<(Store, Vec<Past>)>, TrackingError> {
@@ -57,7 +58,7 @@ fn past_runs(
 
 /// The newest log of a step, or of the step that ran last.
 pub(crate) fn newest_log(
-    options: &Options,
+    options: &TrackingOptions,
     pipeline: Pipeline<'_>,
     step: Option<&str>,
 ) -> Result<Box<dyn Read>, TrackingError> {
@@ -72,7 +73,7 @@ pub(crate) fn newest_log(
     let reader = Reader {
         store: &store,
         root: pipeline.1,
-        is_named: options.names_store(),
+        is_named: super::settings::names_store(options),
     };
     let newest_first = past.iter().flat_map(|past| past.steps.iter().rev());
     let mut elsewhere = None;

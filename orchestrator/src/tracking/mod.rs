@@ -8,7 +8,7 @@ mod answer;
 mod artifacts;
 mod client;
 mod delivery;
-mod error;
+pub(crate) mod error;
 mod facts;
 mod history;
 mod http;
@@ -24,6 +24,7 @@ mod settings;
 mod spool;
 mod sqlite;
 mod store;
+mod stored;
 mod tls;
 mod waiting;
 mod wire;
@@ -48,11 +49,12 @@ use settings::Settings;
 use spool::{Spool, last_fact};
 use waiting::Hurry;
 
+use crate::request::TrackingOptions;
 pub(crate) use error::{TrackingError, Waiting};
 pub(crate) use look::{history, newest_log};
-pub(crate) use record::{Status, refused_name};
+pub(crate) use record::Status;
 pub(crate) use resend::resend;
-pub(crate) use settings::{Options, two_experiments};
+pub(crate) use settings::two_experiments;
 
 /// How long a signal's last words wait for a recorder that waits for a store.
 const ASIDE: Duration = Duration::from_millis(200);
@@ -92,7 +94,7 @@ pub(crate) struct StepRun {
 impl Tracker {
     /// Reaches the store, and sends what earlier runs of this pipeline could not.
     pub(crate) fn open(
-        options: &Options,
+        options: &TrackingOptions,
         root: &Path,
         caller: &Path,
     ) -> Result<Tracker, TrackingError> {

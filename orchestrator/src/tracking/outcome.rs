@@ -3,7 +3,7 @@
 use super::record::{self, Pairs, Status};
 use crate::error::Error;
 use crate::redact::redact;
-use crate::run::Cause;
+use crate::run::outcome::Cause;
 
 /// How a run ended, and what of it does not show in MLflow's status.
 pub(super) fn outcome(result: &Result<(), Error>) -> (Status, Pairs) {

@@ -1,5 +1,6 @@
 //! What is sent to a store: the records of runs, within the limits that MLflow sets. Pure.
 
+use crate::names::refused_name;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,8 +12,6 @@ use crate::redact;
 const MAX_PARAMETER: usize = 6000;
 /// The limit of MLflow 2.x, in characters; 3.x takes 8,000.
 const MAX_TAG: usize = 5000;
-/// MLflow's `MAX_ENTITY_KEY_LENGTH`, in characters.
-const MAX_NAME: usize = 250;
 /// MLflow's `MAX_PARAMS_TAGS_PER_BATCH`.
 pub(super) const MAX_BATCH: usize = 100;
 /// MLflow's `MAX_METRICS_PER_BATCH`, less the tags of the same batch: 1,000 in all are allowed.
@@ -188,26 +187,6 @@ fn cut(text: String, limit: usize) -> String {
     text.chars().take(kept).chain(note.chars()).collect()
 }
 
-/// Why MLflow would refuse a name of a parameter or metric; none if it takes it.
-///
-/// The rules of MLflow's `validate_param_and_metric_name` and `path_not_unique`: letters, digits,
-/// `_`, `-`, `.`, `:`, `/` and blanks, and a name that as a path would be itself.
-pub(crate) fn refused_name(name: &str) -> Option<&'static str> {
-    let is_allowed = |c: char| c.is_alphanumeric() || "_-.:/ ".contains(c);
-    let is_part = |part: &str| !part.is_empty() && part != "." && part != "..";
-    match () {
-        () if name.is_empty() => Some("it is empty"),
-        () if name.chars().count() > MAX_NAME => Some("it has over 250 characters"),
-        () if !name.chars().all(is_allowed) => {
-            Some("only letters, digits, `_`, `-`, `.`, `:`, `/` and blanks are allowed")
-        }
-        () if name.starts_with("..") || !name.split('/').all(is_part) => {
-            Some("as a path it would name something else")
-        }
-        () => None,
-    }
-}
-
 /// The lines `NAME VALUE` that a step wrote, and what is wrong with the others.
 ///
 /// Several values of one name are the steps of a series. They get distinct times, which end at
@@ -262,37 +241,6 @@ fn metric(line: &str) -> Result<(String, f64), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_those_that_mlflow_takes() {
-        for name in [
-            "a",
-            "step.name",
-            "Größe",
-            "a b/c-d_e:f",
-            "a.",
-            "a/..b",
-            &"x".repeat(250),
-        ] {
-            assert_eq!(refused_name(name), None, "{name}");
-        }
-        for name in [
-            "",
-            "a'b",
-            "a;b",
-            "/a",
-            "a/",
-            "a//b",
-            "./a",
-            "a/..",
-            ".",
-            "..a",
-            "a\nb",
-            &"x".repeat(251),
-        ] {
-            assert!(refused_name(name).is_some(), "{name}");
-        }
-    }
 
     #[test]
     fn long_values_are_cut_with_a_note() {

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use super::delivery::deliver;
 use super::leftover::{Leftover, leftovers};
 use super::record::{Record, Status};
-use super::settings::{Experiment, Options, Settings};
+use super::settings::{Experiment, Settings};
 use super::spool::last_fact;
-use super::store::{Store, StoreError};
+use super::store::Store;
+use super::stored::StoreError;
 use super::waiting::{Hurry, Patience};
 use super::{TrackingError, Waiting};
 use crate::files;
 use crate::report::console::{say, warn};
+use crate::request::TrackingOptions;
 use mlproject::paths::shown;
 
 /// How long after the last word of a process that was killed its last request may still arrive, in
@@ -20,7 +22,7 @@ const ON_ITS_WAY: u64 = 10_000;
 
 /// What was sent, in words, or why something was not.
 pub(crate) fn resend(
-    options: &Options,
+    options: &TrackingOptions,
     root: &Path,
     caller: &Path,
 ) -> Result<String, TrackingError> {

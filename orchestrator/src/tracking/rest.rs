@@ -14,7 +14,7 @@ use super::history::Past;
 use super::http::Http;
 use super::record::{MAX_BATCH, MAX_METRICS, Metric, NewRun, Record, now};
 use super::settings::Experiment;
-use super::store::{Chosen, Known, StoreError};
+use super::stored::{Chosen, Known, StoreError};
 use super::waiting::{Hurry, Patience};
 use super::wire::{active, id, known, metric, or_none, pairs, past, quoted, tag};
 use crate::files;

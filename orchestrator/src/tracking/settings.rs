@@ -4,24 +4,13 @@ use std::path::{Path, PathBuf};
 
 use super::TrackingError;
 use crate::redact::without_credentials;
+use crate::request::TrackingOptions;
 use crate::system;
 use mlproject::paths::absolute;
 
-/// What the command line says of tracking.
-#[derive(Debug, Default)]
-pub(crate) struct Options {
-    pub(crate) uri: Option<String>,
-    pub(crate) off: bool,
-    pub(crate) experiment_name: Option<String>,
-    pub(crate) experiment_id: Option<String>,
-    pub(crate) run_name: Option<String>,
-}
-
-impl Options {
-    /// Whether the user names the store, instead of the one that lies in the pipeline's folder.
-    pub(super) fn names_store(&self) -> bool {
-        self.uri.is_some() || variable("MLFLOW_TRACKING_URI").is_some()
-    }
+/// Whether the user names the store, instead of the one that lies in the pipeline's folder.
+pub(super) fn names_store(options: &TrackingOptions) -> bool {
+    options.uri.is_some() || variable("MLFLOW_TRACKING_URI").is_some()
 }
 
 /// A tracking store that we can write to.
@@ -87,7 +76,7 @@ impl Settings {
     /// Inside of a run (`MLFLOW_RUN_ID`) the experiment is that run's: `mlflow run` leaves an
     /// exported `MLFLOW_EXPERIMENT_NAME` beside the id, so the variables do not count there.
     pub(super) fn new(
-        options: &Options,
+        options: &TrackingOptions,
         root: &Path,
         caller: &Path,
     ) -> Result<Settings, TrackingError> {
@@ -129,7 +118,7 @@ impl Settings {
 }
 
 /// The refusal of two experiments at once, from options or variables, as by `mlflow run`.
-pub(crate) fn two_experiments(options: &Options) -> bool {
+pub(crate) fn two_experiments(options: &TrackingOptions) -> bool {
     let is_inside = variable("MLFLOW_RUN_ID").is_some();
     let is_set = |option: &Option<String>, name| {
         option.is_some() || (!is_inside && variable(name).is_some())

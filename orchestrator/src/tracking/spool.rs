@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::record::{Pairs, Record, Status};
-use super::store::Known;
+use super::stored::Known;
 use crate::files;
 
 /// One line of the file: something that has happened.

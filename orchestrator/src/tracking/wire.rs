@@ -6,7 +6,7 @@ use super::answer::Failure;
 use super::artifacts::is_id;
 use super::history::PastRun;
 use super::record::{Metric, Pairs};
-use super::store::{Chosen, Known, StoreError};
+use super::stored::{Chosen, Known, StoreError};
 
 /// None for an answer that says that there is no such thing.
 pub(super) fn or_none(

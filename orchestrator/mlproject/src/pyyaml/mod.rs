@@ -11,6 +11,7 @@
 mod build;
 mod compose;
 mod graph;
+mod kind;
 mod number;
 mod object;
 mod parser;

@@ -1,24 +1,11 @@
 //! What a scalar means by YAML 1.1, as PyYAML's resolver and constructor have it.
 
 use super::graph::Content;
+use super::kind::Kind;
 use super::number::{float, integer, is_plain_float, is_plain_integer};
 use super::tag::tagged_kind;
 use super::timestamp::timestamp;
 use super::{ErrorKind, Object, shortened};
-
-/// The types of YAML 1.1's scalars.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Null,
-    Bool,
-    Int,
-    Float,
-    Timestamp,
-    Binary,
-    Str,
-    Merge,
-    Equals,
-}
 
 /// A scalar by its tag, else by its text when it is plain.
 pub(super) fn scalar(

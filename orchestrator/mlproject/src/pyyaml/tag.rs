@@ -1,7 +1,7 @@
 //! YAML 1.1's own tags; any other is refused, so that no text ever names an object to make.
 
 use super::graph::Content;
-use super::scalar::Kind;
+use super::kind::Kind;
 use super::{ErrorKind, shortened};
 
 /// What `!!` stands for.

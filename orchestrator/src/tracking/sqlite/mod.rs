@@ -19,7 +19,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, Transactio
 use super::artifacts::{Location, is_id};
 use super::record::Record;
 use super::settings::Experiment;
-use super::store::{Chosen, Known, StoreError};
+use super::stored::{Chosen, Known, StoreError};
 use super::waiting::{Hurry, Patience, TOLD_AFTER};
 use crate::report::console::say;
 use insert::{SET_TAG, insert_metrics, insert_pairs, insert_run, new_experiment, to_sql};

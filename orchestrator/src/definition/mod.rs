@@ -4,46 +4,21 @@
 //! MLproject (`NAME`, `src/NAME`, `components/NAME`, or a path), else as another entry point of the
 //! root project.
 
+pub(crate) mod error;
+
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::cli::{ParameterOption, Steps};
-use crate::plan::{Problem, ProblemKind};
+use crate::plan::problem::{Problem, ProblemKind};
 use crate::printable::{flowed, one_line};
 use crate::redact::shown_value;
-use crate::source::{self, Access, SourceError};
-use crate::text::suggestion;
+use crate::request::{ParameterOption, Steps};
+use crate::source::{self, Access};
+use error::ProjectError;
 use mlproject::paths::absolute;
-use mlproject::paths::shown;
 use mlproject::{EntryPoint, Parameter, Project, StepEntry};
-
-/// Why a project cannot be used, whatever it is asked for.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ProjectError {
-    #[error("no MLproject file in `{}`", shown(.0))]
-    Missing(PathBuf),
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    #[error(transparent)]
-    File(#[from] mlproject::Error),
-}
-
-impl ProjectError {
-    /// What to type or look for next.
-    pub(crate) fn hint(&self) -> Option<String> {
-        match self {
-            ProjectError::Missing(_) => {
-                Some("run in a pipeline's folder, or name it with `-C DIR`".into())
-            }
-            ProjectError::File(mlproject::Error::UnknownKey { key, known, .. }) => {
-                Some(suggestion(key, known))
-            }
-            _ => None,
-        }
-    }
-}
 
 /// The entry point by which a project is run when nothing else is said, as in MLflow.
 pub(crate) const MAIN: &str = "main";
