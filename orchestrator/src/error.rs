@@ -87,7 +87,7 @@ impl Error {
     /// shells report for a program that was stopped by a signal.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Error::Usage(_) => 2,
+            Error::Usage(_) | Error::Tracking(TrackingError::TwoExperiments) => 2,
             Error::Failed(failure) => match failure.cause {
                 Cause::Interruption(signal) => u8::try_from(128 + signal).unwrap_or(1),
                 _ => 1,

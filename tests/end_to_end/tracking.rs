@@ -539,7 +539,7 @@ fn what_cannot_be_recorded_is_refused_before_anything_runs() {
     folder
         .orchestrator(&both)
         .run()
-        .says("give one of --experiment-name")
+        .says("'--experiment-name <NAME>' cannot be used with '--experiment-id <ID>'")
         .ends(2);
     for option in [
         "--tracking-uri",
@@ -551,7 +551,14 @@ fn what_cannot_be_recorded_is_refused_before_anything_runs() {
         ended.says("a value is required for").ends(2);
     }
     let both = folder.orchestrator(&["--experiment-name", "x"]);
-    both.env("MLFLOW_EXPERIMENT_ID", "0").run().ends(2);
+    both.env("MLFLOW_EXPERIMENT_ID", "0")
+        .run()
+        .says("two experiments are named")
+        .says("leave one of them out")
+        .ends(2);
+    // What records nothing asks no variable.
+    let both = folder.orchestrator(&["--list", "--experiment-name", "x"]);
+    both.env("MLFLOW_EXPERIMENT_ID", "0").run().ends(0);
     assert!(!folder.exists("ran"));
     let other = Connection::open(folder.path().join("other.db")).unwrap();
     let tables: i64 = other

@@ -24,7 +24,6 @@ use crate::request::{
     Action, DockerOptions, EnvironmentOptions, Format, ParameterOption, Request, Shell, Steps,
     TrackingOptions,
 };
-use crate::tracking;
 
 pub(crate) use completion::{candidates, completed_words, script};
 pub(crate) use early::{Early, early};
@@ -168,7 +167,12 @@ struct TrackingArguments {
     no_tracking: bool,
 
     /// Experiment, made if there is none of that name; by default MLFLOW_EXPERIMENT_NAME
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = NonEmptyStringValueParser::new(),
+        conflicts_with = "experiment_id"
+    )]
     experiment_name: Option<String>,
 
     /// Experiment by its id; by default MLFLOW_EXPERIMENT_ID, else 0
@@ -311,10 +315,6 @@ fn request(
         experiment_id: cli.tracking.experiment_id,
         run_name: cli.tracking.run_name,
     };
-    if tracking::two_experiments(&tracking) {
-        let message = "give one of --experiment-name and --experiment-id (MLFLOW_EXPERIMENT_NAME and MLFLOW_EXPERIMENT_ID)";
-        return Err(command.error(ErrorKind::ArgumentConflict, message));
-    }
     Ok(Request {
         directory: cli.directory,
         steps,

@@ -15,6 +15,11 @@ pub(crate) enum TrackingError {
     Open { store: String, source: StoreError },
     #[error("the run cannot be recorded in {store}")]
     Start { store: String, source: StoreError },
+    /// From options or variables; `mlflow run` refuses it, too.
+    #[error(
+        "two experiments are named, by --experiment-name or MLFLOW_EXPERIMENT_NAME and by --experiment-id or MLFLOW_EXPERIMENT_ID"
+    )]
+    TwoExperiments,
     #[error("MLFLOW_RUN_ID says that this is run `{0}`, whose experiment cannot be changed")]
     ExperimentOfRun(String),
     #[error("the value of {name} should be {expected}")]
@@ -75,6 +80,7 @@ impl TrackingError {
                 StoreError::DeletedExperiment { id, .. } => format!("`mlflow experiments restore --experiment-id {id}` brings it back"),
                 _ => "another store can be named with --tracking-uri or MLFLOW_TRACKING_URI; --no-tracking records nothing".into(),
             },
+            TrackingError::TwoExperiments => "leave one of them out".into(),
             TrackingError::ExperimentOfRun(_) => "leave --experiment-name and --experiment-id out, or unset MLFLOW_RUN_ID".into(),
             TrackingError::Spool(_) => "move it away, or run with --no-tracking".into(),
             TrackingError::Folder(_) => "move it away: the logs of the steps are kept there".into(),

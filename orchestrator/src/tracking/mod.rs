@@ -54,7 +54,6 @@ pub(crate) use error::{TrackingError, Waiting};
 pub(crate) use look::{history, newest_log};
 pub(crate) use record::Status;
 pub(crate) use resend::resend;
-pub(crate) use settings::two_experiments;
 
 /// How long a signal's last words wait for a recorder that waits for a store.
 const ASIDE: Duration = Duration::from_millis(200);

@@ -104,7 +104,11 @@ impl Settings {
         let given = |option: &Option<String>, name| option.clone().or_else(|| of_variable(name));
         let name = given(&options.experiment_name, "MLFLOW_EXPERIMENT_NAME");
         let id = given(&options.experiment_id, "MLFLOW_EXPERIMENT_ID");
-        let experiment = name.map(Experiment::Name).or(id.map(Experiment::Id));
+        let experiment = match (name, id) {
+            (Some(_), Some(_)) => return Err(TrackingError::TwoExperiments),
+            (Some(name), None) => Some(Experiment::Name(name)),
+            (None, id) => id.map(Experiment::Id),
+        };
         if let (Some(run), Some(_)) = (&run_id, &experiment) {
             return Err(TrackingError::ExperimentOfRun(run.clone()));
         }
@@ -115,17 +119,6 @@ impl Settings {
             run_id,
         })
     }
-}
-
-/// The refusal of two experiments at once, from options or variables, as by `mlflow run`.
-pub(crate) fn two_experiments(options: &TrackingOptions) -> bool {
-    let is_inside = variable("MLFLOW_RUN_ID").is_some();
-    let is_set = |option: &Option<String>, name| {
-        option.is_some() || (!is_inside && variable(name).is_some())
-    };
-    !options.off
-        && is_set(&options.experiment_name, "MLFLOW_EXPERIMENT_NAME")
-        && is_set(&options.experiment_id, "MLFLOW_EXPERIMENT_ID")
 }
 
 impl Place {
