@@ -75,7 +75,7 @@ impl Interruption {
 
     /// Has something done before a signal ends this process between two commands. Another signal
     /// does not wait for it.
-    pub(crate) fn before_the_end(&self, last_words: impl FnOnce(i32) + Send + 'static) {
+    pub(crate) fn on_signal(&self, last_words: impl FnOnce(i32) + Send + 'static) {
         self.state().last_words = Some(Box::new(last_words));
     }
 

@@ -1,16 +1,16 @@
 //! Runs a pipeline of MLflow projects. Start reading at `app.rs`.
 
 mod app;
+mod bracket;
 mod cli;
 mod control;
 mod definition;
 mod download;
-mod elsewhere;
 mod environment;
 mod error;
 mod files;
-mod fold;
 mod git;
+mod host;
 mod interruption;
 mod lock;
 mod log;
@@ -19,17 +19,17 @@ mod plan;
 mod printable;
 mod process;
 mod redact;
-mod relay;
 mod report;
 mod request;
 mod run;
 mod signals;
 mod source;
 mod supervisor;
-mod system;
+mod tee;
 mod terminal;
 mod text;
 mod tracking;
+mod transcript;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

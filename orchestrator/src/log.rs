@@ -6,8 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::fold::Fold;
 use crate::printable;
+use crate::transcript::Transcript;
 use mlproject::file::open_regular;
 
 /// How much of a log's end is looked at for its last lines, in bytes.
@@ -40,9 +40,9 @@ pub(crate) fn tail(log: &Path) -> io::Result<Vec<String>> {
     let mut end = Vec::new();
     file.take(END).read_to_end(&mut end)?;
     // A log of what went through a pipe has everything that a program prints for a terminal.
-    let (mut fold, mut shown) = (Fold::default(), Vec::new());
-    fold.write(&end, &mut shown)?;
-    fold.finish(&mut shown)?;
+    let (mut transcript, mut shown) = (Transcript::default(), Vec::new());
+    transcript.write(&end, &mut shown)?;
+    transcript.finish(&mut shown)?;
     let text = String::from_utf8_lossy(&shown);
     let lines: Vec<&str> = text.trim_end().lines().collect();
     let last = &lines[lines.len().saturating_sub(LAST_LINES)..];

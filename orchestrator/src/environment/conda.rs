@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::make::Workshop;
+use super::make::Builder;
 use super::ours::{self, Left};
 use super::store::{Store, is_nowhere};
 use super::{EnvironmentError, MakeError, Manager, Record, files, hash};
+use crate::host;
 use crate::process::Launch;
 use crate::process::{self, Question};
-use crate::system;
 use mlproject::strformat::quote;
 
 /// The programs that do what conda does, in the order in which they are looked for.
@@ -50,7 +50,7 @@ impl Conda {
         let text = text.transpose()?.unwrap_or_default();
         let lock = file
             .and_then(|file| Some(file.parent()?.join("conda-lock.yml")))
-            .filter(|lock| lock.is_file() && system::find("conda-lock").is_some());
+            .filter(|lock| lock.is_file() && host::find("conda-lock").is_some());
         let mut name = format!("mlflow-{}", hash(&as_python_reads(&text)));
         if let Some(lock) = &lock {
             let text = files::read(lock, files::LOCK_LIMIT)?;
@@ -84,32 +84,32 @@ impl Conda {
         let programs = self.programs.as_ref();
         programs.map_or_else(|| "conda".to_owned(), Programs::tool)
     }
-    pub(super) fn make(&self, workshop: &Workshop) -> Result<Record, MakeError> {
+    pub(super) fn make(&self, builder: &Builder) -> Result<Record, MakeError> {
         let programs = self
             .programs
             .as_ref()
             .expect("the plan has looked for them");
-        let store = workshop.store();
+        let store = builder.store();
         let record =
             |prefix, is_ours| Record::new(self.tool(), prefix, self.file.as_deref(), is_ours);
         if store.is_begun(&self.name) {
             // A run of ours was killed in the middle of it.
-            self.remove(programs, workshop);
+            self.remove(programs, builder);
         } else if let Some(prefix) = programs.list(&self.name, store).into_iter().next() {
             return Ok(record(prefix, false));
         }
-        workshop.begin()?;
+        builder.begin()?;
         let creation = self.creation(programs);
         let setting = setting(store).map(|folder| {
             let folder = quote(&folder.to_string_lossy());
             format!("{ENVIRONMENTS}={folder} ")
         });
-        match workshop.run(&(setting.unwrap_or_default() + &creation)) {
+        match builder.run(&(setting.unwrap_or_default() + &creation)) {
             Ok(()) => {}
             // There may be little time; the next run finds the note and removes what is left.
             Err(MakeError::Interrupted) => return Err(MakeError::Interrupted),
             Err(error) => {
-                self.remove(programs, workshop);
+                self.remove(programs, builder);
                 store.end(&self.name);
                 return Err(error);
             }
@@ -142,8 +142,8 @@ impl Conda {
 
     /// Removes what a creation has left. Nothing can be done when that fails, too; conda says so
     /// in the log, and when it is asked to create the environment again.
-    fn remove(&self, programs: &Programs, workshop: &Workshop) {
-        let Ok(Some(prefix)) = programs.begun(&self.name, workshop.store()) else {
+    fn remove(&self, programs: &Programs, builder: &Builder) {
+        let Ok(Some(prefix)) = programs.begun(&self.name, builder.store()) else {
             return;
         };
         let conda = quote(&programs.conda);
@@ -152,7 +152,7 @@ impl Conda {
             .iter()
             .map(|word| quote(&word.to_string_lossy()))
             .collect();
-        let removed = workshop.run(&format!("{conda} {}", words.join(" ")));
+        let removed = builder.run(&format!("{conda} {}", words.join(" ")));
         if removed.is_err() {
             std::fs::remove_dir_all(prefix).ok();
         }
@@ -178,12 +178,12 @@ impl Conda {
                 scripts => format!("{{ {} }} 1>&2\n{command}", scripts.join(" ")),
             },
             variables: self.variables(&prefix),
-            elsewhere: None,
+            bracket: None,
         }
     }
 
     fn variables(&self, prefix: &Path) -> Vec<(OsString, Option<OsString>)> {
-        let outer = system::variable("CONDA_PREFIX").map(PathBuf::from);
+        let outer = host::variable("CONDA_PREFIX").map(PathBuf::from);
         let level: u32 = std::env::var("CONDA_SHLVL")
             .ok()
             .and_then(|level| level.parse().ok())
@@ -226,11 +226,10 @@ impl Programs {
     /// As MLflow looks for them: in the folder that a variable names, even if they are not there; else
     /// on PATH, where ours may also be mamba or micromamba.
     fn find() -> Option<Programs> {
-        let home =
-            system::variable("MLFLOW_CONDA_HOME").map(|home| PathBuf::from(home).join("bin"));
+        let home = host::variable("MLFLOW_CONDA_HOME").map(|home| PathBuf::from(home).join("bin"));
         let folder = home.or_else(|| {
             Some(
-                PathBuf::from(system::variable("CONDA_EXE")?)
+                PathBuf::from(host::variable("CONDA_EXE")?)
                     .parent()?
                     .to_owned(),
             )
@@ -243,7 +242,7 @@ impl Programs {
             Some(_) => in_folder("conda"),
             None => CONDAS
                 .into_iter()
-                .find(|program| system::find(program).is_some())?
+                .find(|program| host::find(program).is_some())?
                 .to_owned(),
         };
         let create = std::env::var("MLFLOW_CONDA_CREATE_ENV_CMD").ok();
@@ -267,7 +266,7 @@ impl Programs {
         };
         let absent = [&programs.conda, &programs.create]
             .into_iter()
-            .find(|program| system::find(program).is_none());
+            .find(|program| host::find(program).is_none());
         absent.map(|program| missing(&[program.as_str()]))
     }
 

@@ -8,13 +8,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::make::Workshop;
+use super::make::Builder;
 use super::{EnvironmentError, Job, MakeError, Manager, hash, reference};
-use crate::elsewhere::Elsewhere;
+use crate::bracket::Bracket;
 use crate::git;
+use crate::host;
 use crate::process::Launch;
 use crate::request::DockerOptions;
-use crate::system;
 use mlproject::DockerEnvironment;
 use mlproject::paths::absolute;
 use mlproject::strformat::quote;
@@ -75,7 +75,7 @@ impl Docker {
         }
         let engine = ["docker", "podman"]
             .into_iter()
-            .find_map(|engine| Some((engine, system::find(engine)?)));
+            .find_map(|engine| Some((engine, host::find(engine)?)));
         let (engine, program) = engine.ok_or_else(|| EnvironmentError::NoTool {
             manager: Manager::Docker,
             tools: vec!["docker".to_owned(), "podman".to_owned()],
@@ -113,9 +113,9 @@ impl Docker {
         format!("docker-{}", &hash(&self.image)[..16])
     }
 
-    pub(super) fn make(&self, workshop: &Workshop) -> Result<(), MakeError> {
+    pub(super) fn make(&self, builder: &Builder) -> Result<(), MakeError> {
         let Some(folder) = &self.build else {
-            return workshop.run(&format!(
+            return builder.run(&format!(
                 "{} pull {}",
                 self.engine,
                 quote(&self.environment.image)
@@ -123,8 +123,8 @@ impl Docker {
         };
         let image = &self.environment.image;
         let text = format!("FROM {image}\nCOPY . {CODE}\nWORKDIR {CODE}\n");
-        let file = workshop.write("dockerfile", &text)?;
-        workshop.run(&format!(
+        let file = builder.write("dockerfile", &text)?;
+        builder.run(&format!(
             "{} build --tag {} --file {} {}",
             self.engine,
             quote(&self.image),
@@ -184,7 +184,7 @@ impl Docker {
         Launch {
             command: start(engine, &name),
             variables: Vec::new(),
-            elsewhere: Some(Elsewhere {
+            bracket: Some(Bracket {
                 set_up: format!("exec {}", words.join(" ")),
                 clean_up: format!("exec {engine} rm --force {name}"),
             }),

@@ -19,7 +19,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// How environments are made in a run.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Making<'a> {
+pub(crate) struct BuildOptions<'a> {
     pub(crate) store: &'a Store,
     /// How many are made at once.
     pub(crate) jobs: usize,
@@ -29,12 +29,12 @@ pub(crate) struct Making<'a> {
 
 /// Environments that nobody removes as long as this lives.
 #[derive(Debug)]
-pub(crate) struct InUse {
+pub(crate) struct Leases {
     _locks: Vec<Lock>,
 }
 
 /// An environment that several steps may have in common.
-struct Wanted<'a> {
+struct Build<'a> {
     environment: &'a Environment,
     name: &'a str,
     steps: Vec<&'a str>,
@@ -45,21 +45,21 @@ struct Wanted<'a> {
 /// Nothing is started for an environment that is there.
 pub(crate) fn make_all<'a>(
     steps: impl Iterator<Item = (&'a str, &'a Environment)>,
-    making: Making<'_>,
-) -> Result<InUse, Vec<Failure>> {
+    options: BuildOptions<'_>,
+) -> Result<Leases, Vec<Failure>> {
     let (mut locks, mut failures, mut missing) = (Vec::new(), Vec::new(), VecDeque::new());
-    for wanted in distinct(steps) {
-        if !wanted.environment.is_recorded() && wanted.environment.is_ready(making.store) {
+    for build in distinct(steps) {
+        if !build.environment.is_recorded() && build.environment.is_ready(options.store) {
             // The engine keeps it, so it needs no folder of ours.
             continue;
         }
-        match ready(&wanted, making.store) {
+        match ready(&build, options.store) {
             Ok(Some(lock)) => locks.push(lock),
-            Ok(None) => missing.push_back(wanted),
-            Err(error) => failures.push(wanted.failure(error)),
+            Ok(None) => missing.push_back(build),
+            Err(error) => failures.push(build.failure(error)),
         }
     }
-    let workers = making.jobs.clamp(1, missing.len().max(1));
+    let workers = options.jobs.clamp(1, missing.len().max(1));
     let missing = Mutex::new(missing);
     let next = || {
         missing
@@ -69,10 +69,10 @@ pub(crate) fn make_all<'a>(
     };
     let work = || {
         let (mut locks, mut failures) = (Vec::new(), Vec::new());
-        while let Some(wanted) = next() {
-            match make(&wanted, making) {
+        while let Some(build) = next() {
+            match make(&build, options) {
                 Ok(lock) => locks.push(lock),
-                Err(error) => failures.push(wanted.failure(error)),
+                Err(error) => failures.push(build.failure(error)),
             }
         }
         (locks, failures)
@@ -86,32 +86,32 @@ pub(crate) fn make_all<'a>(
         }
     });
     if failures.is_empty() {
-        Ok(InUse { _locks: locks })
+        Ok(Leases { _locks: locks })
     } else {
         Err(failures)
     }
 }
 
 /// The environments without those that are named twice, and without `local`.
-fn distinct<'a>(steps: impl Iterator<Item = (&'a str, &'a Environment)>) -> Vec<Wanted<'a>> {
-    let mut wanted: Vec<Wanted> = Vec::new();
+fn distinct<'a>(steps: impl Iterator<Item = (&'a str, &'a Environment)>) -> Vec<Build<'a>> {
+    let mut builds: Vec<Build> = Vec::new();
     for (step, environment) in steps {
         let Some(name) = environment.name.as_deref() else {
             continue;
         };
-        match wanted.iter_mut().find(|known| known.name == name) {
+        match builds.iter_mut().find(|known| known.name == name) {
             Some(known) => known.steps.push(step),
-            None => wanted.push(Wanted {
+            None => builds.push(Build {
                 environment,
                 name,
                 steps: vec![step],
             }),
         }
     }
-    wanted
+    builds
 }
 
-impl Wanted<'_> {
+impl Build<'_> {
     fn failure(&self, error: MakeError) -> Failure {
         Failure {
             steps: self.steps.iter().map(|&step| step.to_owned()).collect(),
@@ -122,17 +122,17 @@ impl Wanted<'_> {
 }
 
 /// The shared lock on an environment that is complete.
-fn ready(wanted: &Wanted, store: &Store) -> Result<Option<Lock>, MakeError> {
-    let key = wanted.environment.key();
+fn ready(build: &Build, store: &Store) -> Result<Option<Lock>, MakeError> {
+    let key = build.environment.key();
     // The record is looked at under the lock, or it could be removed meanwhile.
-    if !wanted.environment.is_ready(store) {
+    if !build.environment.is_ready(store) {
         return Ok(None);
     }
     let lock = store.share(&key).map_err(|source| MakeError::Write {
         path: store.path(&key, "lock"),
         source,
     })?;
-    let lock = lock.filter(|_| wanted.environment.is_ready(store));
+    let lock = lock.filter(|_| build.environment.is_ready(store));
     if lock.is_some() {
         store.touch(&key);
     }
@@ -140,19 +140,15 @@ fn ready(wanted: &Wanted, store: &Store) -> Result<Option<Lock>, MakeError> {
 }
 
 /// Makes an environment, or waits until another run has made it.
-fn make(wanted: &Wanted, making: Making<'_>) -> Result<Lock, MakeError> {
-    let (store, key) = (making.store, wanted.environment.key());
-    let label = format!(
-        "environment {} ({})",
-        wanted.name,
-        wanted.environment.tool()
-    );
+fn make(build: &Build, options: BuildOptions<'_>) -> Result<Lock, MakeError> {
+    let (store, key) = (options.store, build.environment.key());
+    let label = format!("environment {} ({})", build.name, build.environment.tool());
     let mut has_told = false;
     loop {
-        if let Some(lock) = ready(wanted, store)? {
+        if let Some(lock) = ready(build, store)? {
             return Ok(lock);
         }
-        if making.interruption.signal().is_some() {
+        if options.interruption.signal().is_some() {
             return Err(MakeError::Interrupted);
         }
         let lock = store.lock(&key).map_err(|source| MakeError::Write {
@@ -166,16 +162,16 @@ fn make(wanted: &Wanted, making: Making<'_>) -> Result<Lock, MakeError> {
             std::thread::sleep(LOOK_AGAIN);
             continue;
         };
-        if wanted.environment.is_ready(store) {
+        if build.environment.is_ready(store) {
             continue;
         }
         say(&format!(
             "{label}: making it for {}",
-            wanted.steps.join(", ")
+            build.steps.join(", ")
         ));
         let start = Instant::now();
-        let workshop = Workshop::open(making, &key, &lock)?;
-        let record = wanted.environment.make(&workshop);
+        let builder = Builder::open(options, &key, &lock)?;
+        let record = build.environment.make(&builder);
         if matches!(record, Err(ref error) if !matches!(error, MakeError::Interrupted)) {
             // What is half-made takes up room. That it cannot be removed is told by the next run.
             store.remove(&key).ok();
@@ -187,16 +183,16 @@ fn make(wanted: &Wanted, making: Making<'_>) -> Result<Lock, MakeError> {
             written.map_err(|source| MakeError::Write { path, source })?;
         }
         store.end(&key);
-        if wanted.environment.is_recorded() && !wanted.environment.is_ready(store) {
+        if build.environment.is_recorded() && !build.environment.is_ready(store) {
             store.remove(&key).ok();
-            let command = wanted.environment.tool();
+            let command = build.environment.tool();
             return Err(MakeError::Lost { command });
         }
         say(&format!(
             "{label}: made in {:.1} s",
             start.elapsed().as_secs_f64()
         ));
-        if !wanted.environment.is_recorded() {
+        if !build.environment.is_recorded() {
             // An engine keeps its images itself; the lock only kept others from building at once.
             return Ok(lock);
         }
@@ -204,17 +200,21 @@ fn make(wanted: &Wanted, making: Making<'_>) -> Result<Lock, MakeError> {
 }
 
 /// Where one environment is made: commands run, their output goes to the log.
-pub(super) struct Workshop<'a> {
-    making: Making<'a>,
+pub(super) struct Builder<'a> {
+    options: BuildOptions<'a>,
     key: &'a str,
     lock: &'a Lock,
     log: File,
 }
 
-impl<'a> Workshop<'a> {
+impl<'a> Builder<'a> {
     /// Clears away what a run that was killed has left.
-    fn open(making: Making<'a>, key: &'a str, lock: &'a Lock) -> Result<Workshop<'a>, MakeError> {
-        let store = making.store;
+    fn open(
+        options: BuildOptions<'a>,
+        key: &'a str,
+        lock: &'a Lock,
+    ) -> Result<Builder<'a>, MakeError> {
+        let store = options.store;
         store.remove(key).map_err(|left| MakeError::Write {
             path: store.prefix(key),
             source: left.into(),
@@ -225,8 +225,8 @@ impl<'a> Workshop<'a> {
                 path: store.path(key, "log"),
                 source,
             })?;
-        Ok(Workshop {
-            making,
+        Ok(Builder {
+            options,
             key,
             lock,
             log,
@@ -234,7 +234,7 @@ impl<'a> Workshop<'a> {
     }
 
     pub(super) fn store(&self) -> &Store {
-        self.making.store
+        self.options.store
     }
 
     /// Notes, before there is anything of it, that the environment is ours.
@@ -260,7 +260,7 @@ impl<'a> Workshop<'a> {
 
     /// Runs a command line to its end.
     pub(super) fn run(&self, command: &str) -> Result<(), MakeError> {
-        if self.making.interruption.signal().is_some() {
+        if self.options.interruption.signal().is_some() {
             return Err(MakeError::Interrupted);
         }
         let status = self.start(command).map_err(|source| MakeError::Start {
@@ -269,7 +269,7 @@ impl<'a> Workshop<'a> {
         })?;
         match status.success() {
             true => Ok(()),
-            false if self.making.interruption.signal().is_some() => Err(MakeError::Interrupted),
+            false if self.options.interruption.signal().is_some() => Err(MakeError::Interrupted),
             false => {
                 let log = self.store().path(self.key, "log");
                 Err(MakeError::Tool {
@@ -286,7 +286,7 @@ impl<'a> Workshop<'a> {
         let mut log = self.log.try_clone()?;
         writeln!(log, "$ {command}")?;
         let input = self.lock.as_input()?;
-        let (grace, interruption) = (self.making.grace, self.making.interruption);
+        let (grace, interruption) = (self.options.grace, self.options.interruption);
         process::run_logged(
             command,
             &self.store().root,

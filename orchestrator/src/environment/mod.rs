@@ -31,13 +31,13 @@ use crate::process::{self, Launch};
 use crate::request::DockerOptions;
 use conda::Conda;
 use docker::Docker;
-use make::Workshop;
+use make::Builder;
 use mlproject::{EnvironmentFile, Manager, Project, PythonEnvironment};
 use record::Record;
 use venv::Venv;
 
 pub(crate) use error::{EnvironmentError, Failure, MakeError};
-pub(crate) use make::{InUse, Making, make_all};
+pub(crate) use make::{BuildOptions, Leases, make_all};
 pub(crate) use prune::{list, prune};
 pub(crate) use store::Store;
 
@@ -162,7 +162,7 @@ impl Settings {
         if kind.is_ready(self.store.as_ref()?) {
             return None;
         }
-        if self.is_offline && !kind.is_had_offline(self.store.as_ref()?) {
+        if self.is_offline && !kind.works_offline(self.store.as_ref()?) {
             let name = name.to_owned();
             return Some(EnvironmentError::Offline { name });
         }
@@ -199,12 +199,12 @@ impl Environment {
     }
 
     /// Makes it, and tells what to record.
-    fn make(&self, workshop: &Workshop) -> Result<Option<Record>, MakeError> {
+    fn make(&self, builder: &Builder) -> Result<Option<Record>, MakeError> {
         match &self.kind {
             Kind::Local => Ok(None),
-            Kind::Conda(conda) => conda.make(workshop).map(Some),
-            Kind::Venv(venv) => venv.make(workshop).map(Some),
-            Kind::Docker(docker) => docker.make(workshop).map(|()| None),
+            Kind::Conda(conda) => conda.make(builder).map(Some),
+            Kind::Venv(venv) => venv.make(builder).map(Some),
+            Kind::Docker(docker) => docker.make(builder).map(|()| None),
         }
     }
 
@@ -219,7 +219,7 @@ impl Environment {
 
     /// How a command runs in it.
     pub(crate) fn wrap(&self, job: &Job, store: Option<&Store>) -> Launch {
-        let mut wrapped = match (&self.kind, store) {
+        let mut launch = match (&self.kind, store) {
             (Kind::Conda(conda), Some(store)) => conda.wrap(job.command, store),
             (Kind::Venv(venv), _) => venv.wrap(job.command),
             (Kind::Docker(docker), _) => docker.wrap(job),
@@ -227,8 +227,8 @@ impl Environment {
         };
         let ours = job.variables.iter();
         let ours = ours.map(|(name, value)| ((*name).into(), value.clone()));
-        wrapped.variables.extend(ours);
-        wrapped
+        launch.variables.extend(ours);
+        launch
     }
 }
 
@@ -244,7 +244,7 @@ impl Kind {
 
     /// Whether nothing has to be installed or downloaded, although it is not ready: MLflow has made it, or
     /// the project is only copied into an image.
-    fn is_had_offline(&self, store: &Store) -> bool {
+    fn works_offline(&self, store: &Store) -> bool {
         match self {
             Kind::Conda(conda) => conda.is_made_by_another(store),
             Kind::Docker(docker) => docker.is_there,

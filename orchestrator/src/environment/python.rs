@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::files;
-use crate::system::{self, is_executable, variable};
+use crate::host::{self, is_executable, variable};
 use mlproject::file::read_regular;
 
 /// The interpreter of a version such as `3.11` or `3.11.7`, the newest if several fit.
@@ -23,13 +23,13 @@ pub(super) fn find(version: &str) -> Option<PathBuf> {
     let names = minor
         .into_iter()
         .chain([format!("python{major}"), "python".to_owned()]);
-    let mut on_path = names.flat_map(|name| system::all(&name).collect::<Vec<_>>());
+    let mut on_path = names.flat_map(|name| host::all(&name).collect::<Vec<_>>());
     on_path.find(|program| asked(program).is_some_and(|known| fits(version, &known)))
 }
 
 /// The interpreter that the caller would start as `python3`, without pyenv's detour. Starts nothing.
 pub(super) fn current(folder: &Path) -> Option<PathBuf> {
-    for program in system::all("python3").chain(system::all("python")) {
+    for program in host::all("python3").chain(host::all("python")) {
         let is_shim = program
             .parent()
             .is_some_and(|folder| folder.ends_with("shims"));

@@ -20,7 +20,7 @@ use rustix::fs::OFlags;
 use super::name::{Form, form};
 use super::ours::{self, Left, ignore_missing};
 use super::record::{MAX_BYTES, Record};
-use crate::system;
+use crate::host;
 use mlproject::paths::absolute;
 
 /// What a file of our own form is called besides the name of its environment.
@@ -55,8 +55,8 @@ impl Store {
     /// Names of ours never begin as those that MLflow gives to virtual environments. None when
     /// there is no home either.
     pub(crate) fn new(explicit: Option<&Path>) -> Option<Store> {
-        let of_mlflow = || system::variable("MLFLOW_ENV_ROOT").map(PathBuf::from);
-        let of_cache = || Some(system::cache()?.join("environments"));
+        let of_mlflow = || host::variable("MLFLOW_ENV_ROOT").map(PathBuf::from);
+        let of_cache = || Some(host::cache()?.join("environments"));
         let root = explicit
             .map(Path::to_owned)
             .or_else(of_mlflow)

@@ -6,12 +6,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::make::Workshop;
+use super::make::Builder;
 use super::requirements::Requirements;
 use super::store::Store;
 use super::{EnvironmentError, MakeError, Manager, Record, files, hash, python};
+use crate::host;
 use crate::process::Launch;
-use crate::system;
 use mlproject::PythonEnvironment;
 use mlproject::strformat::quote;
 
@@ -87,7 +87,7 @@ impl Venv {
             name,
             manager,
             file: file.map(Path::to_owned),
-            tool: if system::find("uv").is_some() {
+            tool: if host::find("uv").is_some() {
                 Tool::Uv
             } else {
                 Tool::Pip
@@ -138,21 +138,21 @@ impl Venv {
         }
     }
 
-    pub(super) fn make(&self, workshop: &Workshop) -> Result<Record, MakeError> {
-        workshop.begin()?;
-        workshop.run(&self.creation())?;
+    pub(super) fn make(&self, builder: &Builder) -> Result<Record, MakeError> {
+        builder.begin()?;
+        builder.run(&self.creation())?;
         if let Packages::UvLocked(folder, _) = &self.packages {
-            workshop.run(&format!(
+            builder.run(&format!(
                 "UV_PROJECT_ENVIRONMENT={} uv sync --frozen --no-dev --project {}",
                 word(&self.prefix),
                 word(folder)
             ))?;
         } else {
-            self.install(&self.build, "build.txt", workshop)?;
+            self.install(&self.build, "build.txt", builder)?;
         }
         match &self.packages {
             Packages::Listed(requirements) | Packages::Locked(requirements) => {
-                self.install(requirements, "txt", workshop)?;
+                self.install(requirements, "txt", builder)?;
             }
             Packages::UvLocked(..) => {}
         }
@@ -183,7 +183,7 @@ impl Venv {
         &self,
         requirements: &Requirements,
         extension: &str,
-        workshop: &Workshop,
+        builder: &Builder,
     ) -> Result<(), MakeError> {
         if requirements.is_empty() {
             return Ok(());
@@ -198,13 +198,13 @@ impl Venv {
         }
         if !requirements.lines.is_empty() {
             let text = requirements.lines.join("\n") + "\n";
-            let file = workshop.write(extension, &text)?;
+            let file = builder.write(extension, &text)?;
             command.extend([" -r ", &word(&file)]);
         }
         for argument in &requirements.arguments {
             command.extend([" ", &quote(argument)]);
         }
-        workshop.run(&command)
+        builder.run(&command)
     }
 
     /// What `bin/activate` does, without a shell: MLflow runs `source bin/activate && command`.
@@ -219,7 +219,7 @@ impl Venv {
                 ),
                 ("PYTHONHOME".into(), None),
             ],
-            elsewhere: None,
+            bracket: None,
         }
     }
 }

@@ -13,11 +13,11 @@ use serde::{Serialize, Serializer};
 use crate::definition::error::ProjectError;
 use crate::definition::{MAIN, Pipeline, Step};
 use crate::environment::{self, Environment, Settings, Store};
+use crate::host;
 use crate::names::refused_name;
 use crate::printable::one_line;
 use crate::redact::{is_secret_parameter, shown_value};
 use crate::request::Request;
-use crate::system;
 use values::{Resolved, Sources};
 
 use mlproject::paths::absolute;
@@ -68,7 +68,7 @@ pub(crate) struct PlannedStep {
     #[serde(skip)]
     pub(crate) source: Option<String>,
     #[serde(skip)]
-    pub(crate) patience: Patience,
+    pub(crate) limits: Limits,
     /// Remote values of `path` parameters, and where they are downloaded to before the step starts.
     #[serde(skip)]
     pub(crate) downloads: Vec<(String, PathBuf)>,
@@ -89,7 +89,7 @@ impl PlannedStep {
 
 /// How long a step may take, and how often it is tried again when it fails.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct Limits {
     pub(crate) timeout: Option<Duration>,
     pub(crate) retries: u32,
     /// The pause before the first retry; it doubles with each.
@@ -274,8 +274,8 @@ impl Context<'_> {
             .into_iter()
             .map(|error| (Some(project.place.clone()), ProblemKind::Environment(error)));
         let of_files = self.file_problems(step, entry_point, &resolved, earlier);
-        let wrapped = |command: &String| self.size_problem(project, &environment, command);
-        let of_size = command.as_ref().ok().and_then(wrapped);
+        let size_problem = |command: &String| self.size_problem(project, &environment, command);
+        let of_size = command.as_ref().ok().and_then(size_problem);
         let of_names = self.refused_names(&resolved).into_iter().chain(of_size);
         let of_names = of_names.map(|kind| (Some(entry_point.place.clone()), kind));
         let complaints = of_project
@@ -297,7 +297,7 @@ impl Context<'_> {
             inputs: other_files(entry_point, &resolved),
             source: step.entry.as_ref().and_then(|entry| entry.project.clone()),
             downloads: downloads(&resolved),
-            patience: self.patience(step),
+            limits: self.limits(step),
             parameters: resolved
                 .into_iter()
                 .map(|value| (value.name, value.value))
@@ -359,7 +359,7 @@ impl Context<'_> {
         environment: &Environment,
         command: &str,
     ) -> Option<ProblemKind> {
-        let most = system::longest_argument()?;
+        let most = host::longest_argument()?;
         // Quotes within quotes make it a few times longer.
         if command.len() < most / 16 {
             return None;
@@ -373,9 +373,9 @@ impl Context<'_> {
             writes: &[],
             variables: &[],
         };
-        let wrapped = environment.wrap(&job, self.settings.store.as_ref());
-        let set_up = wrapped.elsewhere.map(|elsewhere| elsewhere.set_up.len());
-        let size = wrapped.command.len().max(set_up.unwrap_or(0));
+        let launch = environment.wrap(&job, self.settings.store.as_ref());
+        let set_up = launch.bracket.map(|bracket| bracket.set_up.len());
+        let size = launch.command.len().max(set_up.unwrap_or(0));
         (size > most).then_some(ProblemKind::LongCommand { size, most })
     }
 
@@ -392,9 +392,9 @@ impl Context<'_> {
         refused.collect()
     }
 
-    fn patience(&self, step: &Step) -> Patience {
+    fn limits(&self, step: &Step) -> Limits {
         let entry = step.entry.as_ref();
-        Patience {
+        Limits {
             timeout: self
                 .request
                 .timeout

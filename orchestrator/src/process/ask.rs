@@ -12,9 +12,9 @@ use duct::Expression;
 use mlproject::strformat::quote;
 
 use super::{Running, supervisor};
+use crate::host;
 use crate::report::console::while_waiting;
 use crate::supervisor::Errand;
-use crate::system;
 
 /// What a tool is asked.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ pub(crate) fn ask_server(question: &Question) -> io::Result<Output> {
         // The answer is no output of a step.
         log: "/dev/null".into(),
         command: format!("ulimit -S -f {LARGEST_FILE}; exec {}", words.join(" ")),
-        elsewhere: None,
+        bracket: None,
     };
     let supervisor = supervisor(&errand, question.folder)?;
     let answer = Answer::new()?;
@@ -161,5 +161,5 @@ fn find(program: &str) -> io::Result<PathBuf> {
         let text = format!("there is no `{program}` on PATH");
         io::Error::new(io::ErrorKind::NotFound, text)
     };
-    system::find(program).ok_or_else(missing)
+    host::find(program).ok_or_else(missing)
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::elsewhere::Elsewhere;
+use crate::bracket::Bracket;
 
 /// How a command runs in its environment.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub(crate) struct Launch {
     /// Variables to set, or to take out.
     pub(crate) variables: Vec<(OsString, Option<OsString>)>,
     /// What it needs around it, if an engine runs it.
-    pub(crate) elsewhere: Option<Elsewhere>,
+    pub(crate) bracket: Option<Bracket>,
 }
 
 impl Launch {
@@ -21,7 +21,7 @@ impl Launch {
         Launch {
             command: command.to_owned(),
             variables: Vec::new(),
-            elsewhere: None,
+            bracket: None,
         }
     }
 }

@@ -15,9 +15,9 @@ use duct::Expression;
 use rustix::stdio;
 
 use crate::control::Report;
+use crate::host;
 use crate::interruption::Interruption;
 use crate::supervisor::Errand;
-use crate::system;
 use crate::terminal::{self, Modes};
 
 pub(crate) use ask::{Question, ask, ask_server, capture};
@@ -36,7 +36,7 @@ pub(crate) struct Ended {
 /// A command line about to be run.
 #[derive(Debug)]
 pub(crate) struct Job<'a> {
-    pub(crate) wrapped: &'a Launch,
+    pub(crate) launch: &'a Launch,
     pub(crate) folder: &'a Path,
     /// An existing file that its output is added to.
     pub(crate) log: &'a Path,
@@ -58,11 +58,11 @@ pub(crate) fn run(job: &Job, interruption: &Interruption) -> io::Result<Ended> {
         timeout: job.timeout,
         is_typed: terminal::is_typed(),
         log: job.log.to_owned(),
-        command: job.wrapped.command.clone(),
-        elsewhere: job.wrapped.elsewhere.clone(),
+        command: job.launch.command.clone(),
+        bracket: job.launch.bracket.clone(),
     };
     let modes = Modes::of(stdio::stdin()).filter(|_| errand.is_typed);
-    let supervisor = with_changes(supervisor(&errand, job.folder)?, job.wrapped);
+    let supervisor = with_changes(supervisor(&errand, job.folder)?, job.launch);
     let running = interruption.start(modes.clone(), || {
         Running::start(&supervisor, stdio::stdin())
     })?;
@@ -90,7 +90,7 @@ pub(crate) fn run_logged(
         // Its whole output goes to the file already.
         log: "/dev/null".into(),
         command: command.to_owned(),
-        elsewhere: None,
+        bracket: None,
     };
     let supervisor = supervisor(&errand, folder)?;
     let supervisor = supervisor.stderr_to_stdout().stdout_file(log);
@@ -107,8 +107,8 @@ fn supervisor(errand: &Errand, folder: &Path) -> io::Result<Expression> {
     Ok(without_cargo(supervisor).unchecked())
 }
 
-fn with_changes(supervisor: Expression, wrapped: &Launch) -> Expression {
-    let changes = wrapped.variables.iter();
+fn with_changes(supervisor: Expression, launch: &Launch) -> Expression {
+    let changes = launch.variables.iter();
     changes.fold(supervisor, |supervisor, (name, value)| match value {
         Some(value) => supervisor.env(name, value),
         None => supervisor.env_remove(name),
@@ -128,7 +128,7 @@ fn our_program() -> io::Result<PathBuf> {
 /// The supervisor could not tell a shell that is missing from one that fails.
 fn find_bash() -> io::Result<()> {
     let missing = || io::Error::new(io::ErrorKind::NotFound, "there is no `bash` on PATH");
-    system::find("bash").map(drop).ok_or_else(missing)
+    host::find("bash").map(drop).ok_or_else(missing)
 }
 
 /// Takes out what `cargo run` says of the orchestrator itself.

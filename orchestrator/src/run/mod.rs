@@ -8,7 +8,7 @@ use std::time::Instant;
 use mlproject::paths::shown;
 
 use crate::download::{self, DownloadError, Limits};
-use crate::environment::{self, InUse, Making};
+use crate::environment::{self, BuildOptions, Leases};
 use crate::error::Error;
 use crate::interruption::Interruption;
 use crate::lock::{Lock, LockError};
@@ -45,7 +45,7 @@ pub(crate) fn execute(
     let tracker = Tracker::open(&request.tracking, &plan.root, caller)?;
     let interruption = Interruption::watch().map_err(Error::Signals)?;
     let for_signals = tracker.clone();
-    interruption.before_the_end(move |signal| for_signals.interrupted(signal));
+    interruption.on_signal(move |signal| for_signals.interrupted(signal));
     tracker.begin(plan)?;
     let run = Run {
         plan,
@@ -70,12 +70,12 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Has every environment made that is not there, before the first step.
-    fn make_environments(&self) -> Result<Option<InUse>, Error> {
+    fn make_environments(&self) -> Result<Option<Leases>, Error> {
         let Some(store) = &self.plan.store else {
             // Then the plan knows only local ones.
             return Ok(None);
         };
-        let making = Making {
+        let options = BuildOptions {
             store,
             jobs: self.request.environments.jobs,
             grace: self.request.grace,
@@ -83,7 +83,7 @@ impl Run<'_> {
         };
         let steps = self.plan.steps.iter();
         let steps = steps.map(|step| (step.name.as_str(), &step.environment));
-        let made = environment::make_all(steps, making);
+        let made = environment::make_all(steps, options);
         match self.interruption.signal() {
             Some(signal) => Err(Error::InterruptedMaking(signal)),
             None => made.map(Some).map_err(Error::Environments),
@@ -137,8 +137,8 @@ impl Run<'_> {
 
     /// Runs one step, and again when it fails and may be tried again.
     fn step(&self, label: &str, step: &PlannedStep) -> Result<(), Error> {
-        let retries = step.patience.retries;
-        let mut delay = step.patience.retry_delay;
+        let retries = step.limits.retries;
+        let mut delay = step.limits.retry_delay;
         for retry in 1..=retries {
             let reason = match self.attempt(step, retry) {
                 Err(Error::Failed(failure)) if !failure.is_interruption() => {
@@ -199,10 +199,10 @@ impl Run<'_> {
 
     fn command(&self, step: &PlannedStep, run: &StepRun, log: &Path) -> Result<(), Error> {
         let job = Job {
-            wrapped: &self.wrap(step, run),
+            launch: &self.wrap(step, run),
             folder: &step.cwd,
             log,
-            timeout: step.patience.timeout,
+            timeout: step.limits.timeout,
             grace: self.request.grace,
         };
         let start = Instant::now();
@@ -220,7 +220,7 @@ impl Run<'_> {
         };
         let report = ended.and_then(|ended| ended.report);
         let unwritten = report.and_then(|report| report.unwritten);
-        let timeout = step.patience.timeout;
+        let timeout = step.limits.timeout;
         let timeout = timeout.filter(|_| report.is_some_and(|report| report.timed_out));
         let cause = match (self.interruption.signal(), timeout, ended) {
             (Some(signal), _, _) => Cause::Interruption(signal),

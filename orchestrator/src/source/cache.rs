@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use sha1::{Digest, Sha1};
 
 use super::SourceError;
+use crate::host;
 use crate::redact::without_credentials;
-use crate::system;
 
 /// The longest name of a file that is made of an address; file systems have room for 255 bytes.
 const LONGEST_NAME: usize = 200;
 
 /// The folder for one kind of sources.
 pub(super) fn folder(kind: &str) -> Result<PathBuf, SourceError> {
-    Ok(system::cache().ok_or(SourceError::NoCache)?.join(kind))
+    Ok(host::cache().ok_or(SourceError::NoCache)?.join(kind))
 }
 
 /// A folder under construction in the cache; removed unless it is kept.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::elsewhere::Elsewhere;
+use crate::bracket::Bracket;
 
 /// The first argument of a process in this role; those of an [`Errand`] follow.
 pub(super) const ROLE: &str = "--supervise";
@@ -22,7 +22,7 @@ pub(crate) struct Errand {
     pub(crate) log: PathBuf,
     /// The text for `bash -c`.
     pub(crate) command: String,
-    pub(crate) elsewhere: Option<Elsewhere>,
+    pub(crate) bracket: Option<Bracket>,
 }
 
 impl Errand {
@@ -37,8 +37,8 @@ impl Errand {
             self.log.clone().into(),
             self.command.clone().into(),
         ];
-        if let Some(elsewhere) = &self.elsewhere {
-            let lines = [&elsewhere.set_up, &elsewhere.clean_up];
+        if let Some(bracket) = &self.bracket {
+            let lines = [&bracket.set_up, &bracket.clean_up];
             arguments.extend(lines.map(OsString::from));
         }
         arguments
@@ -46,7 +46,7 @@ impl Errand {
 
     /// From the arguments of a process; none if it is no supervisor.
     pub(crate) fn from_arguments(arguments: &[OsString]) -> Option<Errand> {
-        let [_, role, grace, timeout, typed, log, command, elsewhere @ ..] = arguments else {
+        let [_, role, grace, timeout, typed, log, command, bracket @ ..] = arguments else {
             return None;
         };
         if role != ROLE {
@@ -60,7 +60,7 @@ impl Errand {
             is_typed: typed == "typed",
             log: log.into(),
             command: command.to_str()?.to_owned(),
-            elsewhere: Elsewhere::from_arguments(elsewhere),
+            bracket: Bracket::from_arguments(bracket),
         })
     }
 }
@@ -72,14 +72,14 @@ mod tests {
     #[test]
     fn an_errand_survives_its_arguments() {
         for timeout in [None, Some(Duration::from_millis(1500))] {
-            for elsewhere in [None, Some(("make", "remove"))] {
+            for bracket in [None, Some(("make", "remove"))] {
                 let errand = Errand {
                     grace: Duration::from_secs(10),
                     timeout,
                     is_typed: timeout.is_some(),
                     log: "a b.log".into(),
                     command: "echo 'ü'\n".into(),
-                    elsewhere: elsewhere.map(|(set_up, clean_up)| Elsewhere {
+                    bracket: bracket.map(|(set_up, clean_up)| Bracket {
                         set_up: set_up.into(),
                         clean_up: clean_up.into(),
                     }),

@@ -27,7 +27,7 @@ pub(crate) enum Event {
     /// The orchestrator has died.
     Orphaned,
     /// All output has been passed on.
-    Relayed,
+    Copied,
 }
 
 /// Waits for them, in one thread.
@@ -36,7 +36,7 @@ pub(crate) struct Events {
     signals: SignalDelivery<UnixStream, SignalOnly>,
     is_orphaned: bool,
     /// Closed when all output has been passed on.
-    relay: Option<PipeReader>,
+    tee: Option<PipeReader>,
     /// Those that have come, and were not asked for yet.
     arrived: VecDeque<Event>,
     /// Whether the last that was said about it is that the step should stand still.
@@ -52,15 +52,15 @@ impl Events {
         Ok(Events {
             signals: SignalDelivery::with_pipe(reader, writer, SignalOnly, watched)?,
             is_orphaned: false,
-            relay: None,
+            tee: None,
             arrived: VecDeque::new(),
             is_suspended: false,
         })
     }
 
-    /// Has the end of the relay told, which closes the pipe's other end.
-    pub(crate) fn watch_relay(&mut self, relay: PipeReader) {
-        self.relay = Some(relay);
+    /// Has the end of the tee told, which closes the pipe's other end.
+    pub(crate) fn watch_tee(&mut self, tee: PipeReader) {
+        self.tee = Some(tee);
     }
 
     /// The next event; none when the deadline has passed before it.
@@ -87,8 +87,8 @@ impl Events {
         if !self.is_orphaned {
             polled.push(readable(control::socket()));
         }
-        let relay = self.relay.as_ref().map(AsFd::as_fd);
-        polled.extend(relay.map(readable));
+        let tee = self.tee.as_ref().map(AsFd::as_fd);
+        polled.extend(tee.map(readable));
         poll(&mut polled, time.as_ref())?;
         let is_ready: Vec<bool> = polled.iter().map(|fd| !fd.revents().is_empty()).collect();
         let mut is_ready = is_ready.into_iter();
@@ -103,8 +103,8 @@ impl Events {
             self.hear();
         }
         if is_ready.next() == Some(true) {
-            self.relay = None;
-            self.arrived.push_back(Event::Relayed);
+            self.tee = None;
+            self.arrived.push_back(Event::Copied);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 //! orchestrator (`control.rs`), also by its death, even by SIGKILL, or by a signal; it passes the signal
 //! on to all processes below it, and kills what is left after a grace period, or at once when it is told
 //! a second time. When the orchestrator is suspended, as by Ctrl-Z, so are these processes, and the
-//! step's time stands still. The step's output passes through this process (`relay.rs`), so that all of
+//! step's time stands still. The step's output passes through this process (`tee.rs`), so that all of
 //! it is kept also when the orchestrator has died.
 //!
 //! Processes below are found in `/proc` on Linux (`tree.rs`). On other systems the step's process group
@@ -34,8 +34,8 @@ use rustix::termios::isatty;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGTERM, SIGTSTP, SIGWINCH};
 
 use crate::control::{self, Report, Unwritten};
-use crate::relay::Relay;
-use crate::system;
+use crate::host;
+use crate::tee::Tee;
 use crate::terminal::Typing;
 use tree::is_supervisor;
 
@@ -74,8 +74,8 @@ enum End {
 
 fn run(errand: &Errand) -> io::Result<(Report, End)> {
     let (mut events, stdin) = prepare()?;
-    if let Some(elsewhere) = &errand.elsewhere
-        && let Some(code) = elsewhere.set_up(&mut events)
+    if let Some(bracket) = &errand.bracket
+        && let Some(code) = bracket.set_up(&mut events)
     {
         return Ok((Report::default(), End::Code(code)));
     }
@@ -83,10 +83,10 @@ fn run(errand: &Errand) -> io::Result<(Report, End)> {
     let status = supervision.run(&mut events);
     let has_succeeded = status.exit_status() == Some(0);
     let is_told = !supervision.told_by.is_empty();
-    if let Some(elsewhere) = &errand.elsewhere
+    if let Some(bracket) = &errand.bracket
         && (is_told || !has_succeeded)
     {
-        elsewhere.clean_up();
+        bracket.clean_up();
     }
     Ok((supervision.report, End::Status(status)))
 }
@@ -101,15 +101,15 @@ fn prepare() -> io::Result<(Events, OwnedFd)> {
     Ok((events, control::receive_stdin()?))
 }
 
-/// Starts the command line, and the relay of its output.
+/// Starts the command line, and the tee of its output.
 fn start(errand: &Errand, stdin: OwnedFd, events: &mut Events) -> io::Result<Supervision> {
     let log = File::options().append(true).open(&errand.log)?;
-    let (mut relay, stdout, stderr) = Relay::new(log)?;
+    let (mut tee, stdout, stderr) = Tee::new(log)?;
     let terminal = [&stdout, &stderr].into_iter().find(|fd| isatty(fd));
     let (stdin, typing) = match terminal.filter(|_| errand.is_typed) {
         Some(terminal) => {
             let typing = Arc::new(Typing::new(stdin, terminal.try_clone()?)?);
-            relay.forward(&typing);
+            tee.forward(&typing);
             (terminal.try_clone()?, Some(typing))
         }
         None => (stdin, None),
@@ -129,11 +129,11 @@ fn start(errand: &Errand, stdin: OwnedFd, events: &mut Events) -> io::Result<Sup
         typing.give_to(step);
     }
     let (is_over, over) = io::pipe()?;
-    let (relayed, is_relayed) = io::pipe()?;
-    events.watch_relay(relayed);
-    let relay = std::thread::Builder::new().spawn(move || {
-        let unwritten = relay.run(&is_over);
-        drop(is_relayed);
+    let (copied, is_copied) = io::pipe()?;
+    events.watch_tee(copied);
+    let tee = std::thread::Builder::new().spawn(move || {
+        let unwritten = tee.run(&is_over);
+        drop(is_copied);
         unwritten
     })?;
     Ok(Supervision {
@@ -145,15 +145,15 @@ fn start(errand: &Errand, stdin: OwnedFd, events: &mut Events) -> io::Result<Sup
         told_by: Vec::new(),
         status: None,
         typing,
-        relay: Some((over, relay)),
-        is_relayed: false,
+        tee: Some((over, tee)),
+        is_copied: false,
         report: Report::default(),
     })
 }
 
 /// Not one of the folder that a step runs in, where an empty part of PATH leads.
 fn bash() -> io::Result<PathBuf> {
-    system::find("bash").ok_or_else(|| io::ErrorKind::NotFound.into())
+    host::find("bash").ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 /// A step that is running.
@@ -170,9 +170,9 @@ struct Supervision {
     status: Option<WaitStatus>,
     /// What is typed, if the step gets it.
     typing: Option<Arc<Typing>>,
-    /// Closed when the last process has ended; and then the relay's own end.
-    relay: Option<(PipeWriter, JoinHandle<Option<Unwritten>>)>,
-    is_relayed: bool,
+    /// Closed when the last process has ended; and then the end of the tee itself.
+    tee: Option<(PipeWriter, JoinHandle<Option<Unwritten>>)>,
+    is_copied: bool,
     report: Report,
 }
 
@@ -209,7 +209,7 @@ impl Supervision {
                 Some(Event::Orphaned) if self.told_by.is_empty() => {
                     self.told(Source::Orchestrator, SIGTERM);
                 }
-                Some(Event::Relayed) => self.is_relayed = true,
+                Some(Event::Copied) => self.is_copied = true,
                 Some(Event::Child | Event::Orphaned) => {}
                 None => self.run_out(),
             }
@@ -304,15 +304,15 @@ impl Supervision {
     /// Whoever reads it may have paused: then this ends by a signal, or after one more grace period
     /// when we were told to stop.
     fn finish(&mut self, events: &mut Events) {
-        let Some((over, relay)) = self.relay.take() else {
+        let Some((over, tee)) = self.tee.take() else {
             return;
         };
         drop(over);
         let is_told = !self.told_by.is_empty();
         let deadline = is_told.then(|| Instant::now() + self.grace);
-        while !self.is_relayed {
+        while !self.is_copied {
             match events.next(deadline) {
-                Some(Event::Relayed) => self.is_relayed = true,
+                Some(Event::Copied) => self.is_copied = true,
                 Some(
                     Event::Child | Event::Orphaned | Event::Told(SIGTSTP | SIGCONT | SIGWINCH),
                 ) => {}
@@ -321,7 +321,7 @@ impl Supervision {
                 Some(Event::Signal(_) | Event::Told(_)) | None => return,
             }
         }
-        self.report.unwritten = relay.join().ok().flatten();
+        self.report.unwritten = tee.join().ok().flatten();
         self.typing.as_ref().inspect(|typing| typing.pause());
     }
 

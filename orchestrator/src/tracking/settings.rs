@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::TrackingError;
+use crate::host;
 use crate::redact::without_credentials;
 use crate::request::TrackingOptions;
-use crate::system;
 use mlproject::paths::absolute;
 
 /// Whether the user names the store, instead of the one that lies in the pipeline's folder.
@@ -41,7 +41,7 @@ pub(super) struct Settings {
 
 /// The value of a variable; an empty one counts as not set, as for MLflow.
 pub(crate) fn variable(name: &str) -> Option<String> {
-    system::variable(name)?.into_string().ok()
+    host::variable(name)?.into_string().ok()
 }
 
 /// A variable with a number, or the default.

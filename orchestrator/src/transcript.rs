@@ -12,9 +12,9 @@ const BELL: u8 = 0x07;
 /// How much of a line is held back, in bytes, as it may still be painted over. What is beyond stays.
 const HELD_BACK: usize = 64 * 1024;
 
-/// Folds one stream, in pieces of any size.
+/// Takes one stream, in pieces of any size.
 #[derive(Debug, Default)]
-pub(crate) struct Fold {
+pub(crate) struct Transcript {
     /// The end of the current line that may still be painted over.
     line: Vec<u8>,
     /// Whether the beginning of the current line has been written already.
@@ -40,7 +40,7 @@ enum State {
     Binary,
 }
 
-impl Fold {
+impl Transcript {
     /// Writes what is certain of the stream so far.
     pub(crate) fn write(&mut self, mut bytes: &[u8], out: &mut impl Write) -> io::Result<()> {
         while let Some(&byte) = bytes.first() {
@@ -122,20 +122,20 @@ impl Fold {
 mod tests {
     use super::*;
 
-    /// Folds a text in pieces of a size.
-    fn folded(text: &[u8], size: usize) -> Vec<u8> {
-        let (mut fold, mut out) = (Fold::default(), Vec::new());
+    /// The transcript of a text that comes in pieces of a size.
+    fn of_pieces(text: &[u8], size: usize) -> Vec<u8> {
+        let (mut transcript, mut out) = (Transcript::default(), Vec::new());
         for piece in text.chunks(size) {
-            fold.write(piece, &mut out).unwrap();
+            transcript.write(piece, &mut out).unwrap();
         }
-        fold.finish(&mut out).unwrap();
+        transcript.finish(&mut out).unwrap();
         out
     }
 
     #[track_caller]
-    fn folds(text: &str, expected: &str) {
+    fn assert_transcript(text: &str, expected: &str) {
         for size in [1, 2, 3, 7, 1000] {
-            let out = folded(text.as_bytes(), size);
+            let out = of_pieces(text.as_bytes(), size);
             assert_eq!(String::from_utf8_lossy(&out), expected, "pieces of {size}");
         }
     }
@@ -150,38 +150,38 @@ mod tests {
             "größer\nnot ended",
             "tab\tbell\u{7}\n",
         ] {
-            folds(text, text);
+            assert_transcript(text, text);
         }
     }
 
     #[test]
     fn what_was_painted_over_is_left_out() {
-        folds("10%\r50%\r100%\ndone\n", "100%\ndone\n");
-        folds("10%\r50%\r100%\r\ndone\r\n", "100%\ndone\n");
-        folds("10%\r100%\r", "100%");
-        folds("a\n\rb\n", "a\nb\n");
-        folds("\r\n\r\r\n", "\n\n");
-        folds("\r\u{1b}[2K10%\r\u{1b}[2K100%\n", "100%\n");
-        folds("10%\u{1b}[2K\u{1b}[1G100%\n", "100%\n");
-        folds("100%\r\u{1b}[K\n", "100%\n");
+        assert_transcript("10%\r50%\r100%\ndone\n", "100%\ndone\n");
+        assert_transcript("10%\r50%\r100%\r\ndone\r\n", "100%\ndone\n");
+        assert_transcript("10%\r100%\r", "100%");
+        assert_transcript("a\n\rb\n", "a\nb\n");
+        assert_transcript("\r\n\r\r\n", "\n\n");
+        assert_transcript("\r\u{1b}[2K10%\r\u{1b}[2K100%\n", "100%\n");
+        assert_transcript("10%\u{1b}[2K\u{1b}[1G100%\n", "100%\n");
+        assert_transcript("100%\r\u{1b}[K\n", "100%\n");
     }
 
     #[test]
     fn colours_and_other_sequences_are_left_out() {
-        folds("\u{1b}[1;31merror\u{1b}[0m: no\n", "error: no\n");
-        folds(
+        assert_transcript("\u{1b}[1;31merror\u{1b}[0m: no\n", "error: no\n");
+        assert_transcript(
             "\u{1b}]0;title\u{7}a\u{1b}]8;;https://x\u{1b}\\link\n",
             "alink\n",
         );
-        folds("\u{1b}(Ba\u{1b}7b\u{1b}[?25lc\n", "abc\n");
-        folds("\u{1b}\u{1b}[1ma\n", "a\n");
+        assert_transcript("\u{1b}(Ba\u{1b}7b\u{1b}[?25lc\n", "abc\n");
+        assert_transcript("\u{1b}\u{1b}[1ma\n", "a\n");
     }
 
     #[test]
     fn what_is_no_sequence_costs_no_line() {
-        folds("\u{1b}]never ended\nnext\n", "\nnext\n");
-        folds("a\u{1b}[1\nb\u{1b}\nc\n", "a\nb\nc\n");
-        folds("\u{1b}[1é\n", "é\n");
+        assert_transcript("\u{1b}]never ended\nnext\n", "\nnext\n");
+        assert_transcript("a\u{1b}[1\nb\u{1b}\nc\n", "a\nb\nc\n");
+        assert_transcript("\u{1b}[1é\n", "é\n");
     }
 
     #[test]
@@ -189,20 +189,20 @@ mod tests {
         let text: Vec<u8> = (0..=255)
             .filter(|byte| ![ESCAPE, b'\r'].contains(byte))
             .collect();
-        assert_eq!(folded(&text, 3), text);
+        assert_eq!(of_pieces(&text, 3), text);
     }
 
     #[test]
     fn a_long_line_is_not_held_back() {
         let long = vec![b'x'; 3 * HELD_BACK];
-        let (mut fold, mut out) = (Fold::default(), Vec::new());
+        let (mut transcript, mut out) = (Transcript::default(), Vec::new());
         for piece in long.chunks(1000) {
-            fold.write(piece, &mut out).unwrap();
-            assert!(fold.line.capacity() <= 2 * HELD_BACK);
+            transcript.write(piece, &mut out).unwrap();
+            assert!(transcript.line.capacity() <= 2 * HELD_BACK);
         }
         assert!(out.len() >= 2 * HELD_BACK);
         // What was written already cannot be painted over.
-        fold.write(b"\rshort\rnext\n", &mut out).unwrap();
+        transcript.write(b"\rshort\rnext\n", &mut out).unwrap();
         let end = out.len() - b"\nnext\n".len();
         assert!(out[..end].iter().all(|byte| *byte == b'x') && out[end..] == *b"\nnext\n");
     }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGCONT, SIGTERM, SIGTSTP, SIGWINCH};
 
+use crate::host;
 use crate::supervisor::events::{Event, Events};
-use crate::system;
 
 /// How often a command is looked after.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What comes before and, if it does not end by itself, after a step's command; lines for `bash -c`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Elsewhere {
+pub(crate) struct Bracket {
     /// Makes it, so that there is something to remove. The first signal does not interrupt it: an engine
     /// that is left in the middle of it goes on, and then nobody removes the result.
     pub(crate) set_up: String,
@@ -25,13 +25,13 @@ pub(crate) struct Elsewhere {
     pub(crate) clean_up: String,
 }
 
-impl Elsewhere {
+impl Bracket {
     /// From the arguments of a process, both or none.
-    pub(crate) fn from_arguments(arguments: &[OsString]) -> Option<Elsewhere> {
+    pub(crate) fn from_arguments(arguments: &[OsString]) -> Option<Bracket> {
         let [set_up, clean_up] = arguments else {
             return None;
         };
-        Some(Elsewhere {
+        Some(Bracket {
             set_up: set_up.to_str()?.to_owned(),
             clean_up: clean_up.to_str()?.to_owned(),
         })
@@ -73,7 +73,7 @@ impl Elsewhere {
 
 /// A command line that prints nothing but errors.
 fn bash(line: &str) -> Command {
-    let program = system::find("bash").unwrap_or_else(|| "bash".into());
+    let program = host::find("bash").unwrap_or_else(|| "bash".into());
     let mut command = Command::new(program);
     command.args(["-c", line]);
     command.stdin(Stdio::null()).stdout(Stdio::null());
@@ -90,7 +90,7 @@ fn attend(mut child: Child, events: &mut Events) -> (Option<ExitStatus>, Option<
         let signal = match event {
             Some(Event::Orphaned) => Some(SIGTERM),
             // An engine does not stand still; the step will.
-            Some(Event::Told(SIGTSTP | SIGCONT | SIGWINCH) | Event::Child | Event::Relayed)
+            Some(Event::Told(SIGTSTP | SIGCONT | SIGWINCH) | Event::Child | Event::Copied)
             | None => None,
             Some(Event::Told(signal) | Event::Signal(signal)) => Some(signal),
         };

@@ -16,9 +16,9 @@ use rustix::io::Errno;
 use rustix::termios::{self, Winsize};
 
 use crate::control::{Target, Unwritten};
-use crate::fold::Fold;
 use crate::report::console::warn;
 use crate::terminal::{Typing, pseudo_terminal};
+use crate::transcript::Transcript;
 
 /// How much is read at once, in bytes: what a pipe holds, where its size can be chosen.
 const PIECE: usize = 256 * 1024;
@@ -30,7 +30,7 @@ const LOOK_AGAIN: Timespec = Timespec {
 };
 
 /// Both outputs of a step, on their way to ours and to the log; and what is typed, on its way to it.
-pub(crate) struct Relay {
+pub(crate) struct Tee {
     streams: Vec<Stream>,
     log: Option<BufWriter<File>>,
     keys: Option<Keys>,
@@ -50,14 +50,14 @@ struct Keys {
 struct Stream {
     source: File,
     target: Target,
-    fold: Fold,
+    transcript: Transcript,
     /// The size that the pseudo-terminal has; none for a pipe.
     size: Option<Winsize>,
 }
 
-impl Relay {
-    /// Makes the step's stdout and stderr, and the relay that empties them.
-    pub(crate) fn new(log: File) -> io::Result<(Relay, OwnedFd, OwnedFd)> {
+impl Tee {
+    /// Makes the step's stdout and stderr, and the tee that empties them.
+    pub(crate) fn new(log: File) -> io::Result<(Tee, OwnedFd, OwnedFd)> {
         let (stream, stdout) = Stream::new(Target::Stdout)?;
         let mut streams = vec![stream];
         let stderr = if is_same(Target::Stdout.fd(), Target::Stderr.fd()) {
@@ -67,13 +67,13 @@ impl Relay {
             streams.push(stream);
             stderr
         };
-        let relay = Relay {
+        let tee = Tee {
             streams,
             log: Some(BufWriter::with_capacity(PIECE, log)),
             keys: None,
             unwritten: None,
         };
-        Ok((relay, stdout, stderr))
+        Ok((tee, stdout, stderr))
     }
 
     /// Has what is typed passed on to the first terminal of the step.
@@ -92,7 +92,7 @@ impl Relay {
         }
     }
 
-    /// Relays until the step has closed both outputs, or, once `is_over` is closed, until nothing is
+    /// Copies until the step has closed both outputs, or, once `is_over` is closed, until nothing is
     /// left to be read: a process that we do not know of may hold an output open for ever. What of it
     /// could not be written is told.
     pub(crate) fn run(mut self, is_over: &PipeReader) -> Option<Unwritten> {
@@ -225,7 +225,7 @@ impl Relay {
             self.keys = None;
         }
         if let Some(log) = &mut self.log {
-            let kept = stream.fold.finish(log).and_then(|()| log.flush());
+            let kept = stream.transcript.finish(log).and_then(|()| log.flush());
             self.check(kept);
         }
     }
@@ -263,7 +263,7 @@ impl Stream {
         let mut stream = Stream {
             source: File::from(source),
             target,
-            fold: Fold::default(),
+            transcript: Transcript::default(),
             size: is_terminal.then_some(Winsize {
                 ws_row: 0,
                 ws_col: 0,
@@ -279,7 +279,7 @@ impl Stream {
     fn keep(&mut self, bytes: &[u8], log: &mut impl Write) -> io::Result<()> {
         match self.size {
             None => log.write_all(bytes),
-            Some(_) => self.fold.write(bytes, log),
+            Some(_) => self.transcript.write(bytes, log),
         }
     }
 
