@@ -15,7 +15,6 @@ use crate::definition::{MAIN, Pipeline, Step};
 use crate::environment::{self, Environment, Settings, Store};
 use crate::host;
 use crate::names::refused_name;
-use crate::printable::one_line;
 use crate::redact::{is_secret_parameter, shown_value};
 use crate::request::Request;
 use values::{Resolved, Sources};
@@ -648,40 +647,4 @@ fn files<'a>(
 /// Whether two paths are the same, or one is a folder that holds the other.
 fn overlap(left: &Path, right: &Path) -> bool {
     left.starts_with(right) || right.starts_with(left)
-}
-
-/// The plan for people.
-impl std::fmt::Display for Plan {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let path = |path: &Path| one_line(&path.display().to_string()).into_owned();
-        let (name, root) = (one_line(&self.pipeline), path(&self.root));
-        writeln!(formatter, "pipeline {name} in {root}")?;
-        for (position, step) in self.steps.iter().enumerate() {
-            writeln!(
-                formatter,
-                "\n{}. {} ({} in {})",
-                position + 1,
-                one_line(&step.name),
-                one_line(&step.entry_point),
-                path(&step.cwd)
-            )?;
-            for (name, value) in &step.parameters {
-                let value = shown_value(name, value);
-                writeln!(formatter, "   {} = {}", one_line(name), one_line(&value))?;
-            }
-            write!(formatter, "   environment: {}", step.environment.manager)?;
-            if let Some(file) = &step.environment.file {
-                write!(formatter, " ({})", path(file))?;
-            }
-            if let Some(name) = &step.environment.name {
-                write!(formatter, ", {}", one_line(name))?;
-            }
-            let command = step
-                .shown_command
-                .trim_end()
-                .replace('\n', "\n            ");
-            writeln!(formatter, "\n   command: {command}")?;
-        }
-        Ok(())
-    }
 }

@@ -1,0 +1,44 @@
+//! `--dry-run`: the plan as a text.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::plan::Plan;
+use crate::printable::one_line;
+use crate::redact::shown_value;
+
+/// The plan for people.
+impl fmt::Display for Plan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = |path: &Path| one_line(&path.display().to_string()).into_owned();
+        let (name, root) = (one_line(&self.pipeline), path(&self.root));
+        writeln!(formatter, "pipeline {name} in {root}")?;
+        for (position, step) in self.steps.iter().enumerate() {
+            writeln!(
+                formatter,
+                "\n{}. {} ({} in {})",
+                position + 1,
+                one_line(&step.name),
+                one_line(&step.entry_point),
+                path(&step.cwd)
+            )?;
+            for (name, value) in &step.parameters {
+                let value = shown_value(name, value);
+                writeln!(formatter, "   {} = {}", one_line(name), one_line(&value))?;
+            }
+            write!(formatter, "   environment: {}", step.environment.manager)?;
+            if let Some(file) = &step.environment.file {
+                write!(formatter, " ({})", path(file))?;
+            }
+            if let Some(name) = &step.environment.name {
+                write!(formatter, ", {}", one_line(name))?;
+            }
+            let command = step
+                .shown_command
+                .trim_end()
+                .replace('\n', "\n            ");
+            writeln!(formatter, "\n   command: {command}")?;
+        }
+        Ok(())
+    }
+}
