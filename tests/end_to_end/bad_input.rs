@@ -235,7 +235,7 @@ fn paths_and_uris_that_are_none() {
     folder.step("c", "parameters: {p: path, u: uri, r: {type: path, default: 's3://b/x'}}\ncommand: echo {p} {u}");
     let text = "error: 3 problems; nothing was run
   step `c`: parameter `p` should name a file or folder that exists, but there is no `[DIR]/none` (c/MLproject:4)
-  step `c`: parameter `u` should be a URI such as https://host/file, but its value is `[DIR]/none` (c/MLproject:4)
+  step `c`: parameter `u` should be a URI such as https://host/file or name a file that exists, but its value is `[DIR]/none` (c/MLproject:4)
   step `c`: parameter `r` is a path, but its value is `s3://b/x`; only local, http and https paths are supported (c/MLproject:4)
 ";
     refused(

@@ -69,7 +69,7 @@ pub(crate) enum ProblemKind {
         value: String,
     },
     #[error(
-        "parameter `{name}` should be a URI such as https://host/file, but its value is `{}`",
+        "parameter `{name}` should be a URI such as https://host/file or name a file that exists, but its value is `{}`",
         shown_value(name, value)
     )]
     NotAUri { name: String, value: String },
