@@ -1,28 +1,8 @@
 //! Projects that are elsewhere are fetched by a git that runs nothing but git, for a plan alone, within
 //! limits, and that never takes a repository of the user's for its own.
 
-use std::process::Command;
-
 use crate::harness::{Folder, Run, Server, Started, is_alive, wait_until};
-
-fn git(folder: &Folder, inside: &str, arguments: &[&str]) -> String {
-    let mut git = Command::new("git");
-    git.env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap())
-        .env("HOME", folder.path());
-    for role in ["GIT_AUTHOR", "GIT_COMMITTER"] {
-        git.env(format!("{role}_NAME"), "a")
-            .env(format!("{role}_EMAIL"), "a@example.org");
-    }
-    let output = git
-        .current_dir(folder.path().join(inside))
-        .args(arguments)
-        .output()
-        .unwrap();
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {complaint}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
+use crate::sources::git;
 
 /// A repository `NAME` with a project in it.
 fn repository(folder: &Folder, name: &str) {

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::harness::{Folder, Run, Server};
 
 /// Runs git in a folder, as somebody without any configuration.
-fn git(folder: &Folder, inside: &str, arguments: &[&str]) -> String {
+pub(crate) fn git(folder: &Folder, inside: &str, arguments: &[&str]) -> String {
     let mut git = Command::new("git");
     git.env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap())

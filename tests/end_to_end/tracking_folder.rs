@@ -11,7 +11,8 @@ use rusqlite::Connection;
 use crate::harness::{Folder, wait_until};
 use crate::tracking::runs;
 
-fn pipeline(a: &str) -> Folder {
+/// Two steps, the first of which runs `a`, and the second leaves `ran_b` behind.
+pub(crate) fn pipeline(a: &str) -> Folder {
     let folder = Folder::new();
     folder.file(
         "MLproject",

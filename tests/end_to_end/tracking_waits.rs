@@ -8,17 +8,7 @@ use rusqlite::Connection;
 use crate::harness::{Folder, Run, Started, wait_until};
 use crate::stand_in::{Answer, StandIn, error};
 use crate::tracking::runs;
-
-fn pipeline(a: &str) -> Folder {
-    let folder = Folder::new();
-    folder.file(
-        "MLproject",
-        "name: demo\nenv_manager: local\nsteps:\n  a:\n  b:\n",
-    );
-    folder.step("a", &format!("command: |\n  {a}"));
-    folder.step("b", "command: touch ../ran_b");
-    folder
-}
+use crate::tracking_folder::pipeline;
 
 /// Starts with its stderr in a file.
 fn start(run: Run<'_>, folder: &Folder) -> Started {

@@ -88,13 +88,13 @@ mod tests {
     fn refused(name: &str, text: &str) -> Option<String> {
         let text = text.replace("VENV", VENV).replace("CONDA", CONDA);
         let record = Record::parse(text.as_bytes(), name);
-        let checked = record.and_then(|record| record.check(name, Path::new("/root")));
+        let checked = record.and_then(|record| record.check(name, Path::new("/made")));
         checked.err().map(|left| left.to_string())
     }
 
     #[test]
     fn a_record_is_believed_only_in_its_strict_form() {
-        let good = r#"{"tool":"uv","prefix":"/root/VENV","file":null,"made_here":true}"#;
+        let good = r#"{"tool":"uv","prefix":"/made/VENV","file":null,"made_here":true}"#;
         assert_eq!(refused(VENV, good), None);
         let of_pip = good.replace("\"uv\"", "\"python -m venv\"");
         assert_eq!(refused(VENV, &of_pip), None);
@@ -102,16 +102,16 @@ mod tests {
             r#"{"tool":"conda","prefix":"/c/CONDA","file":"/p/conda.yaml","made_here":true}"#;
         assert_eq!(refused(CONDA, of_conda), None);
         for (from, to) in [
-            ("/root/VENV", "/home/me/thesis"),
-            ("/root/VENV", "/elsewhere/VENV"),
-            ("/root/VENV", "/root/../root/VENV"),
-            ("/root/VENV", "/root/x/../VENV"),
-            ("/root/VENV", "root/VENV"),
-            ("/root/VENV", "VENV"),
-            ("/root/VENV", "/root/VENV/.."),
-            ("/root/VENV", "/root/uv-ffffffffffffffff"),
-            ("/root/VENV", ""),
-            ("/root/VENV", "/"),
+            ("/made/VENV", "/home/me/thesis"),
+            ("/made/VENV", "/elsewhere/VENV"),
+            ("/made/VENV", "/made/../made/VENV"),
+            ("/made/VENV", "/made/x/../VENV"),
+            ("/made/VENV", "root/VENV"),
+            ("/made/VENV", "VENV"),
+            ("/made/VENV", "/made/VENV/.."),
+            ("/made/VENV", "/made/uv-ffffffffffffffff"),
+            ("/made/VENV", ""),
+            ("/made/VENV", "/"),
             ("\"uv\"", "\"conda\""),
             ("\"uv\"", "\"rm\""),
             ("\"uv\"", "null"),
