@@ -1,5 +1,5 @@
 //! Environments as far as no tool is needed: the choice, what is wrong with the files, and conda by a
-//! stand-in on PATH that records how it is called, for no conda can be had offline.
+//! stand-in on PATH that records how it is called, for no conda can be installed offline.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! Environment files: `python_env.yaml`, and `conda.yml` as far as it can be had without conda.
+//! Environment files: `python_env.yaml`, and `conda.yml` as far as it is understood without conda.
 
 use std::path::Path;
 
