@@ -73,10 +73,42 @@ pub(crate) fn check_csv(start: &[u8]) -> Result<()> {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
             "text in UTF-16, expected UTF-8 or another encoding with the characters of ASCII"
         }
-        [b'P', b'K', 3, 4, ..] => "a zip file, expected a CSV file",
+        [b'P', b'K', 3, 4, ..] => "a zip file, expected a CSV file; `unzip -p` unpacks it",
+        [0x1f, 0x8b, ..] => "a gzip file within another one; `gzip -dc` unpacks the outer one",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            "a zstd file within another one; `zstd -dc` unpacks the outer one"
+        }
+        [b'%', b'P', b'D', b'F', b'-', ..] => "a PDF file, expected a CSV file",
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => "a file of Excel, expected one that was exported as CSV",
+        _ if start.starts_with(b"version https://git-lfs.github.com/spec/") => {
+            "a pointer of Git LFS, which only stands for the file; `git lfs pull` fetches it"
+        }
+        _ if is_markup(start) => {
+            "an HTML or XML page, perhaps of a server that wanted a login, expected a CSV file"
+        }
+        [b'{', b'"', ..] => "NDJSON; `--input_format ndjson` reads it as that",
         _ => return Ok(()),
     };
     bail!("it begins like {what}")
+}
+
+/// Whether a page of the web begins so, behind blanks and comments.
+fn is_markup(start: &[u8]) -> bool {
+    const TAGS: [&str; 7] = [
+        "<!doctype",
+        "<html",
+        "<head",
+        "<body",
+        "<script",
+        "<?xml",
+        "<!--",
+    ];
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    let start = start.trim_ascii_start();
+    TAGS.iter().any(|tag| {
+        let begin = start.get(..tag.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(tag.as_bytes()))
+    })
 }
 
 /// Refuses what is no file of a format other than CSV, told by its first bytes.
@@ -119,10 +151,38 @@ mod tests {
 
     #[test]
     fn other_files_are_no_csv() {
-        for start in [&b"PAR1"[..], b"ARROW1\0\0", b"\xff\xfea\0", b"PK\x03\x04x"] {
-            assert!(check_csv(start).is_err(), "{start:?}");
+        for (start, what) in [
+            (&b"PAR1"[..], "a Parquet file"),
+            (b"ARROW1\0\0", "an Arrow file"),
+            (b"\xff\xfea\0", "text in UTF-16"),
+            (b"PK\x03\x04x", "a zip file"),
+            (b"\x1f\x8b\x08", "a gzip file within"),
+            (b"\x28\xb5\x2f\xfd", "a zstd file within"),
+            (
+                b"version https://git-lfs.github.com/spec/v1\n",
+                "a pointer of Git LFS",
+            ),
+            (b"\n <!DOCTYPE html>", "an HTML"),
+            (b"\xef\xbb\xbf<?xml version", "an HTML or XML"),
+            (b"<!-- x -->\n<html>", "an HTML"),
+            (b"{\"a\":1}", "NDJSON"),
+        ] {
+            let error = check_csv(start).expect_err(what).to_string();
+            assert!(
+                error.starts_with(&format!("it begins like {what}")),
+                "{error}"
+            );
         }
-        for start in [&b""[..], b"PAR", b"PK,x", b"\xef\xbb\xbfa", b"\xe9"] {
+        for start in [
+            &b""[..],
+            b"PAR",
+            b"PK,x",
+            b"\xef\xbb\xbfa",
+            b"\xe9",
+            b"<htm",
+            b"version,b",
+            b"{a}",
+        ] {
             assert!(check_csv(start).is_ok(), "{start:?}");
         }
     }

@@ -15,6 +15,9 @@ use crate::progress::Progress;
 /// The bytes that are read of a compressed file at once.
 const COMPRESSED: usize = 128 << 10;
 
+/// The first bytes of the text, which tell what is no CSV.
+const START: u64 = 1 << 10;
+
 const CHANGED: &str = "it changed while it was read";
 
 /// An open file, and what it was like when it was opened.
@@ -59,7 +62,8 @@ impl Input {
         raw.by_ref().take(6).read_to_end(&mut start)?;
         let packed = match start.as_slice() {
             [0x1f, 0x8b, ..] => Packed::Gzip,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Packed::Zstd,
+            // The second is that of a frame to be skipped, which parallel packers begin with.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Packed::Zstd,
             _ => Packed::No,
         };
         let raw = io::Cursor::new(start).chain(raw);
@@ -70,7 +74,7 @@ impl Input {
             Packed::Zstd => Box::new(zstd::Decoder::with_buffer(buffered(raw))?),
         };
         let mut start = Vec::new();
-        text.by_ref().take(6).read_to_end(&mut start)?;
+        text.by_ref().take(START).read_to_end(&mut start)?;
         check_csv(&start)?;
         Ok(Box::new(io::Cursor::new(start).chain(text)))
     }

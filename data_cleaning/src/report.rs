@@ -1,6 +1,6 @@
 //! The figures of a run for other programs: the report, and the metrics of whoever runs this.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -92,20 +92,41 @@ impl Report<'_> {
             writeln!(text, "{name} {value}").ok();
         }
         writeln!(text, "seconds {:.6}", self.seconds).ok();
-        let mut used = HashMap::new();
-        for (column, (name, nulls)) in self.names.iter().zip(&counts.columns).enumerate() {
-            let name = metric_name(name, column);
-            // Names that differ only in other characters must not become one metric.
-            let times = used.entry(name.clone()).or_insert(0);
-            *times += 1;
-            match times {
-                1 => writeln!(text, "nulls.{name} {}", nulls.total()),
-                _ => writeln!(text, "nulls.{name}_{times} {}", nulls.total()),
-            }
-            .ok();
+        let names = self.names.iter().enumerate();
+        let names = distinct(names.map(|(column, name)| metric_name(name, column)));
+        for (name, nulls) in names.iter().zip(&counts.columns) {
+            writeln!(text, "nulls.{name} {}", nulls.total()).ok();
         }
         text
     }
+}
+
+/// The names, with a number behind each that stands before already: those that differ only in other
+/// characters must not become one metric, nor one with the number of another.
+fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
+    let names: Vec<String> = names.collect();
+    let mut used: HashSet<String> = HashSet::new();
+    // A name that needs no number keeps its own, wherever it stands.
+    let mut reserved: HashSet<&str> = names.iter().map(String::as_str).collect();
+    let mut next: HashMap<&str, u64> = HashMap::new();
+    let mut distinct = Vec::with_capacity(names.len());
+    for name in &names {
+        if reserved.remove(name.as_str()) {
+            used.insert(name.clone());
+            distinct.push(name.clone());
+            continue;
+        }
+        let number = next.entry(name).or_insert(2);
+        let numbered = loop {
+            let numbered = format!("{name}_{number}");
+            *number += 1;
+            if !reserved.contains(numbered.as_str()) && used.insert(numbered.clone()) {
+                break numbered;
+            }
+        };
+        distinct.push(numbered);
+    }
+    distinct
 }
 
 /// The name with those characters only that `MLflow` allows in the name of a metric.
@@ -159,6 +180,19 @@ mod tests {
                     + r#"{"name":"c","nulls":0,"null_values":{}}]}"#
             );
         });
+    }
+
+    #[test]
+    fn no_two_columns_share_a_metric() {
+        for (names, expected) in [
+            (&["a", "a", "a_2"][..], &["a", "a_3", "a_2"][..]),
+            (&["a_2", "a", "a"], &["a_2", "a", "a_3"]),
+            (&["a", "a", "a_2", "a_2"], &["a", "a_3", "a_2", "a_2_2"]),
+            (&["a", "a", "a"], &["a", "a_2", "a_3"]),
+        ] {
+            let found = distinct(names.iter().map(|name| (*name).to_owned()));
+            assert_eq!(found, expected, "{names:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anyhow::{Result, bail, ensure};
 
 use crate::csv::field::undouble;
-use crate::csv::malformed::{CARRIAGE_RETURN, QUOTE_INSIDE, TEXT_AFTER_QUOTE, unclosed};
+use crate::csv::malformed::{CARRIAGE_RETURN, NUL, QUOTE_INSIDE, TEXT_AFTER_QUOTE, unclosed};
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -100,6 +100,7 @@ fn length(bytes: &[u8], delimiter: u8, ended: bool, lines: &mut u64) -> Result<O
         let line = *lines + 1;
         *lines += u64::from(byte == b'\n');
         state = match (state, byte) {
+            (_, 0) => bail!("line {line}: {NUL}"),
             (Quoted, b'"') => QuoteInQuotes,
             (Quoted, _) | (QuoteInQuotes, b'"') => Quoted,
             (_, b'\n') => return Ok(Some(place + 1)),
@@ -199,6 +200,7 @@ mod tests {
             ("a\"", format!("line 1: {QUOTE_INSIDE}")),
             ("\"a\n\"b", format!("line 2: {TEXT_AFTER_QUOTE}")),
             ("\n\na\rb", format!("line 3: {CARRIAGE_RETURN}")),
+            ("a\0", format!("line 1: {NUL}")),
             ("a\r", format!("line 1: {CARRIAGE_RETURN}")),
             ("\r", format!("line 1: {CARRIAGE_RETURN}")),
         ] {

@@ -9,7 +9,9 @@ pub(crate) const QUOTE_INSIDE: &str = "a quote in a field that does not begin wi
                                        the field within quotes and its own quotes doubled";
 
 pub(crate) const TEXT_AFTER_QUOTE: &str =
-    "text after a closing quote, expected a comma or the end of the line";
+    "text after a closing quote, expected the delimiter or the end of the line";
+
+pub(crate) const NUL: &str = "a NUL byte in the header, which no text has; is it a CSV file?";
 
 /// The quote that opens on this line is not closed by the end of the file.
 pub(crate) fn unclosed(line: u64) -> Error {

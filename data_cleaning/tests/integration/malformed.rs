@@ -73,7 +73,7 @@ fn quote_within_a_field_without_quotes() {
 fn text_after_a_closing_quote() {
     assert_refused(
         "a,b\n1,\"x\"y\n",
-        "line 2: text after a closing quote, expected a comma or the end of the line",
+        "line 2: text after a closing quote, expected the delimiter or the end of the line",
     );
 }
 
@@ -109,4 +109,31 @@ fn carriage_returns_alone() {
     };
     assert_refused("a,b\r1,2\r", &error(1));
     assert_refused("a,b\n1\r,2\n", &error(2));
+}
+
+#[test]
+fn what_is_no_table_is_named() {
+    assert_refused(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n",
+        "it begins like a pointer of Git LFS, which only stands for the file; `git lfs pull` \
+         fetches it",
+    );
+    assert_refused(
+        "<!doctype html>\n<p>a, b</p>\n",
+        "it begins like an HTML or XML page, perhaps of a server that wanted a login, expected a \
+         CSV file",
+    );
+    let packed = zstd::encode_all(&b"a\n1\n"[..], 1).unwrap();
+    assert_refused(
+        zstd::encode_all(&packed[..], 1).unwrap(),
+        "it begins like a zstd file within another one; `zstd -dc` unpacks the outer one",
+    );
+    assert_refused(
+        "{\"a\":1}\n",
+        "it begins like NDJSON; `--input_format ndjson` reads it as that",
+    );
+    assert_refused(
+        b"\x89PNG\0\0,\n",
+        "line 1: a NUL byte in the header, which no text has; is it a CSV file?",
+    );
 }

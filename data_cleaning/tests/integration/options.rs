@@ -176,3 +176,16 @@ fn packed_csv_is_read() {
         fs::remove_file(folder.path("clean_data.csv")).unwrap();
     }
 }
+
+#[test]
+fn zstd_that_begins_with_a_frame_to_be_skipped_is_read() {
+    // As `pzstd` writes it: the length of the next frame in a frame of its own.
+    let frame = zstd::encode_all(&b"v\n1\n2\nNA\n"[..], 1).unwrap();
+    let length = u32::try_from(frame.len()).unwrap().to_le_bytes();
+    let packed = [b"\x50\x2a\x4d\x18\x04\0\0\0", &length[..], &frame].concat();
+    let folder = Folder::with(packed);
+    folder.run(&[]).assert_success(
+        "data_cleaning: 3 rows read, 1 dropped, 2 kept -> clean_data.csv\n  nulls: v 1",
+    );
+    assert_eq!(folder.read("clean_data.csv"), "v\n1\n2\n");
+}
