@@ -2,6 +2,8 @@
 
 #[path = "../src/table/columns.rs"]
 pub(crate) mod columns;
+#[path = "../src/table/panics.rs"]
+pub(crate) mod panics;
 #[path = "../src/table/records.rs"]
 pub(crate) mod records;
 #[path = "../src/table/types.rs"]

@@ -4,6 +4,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Result, ensure};
@@ -24,6 +25,9 @@ const CHANGED: &str = "it changed while it was read";
 pub(crate) struct Input {
     file: File,
     before: Metadata,
+    /// The bytes that came of the [text](Self::text), and whether anybody asked for it.
+    counter: Arc<AtomicU64>,
+    streamed: AtomicBool,
     progress: Arc<Mutex<Progress>>,
 }
 
@@ -38,6 +42,8 @@ impl Input {
         Ok(Self {
             file,
             before,
+            counter: Arc::default(),
+            streamed: AtomicBool::new(false),
             progress,
         })
     }
@@ -54,8 +60,10 @@ impl Input {
 
     /// The text of a CSV file, from where the file was read to.
     pub(crate) fn text(&self) -> Result<Box<dyn Read + Send>> {
+        self.streamed.store(true, Ordering::Relaxed);
         let mut raw = Counted {
             file: self.file.try_clone()?,
+            counter: Arc::clone(&self.counter),
             progress: Arc::clone(&self.progress),
         };
         let mut start = Vec::new();
@@ -81,12 +89,15 @@ impl Input {
 
     /// The bytes read of the file, after making sure that it is still what it was.
     pub(crate) fn finish(&self) -> Result<u64> {
-        let mut progress = lock(&self.progress);
-        progress.finish();
+        lock(&self.progress).finish();
         self.unchanged()?;
-        let whole = !self.is_regular() || progress.bytes() >= self.before.len();
-        ensure!(whole, CHANGED);
-        Ok(progress.bytes())
+        if !self.streamed.load(Ordering::Relaxed) {
+            // Read wherever its parts lie, and so as a whole.
+            return Ok(self.before.len());
+        }
+        let read = self.counter.load(Ordering::Relaxed);
+        ensure!(!self.is_regular() || read >= self.before.len(), CHANGED);
+        Ok(read)
     }
 
     /// Makes sure that the file is what it was when it was opened.
@@ -105,6 +116,7 @@ impl Input {
     /// Goes back to the start, to read everything again.
     pub(crate) fn rewind(&self) -> Result<()> {
         self.at_start()?;
+        self.counter.store(0, Ordering::Relaxed);
         lock(&self.progress).restart();
         Ok(())
     }
@@ -116,14 +128,11 @@ impl Input {
         Ok(file)
     }
 
-    /// Learns that so much of all was read, wherever in the file it is.
-    pub(crate) fn reach(&self, part: u64, all: u64) {
-        let mut progress = lock(&self.progress);
-        let bytes =
-            u128::from(self.before.len()) * u128::from(part) / u128::from(all.max(part).max(1));
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let read = progress.bytes();
-        progress.advance(bytes.saturating_sub(read));
+    /// Shows that so much of all was read, wherever in the file it is.
+    pub(crate) fn show(&self, part: u64, all: u64) {
+        let size = u128::from(self.before.len());
+        let bytes = size * u128::from(part) / u128::from(all.max(part).max(1));
+        lock(&self.progress).reach(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 }
 
@@ -180,13 +189,15 @@ enum Packed {
 /// A file that tells how far it has been read.
 struct Counted {
     file: File,
+    counter: Arc<AtomicU64>,
     progress: Arc<Mutex<Progress>>,
 }
 
 impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(buffer)?;
-        lock(&self.progress).advance(read as u64);
+        let before = self.counter.fetch_add(read as u64, Ordering::Relaxed);
+        lock(&self.progress).reach(before + read as u64);
         Ok(read)
     }
 }

@@ -8,10 +8,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// What is done sooner needs no progress bar.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The bytes read so far.
+/// A bar, if there is a terminal to show it. Nothing depends on what it was told.
 pub(crate) struct Progress {
     started: Instant,
-    bytes: u64,
     /// The bytes there are, if that can be known.
     size: Option<u64>,
     shown: bool,
@@ -22,22 +21,17 @@ impl Progress {
     pub(crate) fn new(size: Option<u64>) -> Self {
         Self {
             started: Instant::now(),
-            bytes: 0,
             size,
             shown: stderr().is_terminal(),
             bar: None,
         }
     }
 
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    pub(crate) fn advance(&mut self, bytes: u64) {
-        self.bytes += bytes;
+    /// Shows that so many bytes have been read.
+    pub(crate) fn reach(&mut self, bytes: u64) {
         if self.shown && self.started.elapsed() > PATIENCE {
             let bar = self.bar.get_or_insert_with(|| bar(self.size));
-            bar.set_position(self.bytes);
+            bar.set_position(bytes);
         }
     }
 
@@ -45,7 +39,7 @@ impl Progress {
     #[cfg(feature = "tables")]
     pub(crate) fn restart(&mut self) {
         self.finish();
-        (self.bytes, self.started) = (0, Instant::now());
+        self.started = Instant::now();
     }
 
     /// Takes the bar away.

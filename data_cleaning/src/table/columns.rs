@@ -11,6 +11,7 @@ use polars::prelude::{
 use crate::csv::classes::Classes;
 use crate::csv::split::split;
 use crate::null_values::NullValues;
+use crate::table::panics::unless_it_panics;
 use crate::table::types::{Candidates, Type, boolean, date, float, integer};
 
 /// How the fields of the records become values of a table.
@@ -70,9 +71,11 @@ impl<'a> Fields<'a> {
         });
         // The types are those of these very values.
         ensure!(!other, "the input changed while it was read");
-        let columns = names.iter().zip(columns);
-        let columns = columns.map(|(name, values)| values.finish(name.as_str().into()));
-        Ok(DataFrame::new_infer_height(columns.collect())?)
+        unless_it_panics(|| {
+            let columns = names.iter().zip(columns);
+            let columns = columns.map(|(name, values)| values.finish(name.as_str().into()));
+            Ok(DataFrame::new_infer_height(columns.collect())?)
+        })
     }
 }
 

@@ -1,10 +1,12 @@
 //! Which rows of a table stay.
 
+use anyhow::Result;
 use polars::prelude::{BooleanChunked, Column, DataFrame, DataType, NewChunkedArray, PolarsResult};
 
 use crate::counts::{ColumnNulls, Counts};
 use crate::null_values::NullValues;
 use crate::rules::Verdict;
+use crate::table::panics::unless_it_panics;
 
 /// How the rows of a table are judged.
 pub(crate) struct Judge<'a> {
@@ -17,18 +19,18 @@ impl Judge<'_> {
     /// The rows that stay, in their order, counted together with those that go.
     ///
     /// Not left to polars, which would not count them.
-    pub(crate) fn filter(&self, batch: &DataFrame, counts: &mut Counts) -> PolarsResult<DataFrame> {
+    pub(crate) fn filter(&self, batch: &DataFrame, counts: &mut Counts) -> Result<DataFrame> {
         let mut nulls = vec![0_usize; batch.height()];
         for (number, column) in batch.columns().iter().enumerate() {
             let mut marked = Marked {
                 counts: &mut counts.columns[number],
                 rows: self.verdict.counts(number).then_some(&mut nulls),
             };
-            self.mark(column, &mut marked)?;
+            unless_it_panics(|| Ok(self.mark(column, &mut marked)?))?;
         }
         let keep = nulls.iter().map(|nulls| self.verdict.keeps(*nulls));
         let keep = BooleanChunked::from_iter_values("keep".into(), keep);
-        let kept = batch.filter(&keep)?;
+        let kept = unless_it_panics(|| Ok(batch.filter(&keep)?))?;
         counts.rows += batch.height() as u64;
         counts.kept += kept.height() as u64;
         Ok(kept)

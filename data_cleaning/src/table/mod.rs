@@ -8,6 +8,7 @@ mod arrow;
 pub(crate) mod columns;
 mod judge;
 mod ndjson;
+mod panics;
 mod parquet;
 pub(crate) mod records;
 mod scan;
@@ -17,10 +18,8 @@ mod writer;
 
 use std::collections::HashSet;
 use std::io::Read;
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
 
 use anyhow::{Result, anyhow, ensure};
-use polars::prelude::PolarsError;
 
 use crate::clean::{CsvInput, Findings};
 use crate::cli::Arguments;
@@ -45,34 +44,31 @@ pub(crate) fn from_csv(
     format: Format,
     target: &mut Target,
 ) -> Result<Findings, Failure> {
-    unless_it_panics(|| {
-        let nulls = arguments.csv_nulls();
-        let fields = Fields::new(arguments.delimiter, &nulls);
-        let inferred = arguments
-            .infer_types
-            .then(|| infer(arguments, input, &fields))
-            .transpose()?;
-        let csv = open(arguments, input)?;
-        let names = csv.names.clone();
-        check_names(&names, format).map_err(Failure::Input)?;
-        let types = inferred.unwrap_or_else(|| vec![Type::Text; names.len()]);
-        if types.len() != names.len() {
-            return Err(Failure::Input(anyhow!("it changed while it was read")));
-        }
-        let schema = schema(&names, &types);
-        let mut writer =
-            Writer::new(format, arguments.delimiter, &schema, target).map_err(Failure::Output)?;
-        let mut records =
-            Records::new(|records| writer.write(fields.table(records, &names, &types)?));
-        let counts = csv.filter(arguments, &nulls, &mut records)?;
-        let rest = records.finish();
-        rest.and_then(|()| writer.finish())
-            .map_err(Failure::Output)?;
-        Ok(Findings {
-            names,
-            counts,
-            nulls,
-        })
+    let nulls = arguments.csv_nulls();
+    let fields = Fields::new(arguments.delimiter, &nulls);
+    let inferred = arguments
+        .infer_types
+        .then(|| infer(arguments, input, &fields))
+        .transpose()?;
+    let csv = open(arguments, input)?;
+    let names = csv.names.clone();
+    check_names(&names, format).map_err(Failure::Input)?;
+    let types = inferred.unwrap_or_else(|| vec![Type::Text; names.len()]);
+    if types.len() != names.len() {
+        return Err(Failure::Input(anyhow!("it changed while it was read")));
+    }
+    let schema = schema(&names, &types);
+    let mut writer =
+        Writer::new(format, arguments.delimiter, &schema, target).map_err(Failure::Output)?;
+    let mut records = Records::new(|records| writer.write(fields.table(records, &names, &types)?));
+    let counts = csv.filter(arguments, &nulls, &mut records)?;
+    let rest = records.finish();
+    rest.and_then(|()| writer.finish())
+        .map_err(Failure::Output)?;
+    Ok(Findings {
+        names,
+        counts,
+        nulls,
     })
 }
 
@@ -120,10 +116,8 @@ pub(crate) fn from_table(
     to: Format,
     target: &mut Target,
 ) -> Result<Findings, Failure> {
-    let result = unless_it_panics(|| {
-        let table = open_table(input, from).map_err(Failure::Input)?;
-        clean_table(arguments, input, table, to, target)
-    });
+    let table = open_table(input, from).map_err(Failure::Input);
+    let result = table.and_then(|table| clean_table(arguments, input, table, to, target));
     result.map_err(|failure| match failure {
         Failure::Input(error) if from == Format::Ndjson => {
             let found = input.at_start().and_then(ndjson::first_error);
@@ -161,49 +155,14 @@ fn clean_table(
     let mut counts = Counts::new(names.len());
     for_each_batch(table, |batch| {
         let kept = judge.filter(&batch.rows, &mut counts);
-        let kept = kept.map_err(|error: PolarsError| Failure::Input(error.into()))?;
-        input.reach(batch.read, batch.all);
+        let kept = kept.map_err(Failure::Input)?;
+        input.show(batch.read, batch.all);
         writer.write(kept).map_err(Failure::Output)
     })?;
     writer.finish().map_err(Failure::Output)?;
-    input.reach(1, 1);
     Ok(Findings {
         names,
         counts,
         nulls: given.unwrap_or_else(|| NullValues::new(Vec::new())),
     })
-}
-
-/// Does what polars may panic at, such as a file of a kind that it does not expect, and makes an
-/// error of a panic.
-fn unless_it_panics<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    let hook = panic::take_hook();
-    // Its text is told with the error.
-    panic::set_hook(Box::new(|_| ()));
-    let result = catch_unwind(AssertUnwindSafe(work));
-    panic::set_hook(hook);
-    result.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        let text = text.unwrap_or("it did not say why");
-        let error = anyhow!("polars does not know what to do with it: {text}");
-        Err(Failure::Input(error))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_is_an_error() {
-        let result = unless_it_panics(|| -> Result<(), Failure> { panic!("number {}", 1) });
-        let Err(Failure::Input(error)) = result else {
-            panic!("{result:?}");
-        };
-        assert_eq!(
-            error.to_string(),
-            "polars does not know what to do with it: number 1"
-        );
-    }
 }

@@ -12,6 +12,7 @@ use crate::csv::Failure;
 use crate::format::Format;
 use crate::table::arrow::ArrowFile;
 use crate::table::ndjson::NdjsonFile;
+use crate::table::panics::unless_it_panics;
 use crate::table::parquet::ParquetFile;
 
 /// About the bytes in memory of the rows that are handed over together.
@@ -41,11 +42,13 @@ pub(crate) trait Table: Send {
 ///
 /// Never mapped into memory: there, a file that is cut while it is read ends the program.
 pub(crate) fn open(file: File, format: Format) -> Result<Box<dyn Table>> {
-    Ok(match format {
-        Format::Parquet => Box::new(ParquetFile::open(file)?),
-        Format::Arrow => Box::new(ArrowFile::open(file)?),
-        Format::Ndjson => Box::new(NdjsonFile::open(file)?),
-        Format::Csv => unreachable!("CSV is read record by record"),
+    unless_it_panics(|| {
+        Ok(match format {
+            Format::Parquet => Box::new(ParquetFile::open(file)?) as Box<dyn Table>,
+            Format::Arrow => Box::new(ArrowFile::open(file)?),
+            Format::Ndjson => Box::new(NdjsonFile::open(file)?),
+            Format::Csv => unreachable!("CSV is read record by record"),
+        })
     })
 }
 
@@ -67,7 +70,7 @@ pub(crate) fn for_each_batch(
 }
 
 fn read(table: &mut dyn Table, sender: &SyncSender<Batch>) -> Result<()> {
-    while let Some(batch) = table.next()? {
+    while let Some(batch) = unless_it_panics(|| table.next())? {
         for rows in portions(&batch.rows) {
             // Nobody takes the batches any more if the writing failed.
             if sender.send(Batch { rows, ..batch }).is_err() {

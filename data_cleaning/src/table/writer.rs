@@ -12,6 +12,7 @@ use polars::prelude::{
 use polars_arrow::io::ipc::write::default_ipc_fields;
 
 use crate::format::Format;
+use crate::table::panics::unless_it_panics;
 use crate::table::scan::REFERENCE;
 use crate::target::Target;
 
@@ -45,7 +46,15 @@ impl<'a> Writer<'a> {
         target: &'a mut Target,
     ) -> Result<Self> {
         check(format, schema)?;
-        let schema = &written_as(format, schema);
+        unless_it_panics(|| Self::start(format, delimiter, &written_as(format, schema), target))
+    }
+
+    fn start(
+        format: Format,
+        delimiter: u8,
+        schema: &Schema,
+        target: &'a mut Target,
+    ) -> Result<Self> {
         let file = match format {
             Format::Csv => {
                 // With one column only, a null would be a blank line, which is no row.
@@ -67,7 +76,11 @@ impl<'a> Writer<'a> {
         Ok(Self { file, pending })
     }
 
-    pub(crate) fn write(&mut self, mut batch: DataFrame) -> Result<()> {
+    pub(crate) fn write(&mut self, batch: DataFrame) -> Result<()> {
+        unless_it_panics(|| self.take(batch))
+    }
+
+    fn take(&mut self, mut batch: DataFrame) -> Result<()> {
         match self.file {
             File::Arrow(_) => make_text(&mut batch)?,
             File::Ndjson(_) => refuse_infinite(&batch)?,
@@ -103,16 +116,18 @@ impl<'a> Writer<'a> {
 
     /// Writes what is left, and the end of the file.
     pub(crate) fn finish(mut self) -> Result<()> {
-        self.flush()?;
-        match self.file {
-            File::Csv(mut file) => file.finish()?,
-            File::Parquet(file) => {
-                file.finish()?;
+        unless_it_panics(|| {
+            self.flush()?;
+            match self.file {
+                File::Csv(mut file) => file.finish()?,
+                File::Parquet(file) => {
+                    file.finish()?;
+                }
+                File::Arrow(mut file) => file.finish()?,
+                File::Ndjson(_) => (),
             }
-            File::Arrow(mut file) => file.finish()?,
-            File::Ndjson(_) => (),
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 
