@@ -1,29 +1,47 @@
-//! A fuzz target for CSV: the byte route, in pieces of several sizes, against polars, the parser of
-//! the `csv` crate and the tables that are made of its records.
+//! Fuzz targets. For CSV: the byte route, in pieces of several sizes, against polars, the parser of the
+//! `csv` crate and the tables that are made of its records. For NDJSON: the byte route against
+//! `serde_json`.
 //!
-//! The step is no library, so its modules are compiled in here. To fuzz for a minute, with new
-//! inputs in the folder `found`:
+//! To fuzz for a minute, with new inputs in the folder `found`:
 //!
 //! ```text
 //! RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir data_cleaning/fuzz csv found data_cleaning/fuzz/corpus/csv -- -max_total_time=60
+//! RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir data_cleaning/fuzz ndjson found -- -max_total_time=60
 //! ```
 
-#![expect(dead_code, reason = "the modules are those of a larger program")]
+use data_cleaning::ndjson::json::object;
+use data_cleaning::ndjson::keys;
+use serde_json::{Map, Value};
 
-#[path = "../src/counts.rs"]
-mod counts;
-#[path = "../src/csv/mod.rs"]
-mod csv;
-#[path = "../src/differential.rs"]
+#[expect(dead_code, reason = "its own tests are not compiled here")]
+#[path = "../tests/differential.rs"]
 mod differential;
-#[path = "../src/null_values.rs"]
-mod null_values;
-#[path = "../src/rules.rs"]
-mod rules;
-
-mod table;
 
 /// Checks that all who read the text find the same, unless it is refused.
 pub fn compare(text: &[u8]) {
     differential::check(text).ok();
+}
+
+/// Checks that a line is taken or refused as `serde_json` does, and that its names are the same.
+pub fn compare_json(line: &[u8]) {
+    let Ok(text) = str::from_utf8(line) else {
+        return;
+    };
+    // We take these for numbers, and nobody else has to.
+    if text.contains("NaN") || text.contains("Infinity") || text.contains('\n') {
+        return;
+    }
+    let mut names = Vec::new();
+    let ours = object(line, |name, _| names.push(keys::text(name).into_owned()));
+    match serde_json::from_str::<Map<String, Value>>(text) {
+        Ok(theirs) => {
+            assert!(ours.is_ok(), "{text:?}");
+            assert!(names.iter().all(|name| theirs.contains_key(name)), "{text:?}");
+        }
+        // What it makes a value of has to fit into one.
+        Err(error) if ["out of range", "surrogate", "escape"].iter().any(|what| {
+            error.to_string().contains(what)
+        }) => (),
+        Err(_) => assert!(ours.is_err(), "{text:?}"),
+    }
 }

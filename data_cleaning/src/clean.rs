@@ -1,63 +1,50 @@
 //! The way from the input file to the output file.
 
-use std::io::Read;
+use std::io::{Read, Write};
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, ensure};
 
-use crate::cli::{Arguments, OnRagged};
-use crate::counts::Counts;
-use crate::csv::Failure;
-use crate::csv::copy::Sink;
-use crate::csv::filter::Reader;
-use crate::csv::scan::Judge;
-use crate::csv::units::USUAL;
-use crate::format::{Format, check_built, check_output};
-use crate::input::Input;
-use crate::null_values::NullValues;
-use crate::rules::Verdict;
+use crate::cli::Wanted;
+use crate::csv::Csv;
+use crate::csv::field::{fields, meaning};
+use crate::failure::Failure;
+use crate::files::format::{Format, check_built, check_output};
+use crate::files::input::Input;
+use crate::files::output::Target;
+use crate::findings::Findings;
+use crate::ndjson::clean_ndjson;
+use crate::pump::units::USUAL;
 #[cfg(feature = "tables")]
 use crate::table::{from_csv, from_table};
-use crate::target::Target;
 
 /// What was done.
-pub(crate) struct Cleaned {
-    pub(crate) findings: Findings,
-    pub(crate) bytes_read: u64,
-    pub(crate) bytes_written: u64,
-}
-
-/// What was found in the rows.
-pub(crate) struct Findings {
-    /// The names of the columns.
-    pub(crate) names: Vec<String>,
-    pub(crate) counts: Counts,
-    /// The values that meant null.
-    pub(crate) nulls: NullValues,
+pub struct Cleaned {
+    pub findings: Findings,
+    pub bytes_read: u64,
+    pub bytes_written: u64,
 }
 
 /// Copies the input to the output without the rows that do not stay.
 ///
 /// The output is put in place only when it is complete, so it may be the same file as the input.
-pub(crate) fn clean(arguments: &Arguments) -> Result<Cleaned> {
-    let reading = || format!("cannot read `{}`", arguments.input.display());
-    let writing = || format!("cannot write `{}`", arguments.output.display());
+pub fn clean(wanted: &Wanted) -> Result<Cleaned> {
+    let reading = || format!("cannot read `{}`", wanted.input.display());
+    let writing = || format!("cannot write `{}`", wanted.output.display());
 
-    let (from, to) = formats(arguments);
-    check_built(from).with_context(reading)?;
-    check_built(to).with_context(writing)?;
-    let input = Input::open(&arguments.input).with_context(reading)?;
-    check_output(&arguments.output).with_context(writing)?;
-    let mut target = Target::create(&arguments.output).with_context(writing)?;
-    let findings = match (from, to) {
+    check_built(wanted.from, wanted.to).with_context(reading)?;
+    check_built(wanted.to, wanted.from).with_context(writing)?;
+    let mut input = Input::open(&wanted.input).with_context(reading)?;
+    check_output(&wanted.output).with_context(writing)?;
+    let mut target = Target::create(&wanted.output).with_context(writing)?;
+    let findings = match (wanted.from, wanted.to) {
+        (Format::Csv, Format::Csv) => clean_csv(wanted, &input, &mut target),
+        (Format::Ndjson, Format::Ndjson) => clean_ndjson(wanted, &mut input, &mut target),
         #[cfg(feature = "tables")]
-        (Format::Csv, Format::Parquet | Format::Arrow | Format::Ndjson) => {
-            from_csv(arguments, &input, to, &mut target)
-        }
+        (Format::Csv, _) => from_csv(wanted, &mut input, &mut target),
         #[cfg(feature = "tables")]
-        (Format::Parquet | Format::Arrow | Format::Ndjson, _) => {
-            from_table(arguments, &input, from, to, &mut target)
-        }
-        _ => clean_csv(arguments, &input, &mut target),
+        _ => from_table(wanted, &mut input, &mut target),
+        #[cfg(not(feature = "tables"))]
+        _ => unreachable!("refused above"),
     };
     let findings =
         findings.map_err(
@@ -72,7 +59,7 @@ pub(crate) fn clean(arguments: &Arguments) -> Result<Cleaned> {
             },
         )?;
     let bytes_read = input.finish().with_context(reading)?;
-    if target.replaces(input.before()) {
+    if target.replaces(input.opened()) {
         target.sync().with_context(writing)?;
     }
     let bytes_written = target.finish().with_context(writing)?;
@@ -83,68 +70,50 @@ pub(crate) fn clean(arguments: &Arguments) -> Result<Cleaned> {
     })
 }
 
-/// The formats of input and output.
-fn formats(arguments: &Arguments) -> (Format, Format) {
-    let from = arguments.input_format;
-    let to = arguments.output_format;
-    (
-        from.unwrap_or_else(|| Format::of(&arguments.input)),
-        to.unwrap_or_else(|| Format::of(&arguments.output)),
-    )
-}
-
 /// CSV to CSV: what stays is copied as it is.
-fn clean_csv(
-    arguments: &Arguments,
-    input: &Input,
-    target: &mut Target,
-) -> Result<Findings, Failure> {
-    let nulls = arguments.csv_nulls();
-    let text = input.text().map_err(Failure::Input)?;
-    let csv = CsvInput::open(arguments, text).map_err(Failure::Input)?;
-    let names = csv.names.clone();
-    let header = csv.reader.header.write(target);
-    header.map_err(|error| Failure::Output(Error::new(error)))?;
-    let counts = csv.filter(arguments, &nulls, target)?;
+fn clean_csv(wanted: &Wanted, input: &Input, target: &mut Target) -> Result<Findings, Failure> {
+    let nulls = wanted.csv_nulls();
+    let text = input.text(Format::Csv).map_err(Failure::Input)?;
+    let csv = open_csv(wanted, text).map_err(Failure::Input)?;
+    let names = csv.header.labels();
+    let verdict = wanted.rules.resolve(&names).map_err(Failure::Input)?;
+    let header = csv.header.write(target);
+    header.map_err(|error| Failure::Output(error.into()))?;
+    let mut put = |bytes: &[u8]| Ok(target.write_all(bytes)?);
+    let counts = csv.filter(&nulls, &verdict, &mut put)?;
     Ok(Findings {
         names,
         counts,
         nulls,
+        verdict,
     })
 }
 
-/// A CSV file of which the header has been read.
-pub(crate) struct CsvInput {
-    reader: Reader,
-    pub(crate) names: Vec<String>,
-    verdict: Verdict,
-}
+/// Reads the header, and refuses one that seems to have another delimiter than everybody expects.
+pub fn open_csv(wanted: &Wanted, text: impl Read + Send + 'static) -> Result<Csv> {
+    const OTHERS: [(u8, &str); 4] = [(b';', ";"), (b'\t', "\\t"), (b'|', "|"), (b',', ",")];
 
-impl CsvInput {
-    pub(crate) fn open(arguments: &Arguments, text: impl Read + Send + 'static) -> Result<Self> {
-        let reader = Reader::open(text, arguments.delimiter, USUAL)?;
-        let names = reader.header.labels();
-        let verdict = arguments.rules().resolve(&names)?;
-        Ok(Self {
-            reader,
-            names,
-            verdict,
-        })
+    let csv = Csv::open(text, wanted.dialect, USUAL)?;
+    let first = fields(&csv.header.text, &wanted.dialect);
+    if let [only] = *first
+        && wanted.guessed
+        // Within quotes it is meant.
+        && *meaning(only, &wanted.dialect) == *only
+    {
+        let other = OTHERS
+            .iter()
+            .find(|(character, _)| only.contains(character));
+        ensure!(
+            other.is_none(),
+            "the first line is one field, with `{other}` in it; `--delimiter '{other}'` takes it \
+             apart, and `--delimiter '{ours}'` as it is",
+            other = other.map_or("", |(_, shown)| shown),
+            ours = if wanted.dialect.delimiter == b'\t' {
+                "\\t"
+            } else {
+                ","
+            },
+        );
     }
-
-    /// Gives the records that stay to `sink`, without the header.
-    pub(crate) fn filter(
-        self,
-        arguments: &Arguments,
-        nulls: &NullValues,
-        sink: &mut (impl Sink + Send),
-    ) -> Result<Counts, Failure> {
-        let judge = Judge {
-            delimiter: arguments.delimiter,
-            nulls,
-            verdict: &self.verdict,
-            drop_ragged: arguments.on_ragged == OnRagged::Drop,
-        };
-        self.reader.filter(judge, sink)
-    }
+    Ok(csv)
 }

@@ -4,15 +4,15 @@ use anyhow::{Result, bail, ensure};
 
 /// What the user asked for, before the columns of the file are known.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Rules {
+pub struct Rules {
     /// The columns whose nulls count; all of them without names.
-    pub(crate) columns: Option<Vec<String>>,
-    pub(crate) required: Required,
+    pub columns: Option<Vec<String>>,
+    pub required: Required,
 }
 
 /// How many values other than null a row has to have in the columns that count.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Required {
+pub enum Required {
     /// One in each of them.
     All,
     /// One in any of them.
@@ -23,7 +23,7 @@ pub(crate) enum Required {
 
 /// The rules for the columns of one file.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Verdict {
+pub struct Verdict {
     /// For each column whether its nulls count; without, all do.
     counting: Option<Vec<bool>>,
     /// How many nulls a row may hold and stay; without, no row stays.
@@ -32,7 +32,7 @@ pub(crate) struct Verdict {
 
 impl Rules {
     /// The rules for a file whose columns have these names.
-    pub(crate) fn resolve(&self, names: &[String]) -> Result<Verdict> {
+    pub fn resolve(&self, names: &[String]) -> Result<Verdict> {
         let counting = match &self.columns {
             Some(columns) => Some(mark(columns, names)?),
             None => None,
@@ -52,7 +52,26 @@ impl Rules {
     }
 }
 
+/// Which of the columns count; `!name` stands for all others, unless a column has that very name.
 fn mark(columns: &[String], names: &[String]) -> Result<Vec<bool>> {
+    let is_there = |name: &String| names.contains(name);
+    let others = |column: &String| {
+        let name = column.strip_prefix('!').filter(|_| !is_there(column));
+        name.map(str::to_owned)
+    };
+    let left_out: Vec<String> = columns.iter().filter_map(others).collect();
+    if left_out.is_empty() {
+        return named(columns, names);
+    }
+    ensure!(
+        left_out.len() == columns.len(),
+        "some columns are named and others left out by `!`, expected one or the other"
+    );
+    let left_out = named(&left_out, names)?;
+    Ok(left_out.into_iter().map(|left_out| !left_out).collect())
+}
+
+fn named(columns: &[String], names: &[String]) -> Result<Vec<bool>> {
     let mut counting = vec![false; names.len()];
     for column in columns {
         let mut places = names
@@ -84,15 +103,23 @@ fn known(names: &[String]) -> String {
 }
 
 impl Verdict {
+    /// All rows without a null stay.
+    pub fn strict() -> Self {
+        Self {
+            counting: None,
+            allowed: Some(0),
+        }
+    }
+
     /// Whether a null in this column counts.
-    pub(crate) fn counts(&self, column: usize) -> bool {
+    pub fn counts(&self, column: usize) -> bool {
         self.counting
             .as_ref()
             .is_none_or(|counting| counting[column])
     }
 
     /// Whether a row stays that has so many nulls in the columns that count.
-    pub(crate) fn keeps(&self, nulls: usize) -> bool {
+    pub fn keeps(&self, nulls: usize) -> bool {
         self.allowed.is_some_and(|allowed| nulls <= allowed)
     }
 }
@@ -131,6 +158,32 @@ mod tests {
         let verdict = verdict(Some(&["c", ""]), Required::All).expect("they are there");
         let counting: Vec<usize> = (0..5).filter(|column| verdict.counts(*column)).collect();
         assert_eq!(counting, [2, 4]);
+    }
+
+    #[test]
+    fn columns_may_be_left_out() {
+        let counting = |columns: &[&str]| {
+            let verdict = verdict(Some(columns), Required::All)?;
+            Ok((0..5).filter(|column| verdict.counts(*column)).collect())
+        };
+        for (columns, expected) in [
+            (&["!a"][..], Ok(vec![1, 2, 3, 4])),
+            (&["!a", "!c"], Ok(vec![1, 3, 4])),
+            (&["!"], Ok(vec![0, 1, 2, 3])),
+            (
+                &["!a", "c"],
+                Err(
+                    "some columns are named and others left out by `!`, expected one or the other"
+                        .to_owned(),
+                ),
+            ),
+        ] {
+            assert_eq!(counting(columns), expected, "{columns:?}");
+        }
+        let missing = counting(&["!x"]).unwrap_err();
+        assert!(missing.starts_with("there is no column `x`"), "{missing}");
+        let names = ["!a", "a"].map(str::to_owned);
+        assert_eq!(mark(&["!a".to_owned()], &names).unwrap(), [true, false]);
     }
 
     #[test]

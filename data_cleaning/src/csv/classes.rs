@@ -1,32 +1,40 @@
 //! What the classifiers look for.
 
+use crate::csv::dialect::Dialect;
 use crate::null_values::NullValues;
 
-/// The groups of [`Classes::nibbles`] that stand for the first byte of a null value.
-pub(crate) const FIRST: u8 = 0x0f;
+/// The groups of [`Classes::low`] and [`Classes::high`] that stand for the first byte of a null value.
+pub const FIRST: u8 = 0x0f;
 /// Those that stand for the second one.
-pub(crate) const SECOND: u8 = 0xf0;
+pub const SECOND: u8 = 0xf0;
 
 /// The bytes that mean something in a CSV file.
-pub(crate) struct Classes {
-    pub(crate) delimiter: u8,
+pub struct Classes {
+    pub delimiter: u8,
+    /// Looked for in vain where the dialect has none; see [`Scanner`](crate::csv::scan::Scanner).
+    pub quote: u8,
     /// What null values begin with.
-    pub(crate) first: ByteSet,
+    pub first: ByteSet,
     /// What follows on the first byte of a null value: its second byte, or the end of the field.
-    pub(crate) second: ByteSet,
+    pub second: ByteSet,
+    /// Tables for the lower and the upper four bits of a byte: it may be in the set `first` when
+    /// both entries have one of the bits of [`FIRST`] in common, and likewise for `second`.
+    pub low: [u8; 16],
+    pub high: [u8; 16],
 }
 
 impl Classes {
-    pub(crate) fn new(delimiter: u8, nulls: &NullValues) -> Self {
+    pub fn new(dialect: &Dialect, nulls: &NullValues) -> Self {
+        const BLANKS: [u8; 2] = *b" \t";
+
         let (mut first, mut second) = (ByteSet::default(), ByteSet::default());
+        let ends = [dialect.delimiter, b'\r', b'\n'];
         for value in nulls.values() {
             match value.as_bytes() {
                 [] => (),
                 [only] => {
                     first.insert(*only);
-                    for end in [delimiter, b'\r', b'\n'] {
-                        second.insert(end);
-                    }
+                    second.extend(&ends);
                 }
                 [one, two, ..] => {
                     first.insert(*one);
@@ -34,33 +42,50 @@ impl Classes {
                 }
             }
         }
+        if dialect.trim {
+            // Behind a blank may come another one, or whatever a null value begins with.
+            second.add(&first);
+            second.extend(&ends);
+            second.extend(&BLANKS);
+            second.extend(dialect.quote.as_slice());
+            first.extend(&BLANKS);
+        }
+        let (mut low, mut high) = ([0; 16], [0; 16]);
+        first.add_groups(&mut low, &mut high, 0);
+        second.add_groups(&mut low, &mut high, 4);
         Self {
-            delimiter,
+            delimiter: dialect.delimiter,
+            quote: dialect.quote.unwrap_or(b'"'),
             first,
             second,
+            low,
+            high,
         }
-    }
-
-    /// Tables for the lower and the upper four bits of a byte: it may be in the set `first` when
-    /// both entries have one of the bits of [`FIRST`] in common, and likewise for `second`.
-    pub(crate) fn nibbles(&self) -> ([u8; 16], [u8; 16]) {
-        let (mut low, mut high) = ([0; 16], [0; 16]);
-        self.first.add_groups(&mut low, &mut high, 0);
-        self.second.add_groups(&mut low, &mut high, 4);
-        (low, high)
     }
 }
 
 /// A set of bytes: for each value of the upper four bits, a bit for each value of the lower ones.
 #[derive(Default)]
-pub(crate) struct ByteSet([u16; 16]);
+pub struct ByteSet([u16; 16]);
 
 impl ByteSet {
     fn insert(&mut self, byte: u8) {
         self.0[usize::from(byte >> 4)] |= 1 << (byte & 0x0f);
     }
 
-    pub(crate) fn contains(&self, byte: u8) -> bool {
+    fn extend(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.insert(*byte);
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (row, more) in self.0.iter_mut().zip(other.0) {
+            *row |= more;
+        }
+    }
+
+    pub fn contains(&self, byte: u8) -> bool {
         self.0[usize::from(byte >> 4)] >> (byte & 0x0f) & 1 == 1
     }
 
@@ -92,7 +117,8 @@ mod tests {
 
     fn found(values: &[&str]) -> (Vec<u8>, Vec<u8>) {
         let values = values.iter().map(|value| (*value).to_owned()).collect();
-        let (low, high) = Classes::new(b',', &NullValues::new(values)).nibbles();
+        let classes = Classes::new(&Dialect::default(), &NullValues::new(values));
+        let (low, high) = (classes.low, classes.high);
         let of = |groups| {
             let groups_of = |byte: u8| low[usize::from(byte & 0x0f)] & high[usize::from(byte >> 4)];
             (0..=u8::MAX)

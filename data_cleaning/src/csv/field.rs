@@ -1,73 +1,119 @@
-//! A single field, looked at only where its first bytes could begin a null value.
+//! Single fields: what they mean, and whether that is one of the null values.
 
 use std::borrow::Cow;
 
+use crate::csv::dialect::Dialect;
 use crate::null_values::NullValues;
 
-/// How many bytes from its start on decide whether a field is one of the null values.
-///
-/// Every byte of the value may be a doubled quote; two quotes are around it, and one byte after.
-pub(crate) fn bytes_needed(nulls: &NullValues) -> usize {
-    2 * nulls.longest() + 3
-}
-
-/// Which of the null values the field is that `bytes` begins with.
-///
-/// The bytes may go on behind it; there have to be [enough](bytes_needed), or those to the end of
-/// the file.
+/// Which of the null values the field is that `bytes` begins with. They may go on behind it.
 #[inline]
-pub(crate) fn find_null(bytes: &[u8], delimiter: u8, nulls: &NullValues) -> Option<usize> {
-    let value = bytes.strip_prefix(b"\"").unwrap_or(bytes);
+pub fn find_null(bytes: &[u8], dialect: &Dialect, nulls: &NullValues) -> Option<usize> {
+    if dialect.trim {
+        return nulls.find(blanks_off(&meaning(first_field(bytes, dialect)?, dialect)));
+    }
     // Nearly all that look like a null value at first do not at second.
-    let empty = matches!(value, [] | [b'"' | b'\r' | b'\n', ..]) || value[0] == delimiter;
-    if !empty && !nulls.may_begin(value) {
+    let quoted = bytes.first().copied() == dialect.quote && !bytes.is_empty();
+    let value = &bytes[usize::from(quoted)..];
+    let ends = |byte: &u8| dialect.ends(*byte) || Some(*byte) == dialect.quote;
+    if !value.first().is_none_or(ends) && !nulls.may_begin(value) {
         return None;
     }
-    whole_field(bytes, delimiter, nulls)
+    // Every byte of the value may be a doubled quote; two quotes are around it, and one byte after.
+    let needed = bytes.len().min(2 * nulls.longest() + 3);
+    nulls.find(&meaning(first_field(&bytes[..needed], dialect)?, dialect))
 }
 
-fn whole_field(bytes: &[u8], delimiter: u8, nulls: &NullValues) -> Option<usize> {
-    let bytes = &bytes[..bytes.len().min(bytes_needed(nulls))];
-    let ends = |byte: &u8| *byte == delimiter || matches!(byte, b'\r' | b'\n');
-    let Some(quoted) = bytes.strip_prefix(b"\"") else {
-        let end = bytes.iter().position(ends).unwrap_or(bytes.len());
-        return nulls.find(&bytes[..end]);
+/// The field that the bytes begin with, or nothing if its quote is not closed in them or followed by
+/// text.
+fn first_field<'a>(bytes: &'a [u8], dialect: &Dialect) -> Option<&'a [u8]> {
+    let quote = match (bytes.first(), dialect.quote) {
+        (Some(first), Some(quote)) if *first == quote => quote,
+        _ => {
+            let end = bytes.iter().position(|byte| dialect.ends(*byte));
+            return Some(&bytes[..end.unwrap_or(bytes.len())]);
+        }
     };
-    let mut end = 0;
+    let mut end = 1;
     loop {
-        end += quoted[end..].iter().position(|byte| *byte == b'"')?;
-        match quoted.get(end + 1) {
-            Some(b'"') => end += 2,
-            // Not at its end: malformed, which is told elsewhere.
-            Some(byte) if !ends(byte) => return None,
-            _ => return nulls.find(&undouble(&quoted[..end])),
+        end += bytes[end..].iter().position(|byte| *byte == quote)? + 1;
+        match bytes.get(end) {
+            Some(byte) if *byte == quote => end += 1,
+            // Malformed, which is told elsewhere.
+            Some(byte) if !dialect.ends(*byte) => return None,
+            _ => return Some(&bytes[..end]),
         }
     }
 }
 
-/// The text within quotes as it is meant.
-pub(crate) fn undouble(text: &[u8]) -> Cow<'_, [u8]> {
-    if !text.contains(&b'"') {
-        return Cow::Borrowed(text);
+/// What a field means: without its quotes, and those within it undoubled.
+pub fn meaning<'a>(field: &'a [u8], dialect: &Dialect) -> Cow<'a, [u8]> {
+    let Some(quote) = dialect.quote else {
+        return field.into();
+    };
+    let Some(text) = field.strip_prefix(&[quote]) else {
+        return field.into();
+    };
+    let text = text.strip_suffix(&[quote]).unwrap_or(text);
+    if !text.contains(&quote) {
+        return text.into();
     }
     let mut halves = 0;
     let mut meant = text.to_vec();
     // Within quotes they come in pairs, the second of each goes.
     meant.retain(|byte| {
-        halves += usize::from(*byte == b'"');
-        *byte != b'"' || halves % 2 == 1
+        halves += usize::from(*byte == quote);
+        *byte != quote || halves % 2 == 1
     });
-    Cow::Owned(meant)
+    meant.into()
+}
+
+/// The value without the blanks around it.
+pub fn blanks_off(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// The fields of one well-formed record, as they stand in it.
+///
+/// Slow beside the masks: for a header, or a record that is looked at twice.
+pub fn fields<'a>(record: &'a [u8], dialect: &Dialect) -> Vec<&'a [u8]> {
+    let record = record.strip_suffix(b"\n").unwrap_or(record);
+    let record = record.strip_suffix(b"\r").unwrap_or(record);
+    let (mut fields, mut start) = (Vec::new(), 0);
+    let (mut inside, mut closed) = (false, false);
+    for (place, &byte) in record.iter().enumerate() {
+        if Some(byte) == dialect.quote && (inside || closed || place == start) {
+            (inside, closed) = (!inside, inside);
+            continue;
+        }
+        closed = false;
+        if byte == dialect.delimiter && !inside {
+            fields.push(&record[start..place]);
+            start = place + 1;
+        }
+    }
+    fields.push(&record[start..]);
+    fields
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn find(bytes: &[u8], values: &[&str]) -> Option<String> {
+    fn find_in(bytes: &[u8], values: &[&str], dialect: &Dialect) -> Option<String> {
         let nulls = NullValues::new(values.iter().map(|value| (*value).to_owned()).collect());
-        let found = find_null(bytes, b';', &nulls)?;
+        let found = find_null(bytes, dialect, &nulls)?;
         Some(nulls.values()[found].clone())
+    }
+
+    fn find(bytes: &[u8], values: &[&str]) -> Option<String> {
+        let dialect = Dialect {
+            delimiter: b';',
+            ..Dialect::default()
+        };
+        find_in(bytes, values, &dialect)
     }
 
     #[test]
@@ -117,5 +163,51 @@ mod tests {
         assert_eq!(find(b"\"a\"\"b\"\"\"\n", &values), Some("a\"b\"".into()));
         assert_eq!(find(b"\"x;\n\"", &values), Some("x;\n".into()));
         assert_eq!(find(b"\"a\"\"b\"", &values), None);
+    }
+
+    #[test]
+    fn blanks_do_not_count_if_they_are_trimmed() {
+        let dialect = Dialect {
+            trim: true,
+            ..Dialect::default()
+        };
+        for bytes in [" NA,", "NA \n", "\t NA\t", "\" NA \"\r\n", "NA,x"] {
+            let found = find_in(bytes.as_bytes(), &["NA"], &dialect);
+            assert_eq!(found, Some("NA".into()), "{bytes:?}");
+        }
+        for bytes in ["  ,", " ", "\"  \",x", ","] {
+            let found = find_in(bytes.as_bytes(), &["NA"], &dialect);
+            assert_eq!(found, Some(String::new()), "{bytes:?}");
+        }
+        assert_eq!(find_in(b" N A,", &["NA"], &dialect), None);
+    }
+
+    #[test]
+    fn without_quotes_they_are_text() {
+        let dialect = Dialect {
+            quote: None,
+            ..Dialect::default()
+        };
+        assert_eq!(find_in(b"\"NA\",", &["NA"], &dialect), None);
+        assert_eq!(find_in(b"\",", &["\""], &dialect), Some("\"".into()));
+        assert_eq!(fields(b"\"a,b\"\r\n", &dialect), [&b"\"a"[..], b"b\""]);
+        assert_eq!(*meaning(b"\"a\"", &dialect), *b"\"a\"");
+    }
+
+    #[test]
+    fn a_record_is_taken_apart() {
+        let dialect = Dialect {
+            stray_quotes: true,
+            ..Dialect::default()
+        };
+        for (record, expected) in [
+            ("", vec![""]),
+            ("a,b\n", vec!["a", "b"]),
+            ("\"a,\"\"b\",,c\r\n", vec!["\"a,\"\"b\"", "", "c"]),
+            ("12\" pipe,x\"\n", vec!["12\" pipe", "x\""]),
+        ] {
+            let expected: Vec<&[u8]> = expected.into_iter().map(str::as_bytes).collect();
+            assert_eq!(fields(record.as_bytes(), &dialect), expected);
+        }
     }
 }

@@ -3,27 +3,29 @@
 use std::io::{self, Write};
 
 use anyhow::{Result, bail, ensure};
+use memchr::memchr;
 
-use crate::csv::field::undouble;
-use crate::csv::malformed::{CARRIAGE_RETURN, NUL, QUOTE_INSIDE, TEXT_AFTER_QUOTE, unclosed};
+use crate::csv::dialect::Dialect;
+use crate::csv::field::{fields, meaning};
+use crate::failure::{Fault, Malformed};
+use crate::pump::units::LONGEST;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// The longest header that is read, in bytes: it stays in memory.
-const LONGEST: usize = 64 << 20;
-
 /// The header of a file and what stands before it.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Header {
+pub struct Header {
     /// Whether the file begins with a byte order mark.
-    pub(crate) bom: bool,
-    /// The header as it stands in the file, with the end of its line.
-    pub(crate) text: Vec<u8>,
-    /// Where the first record after it begins, in bytes from the start of the file.
-    pub(crate) end: usize,
+    pub bom: bool,
+    /// The first record as it stands in the file, with the end of its line.
+    pub text: Vec<u8>,
+    /// Whether that one is a row, in a file without names.
+    pub is_row: bool,
+    /// Where the first row begins, in bytes from the start of the file.
+    pub end: usize,
     /// The lines up to there.
-    pub(crate) lines: u64,
-    pub(crate) names: Vec<Vec<u8>>,
+    pub lines: u64,
+    pub names: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -41,108 +43,120 @@ impl Header {
     /// Reads it from the first bytes of a file; nothing if more of them are needed.
     ///
     /// `ended` says that these are all bytes of the file.
-    pub(crate) fn read(bytes: &[u8], delimiter: u8, ended: bool) -> Result<Option<Self>> {
+    pub fn read(bytes: &[u8], dialect: &Dialect, ended: bool) -> Result<Option<Self>> {
         if bytes.len() < BOM.len() && !ended {
             return Ok(None);
         }
         let bom = bytes.starts_with(BOM);
-        let mut start = if bom { BOM.len() } else { 0 };
-        let mut lines = 0;
-        // Blank lines before the header.
-        loop {
-            match &bytes[start..] {
-                [b'\n', ..] => start += 1,
-                [b'\r', b'\n', ..] => start += 2,
-                [] | [b'\r'] if !ended => return Ok(None),
-                [] => bail!("it is empty, expected a header line"),
-                _ => break,
+        let before = if bom { BOM.len() } else { 0 };
+        let found = match skip(&bytes[before..], dialect, ended)? {
+            Some((skipped, lines)) => {
+                let rest = &bytes[before + skipped..];
+                let length = length(rest, dialect, ended);
+                let length = length.map_err(|malformed| malformed.after(lines))?;
+                length.map(|(length, more)| (before + skipped, length, lines, more))
             }
-            lines += 1;
-        }
-        let Some(length) = length(&bytes[start..], delimiter, ended, &mut lines)? else {
-            ensure!(
-                bytes.len() < LONGEST,
-                "line 1: the header is longer than {} MiB",
-                LONGEST >> 20
-            );
+            None => None,
+        };
+        let Some((start, length, lines, more)) = found else {
+            let mebibytes = LONGEST >> 20;
+            let short = bytes.len() < LONGEST;
+            ensure!(short, "line 1: the header is longer than {mebibytes} MiB");
             return Ok(None);
         };
         let text = &bytes[start..start + length];
+        let is_row = !dialect.has_header;
+        let names = fields(text, dialect).into_iter().enumerate();
+        let names = names.map(|(column, name)| {
+            if is_row {
+                (column + 1).to_string().into_bytes()
+            } else {
+                meaning(name, dialect).into_owned()
+            }
+        });
         Ok(Some(Self {
             bom,
             text: text.into(),
-            end: start + length,
-            lines,
-            names: names(text, delimiter),
+            is_row,
+            end: start + if is_row { 0 } else { length },
+            lines: lines + if is_row { 0 } else { more },
+            names: names.collect(),
         }))
     }
 
     /// The names as text; what is not UTF-8 in them is shown as `\u{fffd}`.
-    pub(crate) fn labels(&self) -> Vec<String> {
+    pub fn labels(&self) -> Vec<String> {
         let label = |name: &Vec<u8>| String::from_utf8_lossy(name).into_owned();
         self.names.iter().map(label).collect()
     }
 
-    /// Writes what stands in the file, without blank lines.
-    pub(crate) fn write(&self, target: &mut impl Write) -> io::Result<()> {
+    /// Writes what stands in the file before the first row, without blank lines.
+    pub fn write(&self, target: &mut impl Write) -> io::Result<()> {
         target.write_all(if self.bom { BOM } else { b"" })?;
-        target.write_all(&self.text)
+        target.write_all(if self.is_row { b"" } else { &self.text })
     }
 }
 
-/// The bytes of the record that `bytes` begins with, and of the end of its line.
-fn length(bytes: &[u8], delimiter: u8, ended: bool, lines: &mut u64) -> Result<Option<usize>> {
+/// The bytes before the first record, and their lines; nothing if more bytes are needed.
+fn skip(bytes: &[u8], dialect: &Dialect, ended: bool) -> Result<Option<(usize, u64)>> {
+    let (mut start, mut lines) = (0, 0);
+    while lines < dialect.skip_lines {
+        match memchr(b'\n', &bytes[start..]) {
+            Some(end) => start += end + 1,
+            None if !ended => return Ok(None),
+            None => bail!(
+                "it has no more lines than the {} that `--skip_lines` passes over",
+                dialect.skip_lines
+            ),
+        }
+        lines += 1;
+    }
+    // Blank lines are no records.
+    loop {
+        match &bytes[start..] {
+            [b'\n', ..] => start += 1,
+            [b'\r', b'\n', ..] => start += 2,
+            [] | [b'\r'] if !ended => return Ok(None),
+            [] => bail!("it is empty, expected a header line"),
+            _ => return Ok(Some((start, lines))),
+        }
+        lines += 1;
+    }
+}
+
+/// The bytes and lines of the record that `bytes` begins with; nothing if more bytes are needed.
+fn length(bytes: &[u8], dialect: &Dialect, ended: bool) -> Result<Option<(usize, u64)>, Malformed> {
     use State::{CarriageReturn, FieldStart, QuoteInQuotes, Quoted, Unquoted};
 
-    let mut state = FieldStart;
-    let mut quote_line = 0;
+    let (mut state, mut lines, mut quote_line) = (FieldStart, 0, 0);
     for (place, &byte) in bytes.iter().enumerate() {
-        let line = *lines + 1;
-        *lines += u64::from(byte == b'\n');
+        let quote = Some(byte) == dialect.quote;
+        let malformed = |fault| Err(Malformed::new(lines, fault));
         state = match (state, byte) {
-            (_, 0) => bail!("line {line}: {NUL}"),
-            (Quoted, b'"') => QuoteInQuotes,
-            (Quoted, _) | (QuoteInQuotes, b'"') => Quoted,
-            (_, b'\n') => return Ok(Some(place + 1)),
-            (CarriageReturn, _) => bail!("line {line}: {CARRIAGE_RETURN}"),
+            (_, 0) => return malformed(Fault::Nul),
+            (Quoted, _) if quote => QuoteInQuotes,
+            (Quoted, _) => Quoted,
+            (QuoteInQuotes, _) if quote => Quoted,
+            (_, b'\n') => return Ok(Some((place + 1, lines + 1))),
+            (CarriageReturn, _) => return malformed(Fault::CarriageReturn),
             (_, b'\r') => CarriageReturn,
-            (_, byte) if byte == delimiter => FieldStart,
-            (FieldStart, b'"') => {
-                quote_line = line;
+            (_, byte) if byte == dialect.delimiter => FieldStart,
+            (FieldStart, _) if quote => {
+                quote_line = lines;
                 Quoted
             }
-            (QuoteInQuotes, _) => bail!("line {line}: {TEXT_AFTER_QUOTE}"),
-            (_, b'"') => bail!("line {line}: {QUOTE_INSIDE}"),
+            (QuoteInQuotes, _) => return malformed(Fault::TextAfterQuote),
+            (_, _) if quote && !dialect.stray_quotes => return malformed(Fault::QuoteInside),
             _ => Unquoted,
         };
+        lines += u64::from(byte == b'\n');
     }
     match state {
-        _ if !ended => {
-            // Counted again when there are more bytes.
-            *lines = 0;
-            Ok(None)
-        }
-        Quoted => Err(unclosed(quote_line)),
-        CarriageReturn => bail!("line {}: {CARRIAGE_RETURN}", *lines + 1),
-        _ => Ok(Some(bytes.len())),
+        _ if !ended => Ok(None),
+        Quoted => Err(Malformed::new(quote_line, Fault::Unclosed)),
+        CarriageReturn => Err(Malformed::new(lines, Fault::CarriageReturn)),
+        _ => Ok(Some((bytes.len(), lines))),
     }
-}
-
-/// The names in a well-formed header.
-fn names(text: &[u8], delimiter: u8) -> Vec<Vec<u8>> {
-    let text = text.strip_suffix(b"\n").unwrap_or(text);
-    let text = text.strip_suffix(b"\r").unwrap_or(text);
-    let mut quoted = false;
-    let fields = text.split(|byte| {
-        quoted ^= *byte == b'"';
-        *byte == delimiter && !quoted
-    });
-    fields
-        .map(|field| match field {
-            [b'"', inner @ .., b'"'] => undouble(inner).into_owned(),
-            _ => field.to_owned(),
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -152,20 +166,23 @@ mod tests {
     #[test]
     fn more_bytes_never_change_what_was_found() {
         let file: &[u8] = b"\xef\xbb\xbf\r\n\n\"a\r\n\"\"b\"\"\",\"\",c c\r\n1,2,3\n";
-        let header = Header::read(file, b',', true).unwrap().unwrap();
+        let header = Header::read(file, &Dialect::default(), true)
+            .unwrap()
+            .unwrap();
         assert_eq!(header.end, file.len() - 6);
         assert_eq!(
             header,
             Header {
                 bom: true,
                 text: b"\"a\r\n\"\"b\"\"\",\"\",c c\r\n".into(),
+                is_row: false,
                 end: file.len() - 6,
                 lines: 4,
                 names: vec![b"a\r\n\"b\"".into(), b"".into(), b"c c".into()],
             }
         );
         for length in 0..=file.len() {
-            let found = Header::read(&file[..length], b',', false).unwrap();
+            let found = Header::read(&file[..length], &Dialect::default(), false).unwrap();
             assert_eq!(found.is_some(), length >= header.end, "{length}");
             assert!(found.is_none_or(|found| found == header));
         }
@@ -181,7 +198,12 @@ mod tests {
             (" a ;\"a\"", vec![" a ", "a"]),
             ("\"x;\ny\"", vec!["x;\ny"]),
         ] {
-            let header = Header::read(file.as_bytes(), b';', true).unwrap().unwrap();
+            let dialect = Dialect {
+                delimiter: b';',
+                ..Dialect::default()
+            };
+            let header = Header::read(file.as_bytes(), &dialect, true);
+            let header = header.unwrap().unwrap();
             assert_eq!((header.text, header.end), (file.into(), file.len()));
             let names: Vec<Vec<u8>> = names.into_iter().map(Into::into).collect();
             assert_eq!(header.names, names, "{file:?}");
@@ -196,16 +218,46 @@ mod tests {
                 "\u{feff}\n\r\n",
                 "it is empty, expected a header line".to_owned(),
             ),
-            ("\n\"a\n", unclosed(2).to_string()),
-            ("a\"", format!("line 1: {QUOTE_INSIDE}")),
-            ("\"a\n\"b", format!("line 2: {TEXT_AFTER_QUOTE}")),
-            ("\n\na\rb", format!("line 3: {CARRIAGE_RETURN}")),
-            ("a\0", format!("line 1: {NUL}")),
-            ("a\r", format!("line 1: {CARRIAGE_RETURN}")),
-            ("\r", format!("line 1: {CARRIAGE_RETURN}")),
+            ("\n\"a\n", format!("line 2: {}", Fault::Unclosed)),
+            ("a\"", format!("line 1: {}", Fault::QuoteInside)),
+            ("\"a\n\"b", format!("line 2: {}", Fault::TextAfterQuote)),
+            ("\n\na\rb", format!("line 3: {}", Fault::CarriageReturn)),
+            ("a\0", format!("line 1: {}", Fault::Nul)),
+            ("a\r", format!("line 1: {}", Fault::CarriageReturn)),
+            ("\r", format!("line 1: {}", Fault::CarriageReturn)),
         ] {
-            let error = Header::read(file.as_bytes(), b',', true).expect_err(file);
+            let error = Header::read(file.as_bytes(), &Dialect::default(), true).expect_err(file);
             assert_eq!(error.to_string(), message, "{file:?}");
         }
+    }
+
+    #[test]
+    fn lines_may_be_passed_over_and_names_be_missing() {
+        let file = b"\xef\xbb\xbfa \"comment\n\n\n1,\"x\ny\"\n";
+        for (has_header, skip_lines, end, lines, names) in [
+            (true, 2, file.len(), 5, ["1", "x\ny"]),
+            (false, 2, file.len() - 8, 3, ["1", "2"]),
+            (true, 3, file.len(), 5, ["1", "x\ny"]),
+        ] {
+            let dialect = Dialect {
+                has_header,
+                skip_lines,
+                ..Dialect::default()
+            };
+            let header = Header::read(file, &dialect, true).unwrap().unwrap();
+            assert_eq!((header.end, header.lines), (end, lines));
+            assert_eq!(header.names, names.map(|name| name.as_bytes().to_vec()));
+            let mut written = Vec::new();
+            header.write(&mut written).unwrap();
+            let rest = [&written, &file[header.end..]].concat();
+            assert_eq!(rest, b"\xef\xbb\xbf1,\"x\ny\"\n");
+        }
+        let dialect = Dialect {
+            skip_lines: 9,
+            ..Dialect::default()
+        };
+        let error = Header::read(file, &dialect, true).unwrap_err();
+        let expected = "it has no more lines than the 9 that `--skip_lines` passes over";
+        assert_eq!(error.to_string(), expected);
     }
 }

@@ -1,64 +1,53 @@
-//! Finds the records of a CSV file and decides on each, 64 bytes at a time.
+//! Finds the records in a unit of a CSV file and decides on each, 64 bytes at a time.
 //!
 //! The bytes are turned into bit masks, one bit for each byte, and the masks say all that is to be
-//! known of a field that is neither empty nor begins like a null value. It works as if the
-//! file was one text: wherever the bytes are cut, the last bits of one block are carried to the next.
+//! known of a field that is neither empty nor begins like a null value. The last bits of one block are
+//! carried to the next.
 
-use anyhow::anyhow;
-
-use crate::counts::Counts;
-use crate::csv::Failure;
-use crate::csv::classify::{Classifier, Masks};
-use crate::csv::field::{bytes_needed, find_null};
-use crate::csv::malformed::{self, CARRIAGE_RETURN, QUOTE_INSIDE, TEXT_AFTER_QUOTE};
+use crate::csv::classes::Classes;
+use crate::csv::classify::{Classifier, Kind, Masks, Work, last_block};
+use crate::csv::dialect::{Dialect, Ragged};
+use crate::csv::field::{fields, find_null, meaning};
+use crate::failure::{Fault, Malformed};
+use crate::findings::Counts;
 use crate::null_values::NullValues;
+use crate::pump::kept::Kept;
 use crate::rules::Verdict;
 
 /// The bytes that are looked at together.
-pub(crate) const BLOCK: usize = 64;
+pub const BLOCK: usize = 64;
 
 const LAST_BIT: u64 = 1 << 63;
 
 /// How the records of a file are judged.
 #[derive(Clone, Copy)]
-pub(crate) struct Judge<'a> {
-    pub(crate) delimiter: u8,
-    pub(crate) nulls: &'a NullValues,
-    pub(crate) verdict: &'a Verdict,
-    /// Whether rows with more or fewer fields than the header go like those with nulls, instead of
-    /// being an error.
-    pub(crate) drop_ragged: bool,
+pub struct Judge<'a> {
+    pub dialect: Dialect,
+    pub nulls: &'a NullValues,
+    pub verdict: &'a Verdict,
 }
 
-/// Takes the records out that do not stay.
-pub(crate) trait Cut {
-    /// Takes out what lies between these two places, in bytes from the start of the file.
-    ///
-    /// Comes in the order of the file.
-    fn cut(&mut self, start: u64, end: u64) -> Result<(), Failure>;
-}
-
-pub(crate) struct Scanner<'a> {
+/// Looks through units, and counts.
+pub struct Scanner<'a> {
     judge: Judge<'a>,
     tally: Tally,
-    state: State,
 }
 
 /// What is counted.
 struct Tally {
     counts: Counts,
     /// Place, column and number of each null that has been counted in a record whose end has not
-    /// been seen, to take them back if it is ragged. Empty if such records are an error.
-    found: Vec<(u64, usize, usize)>,
+    /// been seen, to take them back if it is ragged. Empty unless such records are dropped.
+    found: Vec<(usize, usize, usize)>,
 }
 
-/// Where in the file the next block begins, and what it follows on.
+/// Where in the unit the next block begins, and what it follows on.
 ///
 /// Small and apart from all else, so that it stays in the processor's registers.
 #[derive(Clone, Copy)]
 struct State {
-    /// Where the next block begins, in bytes from the start of the file.
-    offset: u64,
+    /// Where the next block begins.
+    offset: usize,
     /// The line feeds before it.
     lines: u64,
     /// All bits if the next block begins within quotes, else none.
@@ -77,12 +66,19 @@ struct State {
 /// The record that the next byte belongs to.
 #[derive(Clone, Copy)]
 struct Record {
-    start: u64,
-    line: u64,
+    start: usize,
+    /// The line feeds before it.
+    lines: u64,
     /// The fields that have ended.
     fields: usize,
     /// The nulls so far in columns that count.
     nulls: usize,
+}
+
+/// The unit that is looked through, and what stays of it.
+struct Text<'a, 'b> {
+    unit: &'a [u8],
+    kept: &'a mut Kept<'b>,
 }
 
 /// What is known of 64 bytes.
@@ -99,83 +95,61 @@ struct Block {
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(judge: Judge<'a>, columns: usize) -> Self {
+    pub fn new(judge: Judge<'a>, columns: usize) -> Self {
         let counts = Counts::new(columns);
         let found = Vec::new();
         Self {
             judge,
             tally: Tally { counts, found },
-            state: State::new(0, 0),
         }
     }
 
-    /// Goes on with the record at `offset`, which is after so many line feeds.
-    pub(crate) fn begin(&mut self, offset: u64, lines: u64) {
-        self.state = State::new(offset, lines);
-    }
-
-    /// How many bytes after a block have to be known, as long as the file goes on.
-    pub(crate) fn lookahead(&self) -> usize {
-        bytes_needed(self.judge.nulls)
-    }
-
-    /// Where the next block begins, in bytes from the start of the file.
-    pub(crate) fn offset(&self) -> u64 {
-        self.state.offset
-    }
-
-    /// The line feeds before the next block.
-    pub(crate) fn lines(&self) -> u64 {
-        self.state.lines
-    }
-
-    /// Where the record begins that the next block continues or begins.
-    pub(crate) fn record_start(&self) -> u64 {
-        self.state.record.start
-    }
-
-    /// Looks through all blocks in `bytes` that have the [lookahead](Self::lookahead) after them,
-    /// or, if the file `ended` with these bytes, through all.
-    ///
-    /// `bytes` begins at the [offset](Self::offset).
-    #[inline(always)]
-    pub(crate) fn scan(
+    /// Cuts out of the unit what does not stay, and gives the number of its line feeds.
+    pub fn run(
         &mut self,
-        classifier: &impl Classifier,
-        mut bytes: &[u8],
-        ended: bool,
-        cut: &mut impl Cut,
-    ) -> Result<(), Failure> {
-        let lookahead = if ended { 0 } else { self.lookahead() };
-        let mut state = self.state;
-        while let Some((block, rest)) = bytes.split_first_chunk::<BLOCK>()
-            && rest.len() >= lookahead
-        {
-            let masks = classifier.classify(block);
-            self.block(&mut state, masks, BLOCK, bytes, cut)?;
-            bytes = rest;
-        }
-        if ended && !bytes.is_empty() {
-            let mut block = [0; BLOCK];
-            block[..bytes.len()].copy_from_slice(bytes);
-            let masks = up_to(bytes.len(), classifier.classify(&block));
-            self.block(&mut state, masks, bytes.len(), bytes, cut)?;
-        }
-        self.state = state;
-        Ok(())
+        kind: Kind,
+        classes: &Classes,
+        unit: &[u8],
+        kept: &mut Kept,
+    ) -> Result<u64, Malformed> {
+        self.tally.found.clear();
+        let scanner = self;
+        let text = Text { unit, kept };
+        kind.run(classes, Scan { scanner, text })
     }
 
-    /// Takes the next block, the first `size` of the `bytes`.
+    /// Looks through all blocks of the unit.
+    #[inline(always)]
+    fn scan(&mut self, classifier: &impl Classifier, text: &mut Text) -> Result<u64, Malformed> {
+        let mut state = State::new();
+        let (blocks, rest) = text.unit.as_chunks::<BLOCK>();
+        for block in blocks {
+            let masks = classifier.classify(block);
+            self.block(&mut state, masks, BLOCK, text)?;
+        }
+        if !rest.is_empty() {
+            let (block, there) = last_block(rest);
+            let masks = classifier.classify(&block).only(there);
+            self.block(&mut state, masks, rest.len(), text)?;
+        }
+        self.end(&state, text)?;
+        Ok(state.lines)
+    }
+
+    /// Takes the next block, of `size` bytes.
     #[inline(always)]
     fn block(
         &mut self,
         state: &mut State,
         masks: Masks,
         size: usize,
-        bytes: &[u8],
-        cut: &mut impl Cut,
-    ) -> Result<(), Failure> {
-        let quotes = masks.quote;
+        text: &mut Text,
+    ) -> Result<(), Malformed> {
+        let quotes = quotes(
+            masks,
+            &self.judge.dialect,
+            [state.inside, state.field_start, state.after_quote],
+        );
         let inside = prefix_parity(quotes) ^ state.inside;
         let outside = !inside;
         let carriage_return = masks.carriage_return & outside;
@@ -204,9 +178,9 @@ impl<'a> Scanner<'a> {
         };
 
         if misplaced & up_to_bit(size - 1) != 0 {
-            return Err(self.malformed(*state, block, masks, misplaced, bytes, cut));
+            return Err(self.malformed(*state, block, masks, misplaced, text));
         }
-        self.records(state, block, masks, !0, bytes, cut)?;
+        self.records(state, block, masks, !0, text)?;
         if opening & starts != 0 {
             state.quoted = (opening & starts, masks.line_feed, state.lines);
         }
@@ -216,7 +190,7 @@ impl<'a> Scanner<'a> {
         state.field_start = ends >> last & 1;
         state.after_quote = closing >> last & 1;
         state.after_return = carriage_return >> last & 1;
-        state.offset += size as u64;
+        state.offset += size;
         Ok(())
     }
 
@@ -228,10 +202,9 @@ impl<'a> Scanner<'a> {
         block: Block,
         masks: Masks,
         mut range: u64,
-        bytes: &[u8],
-        cut: &mut impl Cut,
-    ) -> Result<(), Failure> {
-        let nulls = self.nulls(state, block, range, bytes);
+        text: &mut Text,
+    ) -> Result<(), Malformed> {
+        let nulls = self.nulls(state, block, range, text.unit);
         let mut record_ends = block.line_feed & range;
         while record_ends != 0 {
             let place = record_ends.trailing_zeros();
@@ -239,15 +212,15 @@ impl<'a> Scanner<'a> {
             state.record.fields += (block.ends & fields).count_ones() as usize;
             state.record.nulls += (nulls & fields).count_ones() as usize;
             let next = Record::new(
-                state.offset + u64::from(place) + 1,
-                state.lines + 2 + count_before(masks.line_feed, place) as u64,
+                state.offset + place as usize + 1,
+                state.lines + 1 + count_before(masks.line_feed, place) as u64,
             );
             let blank = match next.start - state.record.start {
                 1 => true,
                 2 => block.after_return >> place & 1 == 1,
                 _ => false,
             };
-            self.end_record(&state.record, blank, next.start, cut)?;
+            self.end_record(&state.record, blank, next.start, text)?;
             state.record = next;
             range &= !fields;
             record_ends &= record_ends - 1;
@@ -262,7 +235,7 @@ impl<'a> Scanner<'a> {
     /// All records of the block at once: a loop for each of them would be one more that the
     /// processor cannot foresee the length of.
     #[inline(always)]
-    fn nulls(&mut self, state: &State, block: Block, range: u64, bytes: &[u8]) -> u64 {
+    fn nulls(&mut self, state: &State, block: Block, range: u64, unit: &[u8]) -> u64 {
         let mut looked_at = (block.empty | block.candidates) & range;
         let mut nulls = 0;
         while looked_at != 0 {
@@ -271,8 +244,8 @@ impl<'a> Scanner<'a> {
             let marker = if block.empty >> place & 1 == 1 {
                 0
             } else {
-                let field = &bytes[place as usize..];
-                match find_null(field, self.judge.delimiter, self.judge.nulls) {
+                let field = &unit[state.offset + place as usize..];
+                match find_null(field, &self.judge.dialect, self.judge.nulls) {
                     Some(marker) => marker,
                     None => continue,
                 }
@@ -285,7 +258,7 @@ impl<'a> Scanner<'a> {
             } else {
                 (block.ends & before & !up_to_bit(earlier.ilog2() as usize)).count_ones() as usize
             };
-            let offset = state.offset + u64::from(place);
+            let offset = state.offset + place as usize;
             nulls |= u64::from(self.null(offset, column, marker)) << place;
         }
         nulls
@@ -293,13 +266,13 @@ impl<'a> Scanner<'a> {
 
     /// Counts the null at `offset`, and says whether it counts for its record.
     #[inline(always)]
-    fn null(&mut self, offset: u64, column: usize, marker: usize) -> bool {
+    fn null(&mut self, offset: usize, column: usize, marker: usize) -> bool {
         // A record with so many fields is ragged.
         let Some(nulls) = self.tally.counts.columns.get_mut(column) else {
             return false;
         };
         nulls.add(marker);
-        if self.judge.drop_ragged {
+        if self.judge.dialect.ragged == Ragged::Drop {
             self.tally.found.push((offset, column, marker));
         }
         self.judge.verdict.counts(column)
@@ -311,27 +284,62 @@ impl<'a> Scanner<'a> {
         &mut self,
         record: &Record,
         blank: bool,
-        end: u64,
-        cut: &mut impl Cut,
-    ) -> Result<(), Failure> {
-        let counts = &mut self.tally.counts;
-        let ragged = !blank && record.fields != counts.columns.len();
-        if ragged && !self.judge.drop_ragged {
-            let error = malformed::ragged(record.line, counts.columns.len(), record.fields);
-            return Err(Failure::Input(error));
+        end: usize,
+        text: &mut Text,
+    ) -> Result<(), Malformed> {
+        let ragged = !blank && record.fields != self.tally.counts.columns.len();
+        let mut nulls = record.nulls;
+        let mut drop = blank;
+        if ragged {
+            match self.judge.dialect.ragged {
+                Ragged::Error => return Err(self.ragged(record, false)),
+                Ragged::Drop => drop = true,
+                Ragged::Null => nulls += self.even_out(record, &text.unit[record.start..end])?,
+            }
         }
-        counts.rows += u64::from(!blank);
-        let keep = !blank && !ragged && self.judge.verdict.keeps(record.nulls);
-        if self.judge.drop_ragged {
+        if self.judge.dialect.ragged == Ragged::Drop {
             self.tally.settle(end, ragged);
         }
         let counts = &mut self.tally.counts;
-        if keep {
+        counts.rows += u64::from(!blank);
+        if !drop && self.judge.verdict.keeps(nulls) {
             counts.kept += 1;
         } else {
-            cut.cut(record.start, end)?;
+            text.kept.cut(record.start, end);
         }
         Ok(())
+    }
+
+    /// Counts the fields that the record lacks as nulls, and gives those that count; refuses those too
+    /// many that are not empty.
+    #[cold]
+    fn even_out(&mut self, record: &Record, bytes: &[u8]) -> Result<usize, Malformed> {
+        let dialect = &self.judge.dialect;
+        let columns = self.tally.counts.columns.len();
+        let surplus = fields(bytes, dialect).into_iter().skip(columns);
+        if surplus
+            .into_iter()
+            .any(|field| !meaning(field, dialect).trim_ascii().is_empty())
+        {
+            return Err(self.ragged(record, true));
+        }
+        let mut nulls = 0;
+        for column in record.fields..columns {
+            self.tally.counts.columns[column].add(0);
+            nulls += usize::from(self.judge.verdict.counts(column));
+        }
+        Ok(nulls)
+    }
+
+    #[cold]
+    fn ragged(&self, record: &Record, is_surplus: bool) -> Malformed {
+        let (expected, found) = (self.tally.counts.columns.len(), record.fields);
+        let fault = if is_surplus {
+            Fault::Surplus { expected, found }
+        } else {
+            Fault::Ragged { expected, found }
+        };
+        Malformed::new(record.lines, fault)
     }
 
     /// What is wrong with the first of the `misplaced` bytes, or with a record before it.
@@ -342,39 +350,36 @@ impl<'a> Scanner<'a> {
         block: Block,
         masks: Masks,
         misplaced: u64,
-        bytes: &[u8],
-        cut: &mut impl Cut,
-    ) -> Failure {
+        text: &mut Text,
+    ) -> Malformed {
         let place = misplaced.trailing_zeros();
         let before = up_to_bit(place as usize) >> 1;
-        if let Err(error) = self.records(&mut state, block, masks, before, bytes, cut) {
+        if let Err(error) = self.records(&mut state, block, masks, before, text) {
             return error;
         }
-        let line = state.lines + 1 + count_before(masks.line_feed, place) as u64;
-        let what = if block.after_return >> place & 1 == 1 {
-            CARRIAGE_RETURN
+        let lines = state.lines + count_before(masks.line_feed, place) as u64;
+        let fault = if block.after_return >> place & 1 == 1 {
+            Fault::CarriageReturn
         } else if masks.quote >> place & 1 == 1 {
-            QUOTE_INSIDE
+            Fault::QuoteInside
         } else {
-            TEXT_AFTER_QUOTE
+            Fault::TextAfterQuote
         };
-        Failure::Input(anyhow!("line {line}: {what}"))
+        Malformed::new(lines, fault)
     }
 
-    /// Ends the last record, after the last byte of it, or of the file, was [scanned](Self::scan).
-    pub(crate) fn end(&mut self, cut: &mut impl Cut) -> Result<(), Failure> {
-        let state = self.state;
+    /// Ends the last record.
+    #[inline(always)]
+    fn end(&mut self, state: &State, text: &mut Text) -> Result<(), Malformed> {
         if state.inside != 0 {
             let (begun, line_feed, lines) = state.quoted;
-            let last = begun.ilog2();
-            let line = lines + 1 + count_before(line_feed, last) as u64;
-            return Err(Failure::Input(malformed::unclosed(line)));
+            let lines = lines + count_before(line_feed, begun.ilog2()) as u64;
+            return Err(Malformed::new(lines, Fault::Unclosed));
         }
         if state.after_return != 0 {
-            let error = anyhow!("line {}: {CARRIAGE_RETURN}", state.lines + 1);
-            return Err(Failure::Input(error));
+            return Err(Malformed::new(state.lines, Fault::CarriageReturn));
         }
-        // The last line may lack its end.
+        // The last line of the file may lack its end.
         if state.record.start < state.offset {
             let mut record = state.record;
             if state.field_start != 0 {
@@ -382,20 +387,20 @@ impl<'a> Scanner<'a> {
                 record.nulls += usize::from(counts);
             }
             record.fields += 1;
-            self.end_record(&record, false, state.offset, cut)?;
+            self.end_record(&record, false, state.offset, text)?;
         }
         Ok(())
     }
 
     /// The figures of all records.
-    pub(crate) fn into_counts(self) -> Counts {
+    pub fn into_counts(self) -> Counts {
         self.tally.counts
     }
 }
 
 impl Tally {
     /// Counts a record that ends at `end`, if it is ragged.
-    fn settle(&mut self, end: u64, ragged: bool) {
+    fn settle(&mut self, end: usize, ragged: bool) {
         let of_record = self.found.iter().take_while(|(offset, ..)| *offset < end);
         let nulls = of_record.count();
         for (_, column, marker) in self.found.drain(..nulls) {
@@ -408,49 +413,102 @@ impl Tally {
 }
 
 impl State {
-    /// Before the record at `offset`, which is after so many line feeds.
-    fn new(offset: u64, lines: u64) -> Self {
+    /// Before the first record.
+    fn new() -> Self {
         Self {
-            offset,
-            lines,
+            offset: 0,
+            lines: 0,
             inside: 0,
             field_start: 1,
             after_quote: 0,
             after_return: 0,
             quoted: (0, 0, 0),
-            record: Record::new(offset, lines + 1),
+            record: Record::new(0, 0),
         }
     }
 }
 
 impl Record {
-    fn new(start: u64, line: u64) -> Self {
+    fn new(start: usize, lines: u64) -> Self {
         Self {
             start,
-            line,
+            lines,
             fields: 0,
             nulls: 0,
         }
     }
 }
 
-/// The masks of a block of which only the first `size` bytes are those of the file.
-fn up_to(size: usize, masks: Masks) -> Masks {
-    let there = up_to_bit(size - 1);
-    Masks {
-        delimiter: masks.delimiter & there,
-        line_feed: masks.line_feed & there,
-        carriage_return: masks.carriage_return & there,
-        quote: masks.quote & there,
-        first: masks.first & there,
-        // A value of one byte may end where the file does.
-        second: masks.second | !there,
+/// One unit to look through.
+struct Scan<'a, 'b, 'c, 'd> {
+    scanner: &'a mut Scanner<'b>,
+    text: Text<'c, 'd>,
+}
+
+impl Work for Scan<'_, '_, '_, '_> {
+    type Output = Result<u64, Malformed>;
+
+    #[inline(always)]
+    fn run(mut self, classifier: &impl Classifier) -> Self::Output {
+        self.scanner.scan(classifier, &mut self.text)
     }
+}
+
+impl Masks {
+    /// The masks of a block of which only these bytes are those of the file.
+    #[must_use]
+    pub fn only(self, there: u64) -> Self {
+        Self {
+            delimiter: self.delimiter & there,
+            line_feed: self.line_feed & there,
+            carriage_return: self.carriage_return & there,
+            quote: self.quote & there,
+            first: self.first & there,
+            // A value of one byte may end where the file does.
+            second: self.second | !there,
+        }
+    }
+}
+
+/// The quotes of a block that open or close a field.
+///
+/// Of what is before it: whether it is within quotes, and in the lowest bits, whether a field ends
+/// or a quote closes there.
+#[inline(always)]
+pub fn quotes(masks: Masks, dialect: &Dialect, before: [u64; 3]) -> u64 {
+    if dialect.quote.is_none() {
+        0
+    } else if dialect.stray_quotes && masks.quote != 0 {
+        without_strays(masks, before)
+    } else {
+        masks.quote
+    }
+}
+
+/// One after the other, as each depends on those before it.
+#[inline(never)]
+fn without_strays(masks: Masks, [inside, field_start, after_quote]: [u64; 3]) -> u64 {
+    let starts = (masks.delimiter | masks.line_feed) << 1 | field_start;
+    let (mut rest, mut found) = (masks.quote, 0);
+    let (mut inside, mut closed) = (inside != 0, after_quote);
+    while rest != 0 {
+        let quote = rest & rest.wrapping_neg();
+        rest ^= quote;
+        if inside {
+            (inside, closed) = (false, quote << 1);
+        } else if (starts | closed) & quote != 0 {
+            inside = true;
+        } else {
+            continue;
+        }
+        found |= quote;
+    }
+    found
 }
 
 /// For each bit whether it and those before it have an odd number of ones.
 #[inline(always)]
-pub(crate) fn prefix_parity(mut bits: u64) -> u64 {
+pub fn prefix_parity(mut bits: u64) -> u64 {
     for shift in [1, 2, 4, 8, 16, 32] {
         bits ^= bits << shift;
     }

@@ -1,19 +1,26 @@
 //! The fields of records that are known to be well-formed.
 
 use crate::csv::classes::Classes;
-use crate::csv::classify::{Classifier, Work, with_fastest};
-use crate::csv::scan::{BLOCK, prefix_parity};
+use crate::csv::classify::{Classifier, Kind, Work, last_block};
+use crate::csv::dialect::Dialect;
+use crate::csv::scan::{BLOCK, prefix_parity, quotes};
 
 /// Gives each field of the records to `each`, as it stands in the text, and whether it is the last
 /// one of its record.
 ///
 /// The text begins with a record and ends with one; there are no blank lines in it.
-pub(crate) fn split(records: &str, classes: &Classes, each: impl FnMut(&str, bool)) {
-    with_fastest(classes, Split { records, each });
+pub fn split(records: &str, dialect: &Dialect, classes: &Classes, each: impl FnMut(&str, bool)) {
+    let split = Split {
+        records,
+        dialect,
+        each,
+    };
+    Kind::fastest().run(classes, split);
 }
 
 struct Split<'a, F> {
     records: &'a str,
+    dialect: &'a Dialect,
     each: F,
 }
 
@@ -23,30 +30,30 @@ impl<F: FnMut(&str, bool)> Work for Split<'_, F> {
     #[inline(always)]
     fn run(mut self, classifier: &impl Classifier) {
         let bytes = self.records.as_bytes();
-        let (mut start, mut inside, mut ended) = (0, 0, true);
-        for (number, part) in bytes.chunks(BLOCK).enumerate() {
-            let mut padded = [0; BLOCK];
-            let (block, there) = if let Ok(block) = part.try_into() {
-                (block, !0)
-            } else {
-                padded[..part.len()].copy_from_slice(part);
-                (&padded, (1 << part.len()) - 1)
-            };
-            let masks = classifier.classify(block);
-            let parity = prefix_parity(masks.quote) ^ inside;
+        let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+        let (last, there) = last_block(rest);
+        let last = (!rest.is_empty()).then_some((&last, there));
+        let (mut start, mut inside, mut field_start, mut after_quote) = (0, 0, 1, 0);
+        let blocks = blocks.iter().map(|block| (block, !0)).chain(last);
+        for (number, (block, there)) in blocks.enumerate() {
+            let masks = classifier.classify(block).only(there);
+            let quotes = quotes(masks, self.dialect, [inside, field_start, after_quote]);
+            let parity = prefix_parity(quotes) ^ inside;
             inside = (parity >> (BLOCK - 1)).wrapping_neg();
-            let mut ends = (masks.delimiter | masks.line_feed) & !parity & there;
+            let mut ends = (masks.delimiter | masks.line_feed) & !parity;
+            field_start = ends >> (BLOCK - 1);
+            after_quote = (quotes & !parity) >> (BLOCK - 1);
             while ends != 0 {
                 let place = ends.trailing_zeros();
                 let end = number * BLOCK + place as usize;
-                ended = masks.line_feed >> place & 1 == 1;
-                self.field(start, end, ended);
+                let is_last = masks.line_feed >> place & 1 == 1;
+                self.field(start, end, is_last);
                 start = end + 1;
                 ends &= ends - 1;
             }
         }
         // The last line of a file may lack its end.
-        if start < bytes.len() || !ended {
+        if start < bytes.len() || !matches!(bytes.last(), None | Some(b'\n')) {
             self.field(start, bytes.len(), true);
         }
     }
@@ -72,9 +79,13 @@ mod tests {
     use crate::null_values::NullValues;
 
     fn records(text: &str) -> Vec<Vec<String>> {
-        let classes = Classes::new(b';', &NullValues::pandas());
+        let dialect = Dialect {
+            delimiter: b';',
+            ..Dialect::default()
+        };
+        let classes = Classes::new(&dialect, &NullValues::pandas());
         let mut records = vec![vec![]];
-        split(text, &classes, |field, last| {
+        split(text, &dialect, &classes, |field, last| {
             records.last_mut().unwrap().push(field.to_owned());
             if last {
                 records.push(vec![]);

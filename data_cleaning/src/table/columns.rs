@@ -1,7 +1,5 @@
 //! Columns that are made of the text of CSV records.
 
-use std::borrow::Cow;
-
 use anyhow::{Result, ensure};
 use polars::prelude::{
     Column, DataFrame, IntoColumn, IntoSeries, NamedFrom, PlSmallStr, Schema, Series,
@@ -9,26 +7,31 @@ use polars::prelude::{
 };
 
 use crate::csv::classes::Classes;
+use crate::csv::dialect::Dialect;
+use crate::csv::field::{blanks_off, meaning};
 use crate::csv::split::split;
 use crate::null_values::NullValues;
 use crate::table::panics::unless_it_panics;
 use crate::table::types::{Candidates, Type, boolean, date, float, integer};
 
 /// How the fields of the records become values of a table.
-pub(crate) struct Fields<'a> {
-    pub(crate) nulls: &'a NullValues,
-    pub(crate) classes: Classes,
+pub struct Fields<'a> {
+    pub nulls: &'a NullValues,
+    dialect: Dialect,
+    classes: Classes,
 }
 
 impl<'a> Fields<'a> {
-    pub(crate) fn new(delimiter: u8, nulls: &'a NullValues) -> Self {
+    pub fn new(dialect: Dialect, nulls: &'a NullValues) -> Self {
         Self {
             nulls,
-            classes: Classes::new(delimiter, nulls),
+            dialect,
+            classes: Classes::new(&dialect, nulls),
         }
     }
 
-    /// Gives the value of each field to the entry of its column; a field that means null has none.
+    /// Gives the value of each field to the entry of its column; a field that means null has none, nor
+    /// has one that its record lacks.
     fn each<C>(
         &self,
         records: &str,
@@ -36,20 +39,37 @@ impl<'a> Fields<'a> {
         mut give: impl FnMut(&mut C, Option<&str>),
     ) {
         let mut column = 0;
-        split(records, &self.classes, |field, last| {
-            let value = meant(field);
-            let null = value
-                .as_bytes()
-                .first()
-                .is_none_or(|first| self.classes.first.contains(*first))
-                && self.nulls.find(value.as_bytes()).is_some();
-            give(&mut columns[column], (!null).then_some(&*value));
-            column = if last { 0 } else { column + 1 };
+        split(records, &self.dialect, &self.classes, |field, last| {
+            let value = meaning(field.as_bytes(), &self.dialect);
+            let first = value.first();
+            let may_be_null = first.is_none_or(|first| self.classes.first.contains(*first));
+            let is_null = may_be_null && self.is_null(&value);
+            // Those too many are empty.
+            if let Some(column) = columns.get_mut(column) {
+                // Of text without its quotes.
+                let text = str::from_utf8(&value).unwrap_or_default();
+                give(column, (!is_null).then_some(text));
+            }
+            column += 1;
+            if last {
+                let missing = columns.iter_mut().skip(column);
+                missing.for_each(|column| give(column, None));
+                column = 0;
+            }
         });
     }
 
+    fn is_null(&self, value: &[u8]) -> bool {
+        let value = if self.dialect.trim {
+            blanks_off(value)
+        } else {
+            value
+        };
+        self.nulls.find(value).is_some()
+    }
+
     /// Rules the types out that the values in the records are not of.
-    pub(crate) fn see(&self, records: &str, columns: &mut [Candidates]) {
+    pub fn see(&self, records: &str, columns: &mut [Candidates]) {
         self.each(records, columns, |candidates, value| {
             if let Some(value) = value {
                 candidates.see(value);
@@ -58,12 +78,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Makes a table of the records.
-    pub(crate) fn table(
-        &self,
-        records: &str,
-        names: &[String],
-        types: &[Type],
-    ) -> Result<DataFrame> {
+    pub fn table(&self, records: &str, names: &[String], types: &[Type]) -> Result<DataFrame> {
         let mut columns: Vec<Values> = types.iter().map(|kind| Values::new(*kind)).collect();
         let mut other = false;
         self.each(records, &mut columns, |values, value| {
@@ -80,27 +95,11 @@ impl<'a> Fields<'a> {
 }
 
 /// The columns of a table of these types.
-pub(crate) fn schema(names: &[String], types: &[Type]) -> Schema {
+pub fn schema(names: &[String], types: &[Type]) -> Schema {
     let columns = names.iter().zip(types);
     columns
         .map(|(name, kind)| (name.as_str().into(), kind.of_polars()))
         .collect()
-}
-
-/// The value that a field means.
-fn meant(field: &str) -> Cow<'_, str> {
-    match field.strip_prefix('"') {
-        None => field.into(),
-        Some(rest) => {
-            let inner = rest.strip_suffix('"').unwrap_or(rest);
-            // Few have quotes within.
-            if inner.contains('"') {
-                inner.replace("\"\"", "\"").into()
-            } else {
-                inner.into()
-            }
-        }
-    }
 }
 
 /// The values of one column.

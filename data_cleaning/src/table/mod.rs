@@ -2,17 +2,17 @@
 //!
 //! CSV is read record by record like on the way to CSV (`records`), and its fields become
 //! `columns` of the `types` they have; the other formats (`parquet`, `arrow`, `ndjson`) are read in
-//! batches (`scan`), and their rows are judged by their nulls (`judge`). What stays is written in batches by `writer`.
+//! batches (`scan`), and their rows are judged by their `nulls`. What stays is written in batches by `writer`.
 
 mod arrow;
-pub(crate) mod columns;
-mod judge;
+pub mod columns;
 mod ndjson;
+mod nulls;
 mod panics;
 mod parquet;
-pub(crate) mod records;
+pub mod records;
 mod scan;
-pub(crate) mod types;
+pub mod types;
 mod utf8;
 mod writer;
 
@@ -21,47 +21,48 @@ use std::io::Read;
 
 use anyhow::{Result, anyhow, ensure};
 
-use crate::clean::{CsvInput, Findings};
-use crate::cli::Arguments;
-use crate::counts::Counts;
-use crate::csv::Failure;
-use crate::format::{Format, check_start};
-use crate::input::Input;
+use crate::clean::open_csv;
+use crate::cli::Wanted;
+use crate::csv::Csv;
+use crate::failure::Failure;
+use crate::files::format::{Format, check_start};
+use crate::files::input::Input;
+use crate::files::output::Target;
+use crate::findings::{Counts, Findings};
 use crate::null_values::NullValues;
 use crate::table::columns::{Fields, schema};
-use crate::table::judge::Judge;
+use crate::table::nulls::Judge;
 use crate::table::records::Records;
 use crate::table::scan::{Table, for_each_batch};
 use crate::table::types::{Candidates, Type};
 use crate::table::utf8::Utf8;
 use crate::table::writer::Writer;
-use crate::target::Target;
 
 /// CSV to another format.
-pub(crate) fn from_csv(
-    arguments: &Arguments,
-    input: &Input,
-    format: Format,
+pub fn from_csv(
+    wanted: &Wanted,
+    input: &mut Input,
     target: &mut Target,
 ) -> Result<Findings, Failure> {
-    let nulls = arguments.csv_nulls();
-    let fields = Fields::new(arguments.delimiter, &nulls);
-    let inferred = arguments
+    let nulls = wanted.csv_nulls();
+    let fields = Fields::new(wanted.dialect, &nulls);
+    let inferred = wanted
         .infer_types
-        .then(|| infer(arguments, input, &fields))
+        .then(|| infer(wanted, input, &fields))
         .transpose()?;
-    let csv = open(arguments, input)?;
-    let names = csv.names.clone();
-    check_names(&names, format).map_err(Failure::Input)?;
+    let csv = open(wanted, input).map_err(Failure::Input)?;
+    let names = csv.header.labels();
+    let verdict = wanted.rules.resolve(&names).map_err(Failure::Input)?;
+    check_names(&names, wanted.to).map_err(Failure::Input)?;
     let types = inferred.unwrap_or_else(|| vec![Type::Text; names.len()]);
     if types.len() != names.len() {
         return Err(Failure::Input(anyhow!("it changed while it was read")));
     }
     let schema = schema(&names, &types);
-    let mut writer =
-        Writer::new(format, arguments.delimiter, &schema, target).map_err(Failure::Output)?;
+    let writer = Writer::new(wanted.to, wanted.dialect.delimiter, &schema, target);
+    let mut writer = writer.map_err(Failure::Output)?;
     let mut records = Records::new(|records| writer.write(fields.table(records, &names, &types)?));
-    let counts = csv.filter(arguments, &nulls, &mut records)?;
+    let counts = csv.filter(&nulls, &verdict, &mut |bytes| records.put(bytes))?;
     let rest = records.finish();
     rest.and_then(|()| writer.finish())
         .map_err(Failure::Output)?;
@@ -69,28 +70,26 @@ pub(crate) fn from_csv(
         names,
         counts,
         nulls,
+        verdict,
     })
 }
 
-fn open(arguments: &Arguments, input: &Input) -> Result<CsvInput, Failure> {
-    let text = input.text().map_err(Failure::Input)?;
-    CsvInput::open(arguments, Utf8::new(text)).map_err(Failure::Input)
+fn open(wanted: &Wanted, input: &Input) -> Result<Csv> {
+    open_csv(wanted, Utf8::new(input.text(Format::Csv)?))
 }
 
 /// The types of the columns, which are known only after all rows that stay were seen.
-fn infer(arguments: &Arguments, input: &Input, fields: &Fields) -> Result<Vec<Type>, Failure> {
-    if !input.is_regular() {
-        return Err(Failure::Input(anyhow!(
-            "it is a pipe, expected a file as `--infer_types` has to read it twice"
-        )));
-    }
-    let csv = open(arguments, input)?;
-    let mut columns = vec![Candidates::new(); csv.names.len()];
+fn infer(wanted: &Wanted, input: &mut Input, fields: &Fields) -> Result<Vec<Type>, Failure> {
+    input.keep().map_err(Failure::Input)?;
+    let csv = open(wanted, input).map_err(Failure::Input)?;
+    let names = csv.header.labels();
+    let verdict = wanted.rules.resolve(&names).map_err(Failure::Input)?;
+    let mut columns = vec![Candidates::default(); names.len()];
     let mut records = Records::new(|records| {
         fields.see(records, &mut columns);
         Ok(())
     });
-    csv.filter(arguments, fields.nulls, &mut records)?;
+    csv.filter(fields.nulls, &verdict, &mut |bytes| records.put(bytes))?;
     records.finish().map_err(Failure::Output)?;
     input.rewind().map_err(Failure::Input)?;
     Ok(columns.into_iter().map(Candidates::narrowest).collect())
@@ -109,17 +108,15 @@ fn check_names(names: &[String], format: Format) -> Result<()> {
 }
 
 /// Parquet, Arrow or NDJSON to any format.
-pub(crate) fn from_table(
-    arguments: &Arguments,
-    input: &Input,
-    from: Format,
-    to: Format,
+pub fn from_table(
+    wanted: &Wanted,
+    input: &mut Input,
     target: &mut Target,
 ) -> Result<Findings, Failure> {
-    let table = open_table(input, from).map_err(Failure::Input);
-    let result = table.and_then(|table| clean_table(arguments, input, table, to, target));
+    let table = open_table(input, wanted.from).map_err(Failure::Input);
+    let result = table.and_then(|table| clean_table(wanted, input, table, target));
     result.map_err(|failure| match failure {
-        Failure::Input(error) if from == Format::Ndjson => {
+        Failure::Input(error) if wanted.from == Format::Ndjson => {
             let found = input.at_start().and_then(ndjson::first_error);
             Failure::Input(found.ok().flatten().unwrap_or(error))
         }
@@ -127,8 +124,11 @@ pub(crate) fn from_table(
     })
 }
 
-fn open_table(input: &Input, format: Format) -> Result<Box<dyn Table>> {
-    ensure!(input.is_regular(), "it is a pipe, expected a file");
+fn open_table(input: &mut Input, format: Format) -> Result<Box<dyn Table>> {
+    match format {
+        Format::Ndjson => input.keep_unpacked(format)?,
+        _ => input.keep()?,
+    }
     let mut start = Vec::new();
     input.at_start()?.take(64).read_to_end(&mut start)?;
     check_start(format, &start)?;
@@ -136,22 +136,21 @@ fn open_table(input: &Input, format: Format) -> Result<Box<dyn Table>> {
 }
 
 fn clean_table(
-    arguments: &Arguments,
+    wanted: &Wanted,
     input: &Input,
     table: Box<dyn Table>,
-    format: Format,
     target: &mut Target,
 ) -> Result<Findings, Failure> {
     let schema = table.schema();
     let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
-    let verdict = arguments.rules().resolve(&names).map_err(Failure::Input)?;
-    let given = arguments.null_values();
+    let verdict = wanted.rules.resolve(&names).map_err(Failure::Input)?;
+    let given = wanted.given_nulls();
     let judge = Judge {
         nulls: given.as_ref(),
         verdict: &verdict,
     };
-    let mut writer =
-        Writer::new(format, arguments.delimiter, schema, target).map_err(Failure::Output)?;
+    let writer = Writer::new(wanted.to, wanted.dialect.delimiter, schema, target);
+    let mut writer = writer.map_err(Failure::Output)?;
     let mut counts = Counts::new(names.len());
     for_each_batch(table, |batch| {
         let kept = judge.filter(&batch.rows, &mut counts);
@@ -164,5 +163,6 @@ fn clean_table(
         names,
         counts,
         nulls: given.unwrap_or_else(|| NullValues::new(Vec::new())),
+        verdict,
     })
 }

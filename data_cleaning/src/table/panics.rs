@@ -13,7 +13,7 @@ static WITHIN: AtomicUsize = AtomicUsize::new(0);
 
 /// Does what polars may panic at, such as a file of a kind that it does not expect, and makes an
 /// error of a panic.
-pub(crate) fn unless_it_panics<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn unless_it_panics<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     static HOOK: Once = Once::new();
 
     HOOK.call_once(|| {

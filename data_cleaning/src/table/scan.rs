@@ -8,29 +8,29 @@ use std::thread;
 use anyhow::Result;
 use polars::prelude::{DataFrame, Schema};
 
-use crate::csv::Failure;
-use crate::format::Format;
+use crate::failure::Failure;
+use crate::files::format::Format;
 use crate::table::arrow::ArrowFile;
 use crate::table::ndjson::NdjsonFile;
 use crate::table::panics::unless_it_panics;
 use crate::table::parquet::ParquetFile;
 
 /// About the bytes in memory of the rows that are handed over together.
-pub(crate) const PORTION: usize = 64 << 20;
+pub(super) const PORTION: usize = 64 << 20;
 
 /// What each value takes besides its text: a reference to it.
-pub(crate) const REFERENCE: usize = 16;
+pub(super) const REFERENCE: usize = 16;
 
 /// Rows of a table, and how far the reading is with them.
-pub(crate) struct Batch {
-    pub(crate) rows: DataFrame,
+pub(super) struct Batch {
+    pub(super) rows: DataFrame,
     /// The part of `all` that was read, in whatever is counted.
-    pub(crate) read: u64,
-    pub(crate) all: u64,
+    pub(super) read: u64,
+    pub(super) all: u64,
 }
 
 /// A file with a table, read from its start.
-pub(crate) trait Table: Send {
+pub(super) trait Table: Send {
     /// The columns.
     fn schema(&self) -> &Schema;
 
@@ -41,7 +41,7 @@ pub(crate) trait Table: Send {
 /// The table in the file.
 ///
 /// Never mapped into memory: there, a file that is cut while it is read ends the program.
-pub(crate) fn open(file: File, format: Format) -> Result<Box<dyn Table>> {
+pub(super) fn open(file: File, format: Format) -> Result<Box<dyn Table>> {
     unless_it_panics(|| {
         Ok(match format {
             Format::Parquet => Box::new(ParquetFile::open(file)?) as Box<dyn Table>,
@@ -53,7 +53,7 @@ pub(crate) fn open(file: File, format: Format) -> Result<Box<dyn Table>> {
 }
 
 /// Hands the batches over in order, which a thread reads, ahead by one.
-pub(crate) fn for_each_batch(
+pub(super) fn for_each_batch(
     mut table: Box<dyn Table>,
     mut each: impl FnMut(Batch) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -92,7 +92,7 @@ fn portions(rows: &DataFrame) -> impl Iterator<Item = DataFrame> {
 }
 
 /// How many of the rows make a portion, if all of them have that size.
-pub(crate) fn portion(rows: usize, size: usize) -> usize {
+pub(super) fn portion(rows: usize, size: usize) -> usize {
     rows.div_ceil(size.div_ceil(PORTION).max(1)).max(1)
 }
 

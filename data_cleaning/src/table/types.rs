@@ -7,7 +7,7 @@ use polars::prelude::DataType;
 
 /// The type of a column of a table that is made of text.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Type {
+pub enum Type {
     Boolean,
     Integer,
     Float,
@@ -16,7 +16,7 @@ pub(crate) enum Type {
 }
 
 impl Type {
-    pub(crate) fn of_polars(self) -> DataType {
+    pub fn of_polars(self) -> DataType {
         match self {
             Self::Boolean => DataType::Boolean,
             Self::Integer => DataType::Int64,
@@ -40,21 +40,23 @@ const TYPES: [(Type, IsOf); 4] = [
 
 /// The types that all values of a column allow, as far as they have been seen.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Candidates {
+pub struct Candidates {
     seen: bool,
     left: [bool; TYPES.len()],
 }
 
-impl Candidates {
-    pub(crate) fn new() -> Self {
+impl Default for Candidates {
+    fn default() -> Self {
         Self {
             seen: false,
             left: [true; TYPES.len()],
         }
     }
+}
 
+impl Candidates {
     /// Rules the types out that this value is not of.
-    pub(crate) fn see(&mut self, value: &str) {
+    pub fn see(&mut self, value: &str) {
         self.seen = true;
         for (left, (_, is_of)) in self.left.iter_mut().zip(TYPES) {
             *left = *left && is_of(value);
@@ -62,7 +64,7 @@ impl Candidates {
     }
 
     /// The narrowest type that is left; text if there was no value at all.
-    pub(crate) fn narrowest(self) -> Type {
+    pub fn narrowest(self) -> Type {
         let mut left = TYPES.iter().zip(self.left).filter(|(_, left)| *left);
         match left.next() {
             Some(((narrowest, _), _)) if self.seen => *narrowest,
@@ -71,7 +73,7 @@ impl Candidates {
     }
 }
 
-pub(crate) fn boolean(text: &str) -> Option<bool> {
+pub fn boolean(text: &str) -> Option<bool> {
     match text {
         "true" | "True" | "TRUE" => Some(true),
         "false" | "False" | "FALSE" => Some(false),
@@ -80,7 +82,7 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
 }
 
 /// A whole number in 64 bits, as a program would write it: without a plus or leading zeros.
-pub(crate) fn integer(text: &str) -> Option<i64> {
+pub fn integer(text: &str) -> Option<i64> {
     let whole = is_whole(text.strip_prefix('-').unwrap_or(text)) && text != "-0";
     whole.then(|| text.parse().ok()).flatten()
 }
@@ -94,7 +96,7 @@ fn is_whole(digits: &str) -> bool {
 }
 
 /// A number with or without fraction and exponent that 64 bits hold with all its digits.
-pub(crate) fn float(text: &str) -> Option<f64> {
+pub fn float(text: &str) -> Option<f64> {
     let number = text.strip_prefix('-').unwrap_or(text);
     let (mantissa, exponent) = match number.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(exponent)),
@@ -137,7 +139,7 @@ fn keeps_digits(value: f64, whole: &str, fraction: &str, exponent: Option<&str>)
 }
 
 /// The days from 1970-01-01 to a day of the calendar that is written as `2026-01-31`.
-pub(crate) fn date(text: &str) -> Option<i32> {
+pub fn date(text: &str) -> Option<i32> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text.as_bytes() else {
         return None;
     };
@@ -183,7 +185,7 @@ mod tests {
 
     #[track_caller]
     fn assert_type(values: &[&str], expected: Type) {
-        let mut candidates = Candidates::new();
+        let mut candidates = Candidates::default();
         for value in values {
             candidates.see(value);
         }

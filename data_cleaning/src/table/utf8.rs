@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Read};
 
 /// Passes bytes on as long as they are UTF-8, and else says on which line they are not.
-pub(crate) struct Utf8<R> {
+pub(super) struct Utf8<R> {
     source: R,
     line: u64,
     /// The first bytes of a character that was cut by the end of a read.
@@ -11,7 +11,7 @@ pub(crate) struct Utf8<R> {
 }
 
 impl<R> Utf8<R> {
-    pub(crate) fn new(source: R) -> Self {
+    pub(super) fn new(source: R) -> Self {
         Self {
             source,
             line: 1,
@@ -48,7 +48,7 @@ impl<R> Utf8<R> {
 
     fn error(&self) -> io::Error {
         let message = format!(
-            "line {}: the text is not UTF-8, expected it as the output is not CSV",
+            "line {}: the text is not UTF-8, expected it as the output is not CSV; `iconv -f ENCODING -t UTF-8` converts it",
             self.line
         );
         io::Error::new(ErrorKind::InvalidData, message)
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn says_on_which_line_it_is_not() {
-        let message = "line 3: the text is not UTF-8, expected it as the output is not CSV";
+        let message = "line 3: the text is not UTF-8, expected it as the output is not CSV; `iconv -f ENCODING -t UTF-8` converts it";
         for bad in [
             &b"\xff"[..],
             b"\xe9t\xe9",

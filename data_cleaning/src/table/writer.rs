@@ -11,10 +11,10 @@ use polars::prelude::{
 };
 use polars_arrow::io::ipc::write::default_ipc_fields;
 
-use crate::format::Format;
+use crate::files::format::Format;
+use crate::files::output::Target;
 use crate::table::panics::unless_it_panics;
 use crate::table::scan::REFERENCE;
-use crate::target::Target;
 
 /// About the bytes in memory of the rows that are written together. Parquet and Arrow are read well
 /// only if these are many; a reader has to hold some such groups.
@@ -24,7 +24,7 @@ const GROUP: usize = 32 << 20;
 const LINES: usize = 4 << 20;
 
 /// Writes tables of the same columns one below the other.
-pub(crate) struct Writer<'a> {
+pub(super) struct Writer<'a> {
     file: File<'a>,
     /// What is too little to be written yet.
     pending: DataFrame,
@@ -39,7 +39,7 @@ enum File<'a> {
 
 impl<'a> Writer<'a> {
     /// Starts a table with these columns.
-    pub(crate) fn new(
+    pub(super) fn new(
         format: Format,
         delimiter: u8,
         schema: &Schema,
@@ -76,7 +76,7 @@ impl<'a> Writer<'a> {
         Ok(Self { file, pending })
     }
 
-    pub(crate) fn write(&mut self, batch: DataFrame) -> Result<()> {
+    pub(super) fn write(&mut self, batch: DataFrame) -> Result<()> {
         unless_it_panics(|| self.take(batch))
     }
 
@@ -115,7 +115,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes what is left, and the end of the file.
-    pub(crate) fn finish(mut self) -> Result<()> {
+    pub(super) fn finish(mut self) -> Result<()> {
         unless_it_panics(|| {
             self.flush()?;
             match self.file {

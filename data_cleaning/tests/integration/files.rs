@@ -97,7 +97,8 @@ fn input_may_be_the_output() {
 fn malformed_input_that_is_the_output_survives() {
     let folder = Folder::with("a,b\n1,2\n3\n");
     folder.run(&["--output", "raw_data.csv"]).assert_failure(
-        "cannot read `raw_data.csv`: line 3: expected 2 fields as in the header, found 1",
+        "cannot read `raw_data.csv`: line 3: expected 2 fields as in the header, found 1; \
+         `--on_ragged drop` deletes such rows, `--on_ragged null` takes missing fields for null",
     );
     assert_eq!(folder.read("raw_data.csv"), "a,b\n1,2\n3\n");
     assert_eq!(folder.names(), ["raw_data.csv"]);
@@ -148,7 +149,13 @@ fn output_has_the_permissions_of_a_new_file() {
 
 #[test]
 fn names_are_neither_patterns_nor_addresses() {
-    for name in ["[a]*?.csv", "http:x.csv", "-", "naïve name.csv.gz", "a%20b"] {
+    for name in [
+        "[a]*?.csv",
+        "http:x.csv",
+        "./-",
+        "naïve name.csv.gz",
+        "a%20b",
+    ] {
         let folder = Folder::empty();
         folder.write("a.csv", "wrong\n");
         folder.write(name, RAW);

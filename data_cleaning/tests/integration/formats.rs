@@ -286,7 +286,7 @@ fn what_the_output_cannot_hold_is_refused() {
             &folder,
             arguments,
             "cannot read `raw_data.csv`: line 3: the text is not UTF-8, expected it as the output \
-             is not CSV",
+             is not CSV; `iconv -f ENCODING -t UTF-8` converts it",
         );
     }
     let lists = Series::new("l\n".into(), [Series::new("".into(), [1, 2])]);
@@ -369,13 +369,15 @@ fn a_pipe_is_read_once_and_from_its_start() {
         &read(&folder, "x.parquet"),
         &df!("a" => ["1"], "b" => ["2"]).unwrap(),
     );
-    piped("--output y.parquet --infer_types").assert_failure(
-        "cannot read `/dev/stdin`: it is a pipe, expected a file as `--infer_types` has to read it \
-         twice",
+    piped("--output y.parquet --infer_types")
+        .assert_success("data_cleaning: 2 rows read, 1 dropped, 1 kept -> y.parquet\n  nulls: b 1");
+    assert_equal(
+        &read(&folder, "y.parquet"),
+        &df!("a" => [1_i64], "b" => [2_i64]).unwrap(),
     );
-    piped("--output y.parquet --input_format arrow")
-        .assert_failure("cannot read `/dev/stdin`: it is a pipe, expected a file");
-    assert_eq!(folder.names(), ["x.parquet"]);
+    piped("--output z.parquet --input_format arrow")
+        .assert_failure("cannot read `/dev/stdin`: it does not begin with `ARROW1` as Arrow does");
+    assert_eq!(folder.names(), ["x.parquet", "y.parquet"]);
 }
 
 #[test]

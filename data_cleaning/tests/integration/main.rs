@@ -2,7 +2,8 @@
 //!
 //! `values`: what is kept is kept as it was. `nulls`: what is dropped. `malformed`: input that is
 //! refused. `formats`: tables that are not CSV. `files`: where input and output may lie.
-//! `options`: what they change. `command_line`: help, usage, exit codes. `terminal`: what is shown
+//! `options`: what they change, and
+//! `dialects`: other ways to write CSV. `ndjson`: lines that stay as they are. `command_line`: help, usage, exit codes. `terminal`: what is shown
 //! on one, and `escapes`: what is not. `large`: long fields and many columns. `pipes`, `signals`,
 //! `changed`: what comes from outside while it runs. `access`: who may read the output. `killed`,
 //! `disk`: what is left when a run fails. `csv_alone`: what is said without the other formats.
@@ -19,6 +20,7 @@ mod changed;
 mod command_line;
 #[cfg(not(feature = "tables"))]
 mod csv_alone;
+mod dialects;
 mod disk;
 mod escapes;
 mod files;
@@ -28,6 +30,7 @@ mod harness;
 mod killed;
 mod large;
 mod malformed;
+mod ndjson;
 mod nulls;
 mod options;
 #[cfg(target_os = "linux")]

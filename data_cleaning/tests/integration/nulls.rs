@@ -108,6 +108,7 @@ fn names_in_the_summary_stay_on_the_line() {
     assert_eq!(
         summary,
         "data_cleaning: 1 row read, 1 dropped, 0 kept -> clean_data.csv\n  \
-         nulls: x\\ny 1, (column 2) 1, p, q 1\n"
+         nulls: x\\ny 1, (column 2) 1, p, q 1\n  hint: no row stays, as 3 columns are null in every \
+         row; name in `--columns` only those that may decide\n"
     );
 }

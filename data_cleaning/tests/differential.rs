@@ -4,22 +4,27 @@
 //! Texts are drawn at random from pieces that make trouble, with a fixed seed, and read in units
 //! of several sizes, so that every place in them comes to lie at a boundary.
 
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a test ends at the first thing that is not as it must be"
+)]
+
 use std::io::Cursor;
 use std::sync::Arc;
 
 use anyhow::Result;
+use data_cleaning::csv::Csv;
+use data_cleaning::csv::classify::Kind;
+use data_cleaning::csv::dialect::{Dialect, Ragged};
+use data_cleaning::failure::Failure;
+use data_cleaning::findings::Counts;
+use data_cleaning::null_values::NullValues;
+use data_cleaning::pump::Put;
+use data_cleaning::rules::Verdict;
+use data_cleaning::table::columns::Fields;
+use data_cleaning::table::records::Records;
+use data_cleaning::table::types::Type;
 use polars::prelude::{CsvReadOptions, DataFrame, DataType, Field, Schema, SerReader};
-
-use crate::counts::Counts;
-use crate::csv::Failure;
-use crate::csv::copy::Sink;
-use crate::csv::filter::Reader;
-use crate::csv::scan::Judge;
-use crate::null_values::NullValues;
-use crate::rules::{Required, Rules};
-use crate::table::columns::Fields;
-use crate::table::records::Records;
-use crate::table::types::Type;
 
 /// The sizes of the units that are read at once.
 const UNITS: [usize; 4] = [1, 7, 64, 97];
@@ -27,50 +32,59 @@ const UNITS: [usize; 4] = [1, 7, 64, 97];
 /// What came out: the header and the rows that stay, or the message.
 type Outcome = Result<(Vec<u8>, Counts), String>;
 
-fn open(text: &[u8], unit: usize) -> Result<Reader> {
-    Reader::open(Cursor::new(text.to_vec()), b',', unit.max(1))
+fn dialect(ragged: Ragged) -> Dialect {
+    Dialect {
+        ragged,
+        ..Dialect::default()
+    }
 }
 
-fn filter(text: &[u8], unit: usize, drop_ragged: bool) -> Outcome {
-    let reader = open(text, unit).map_err(|error| error.to_string())?;
+fn open(text: &[u8], dialect: Dialect, unit: usize) -> Result<Csv> {
+    Csv::open(Cursor::new(text.to_vec()), dialect, unit.max(1))
+}
+
+fn filter(text: &[u8], dialect: Dialect, unit: usize, classifier: Kind) -> Outcome {
+    let mut csv = open(text, dialect, unit).map_err(|error| error.to_string())?;
+    csv.classifier = classifier;
     let mut kept = Vec::new();
-    reader.header.write(&mut kept).expect("memory takes it");
-    let counts = filter_into(reader, drop_ragged, &mut kept)?;
+    csv.header.write(&mut kept).expect("memory takes it");
+    let mut put = |bytes: &[u8]| {
+        kept.extend_from_slice(bytes);
+        Ok(())
+    };
+    let counts = filter_into(csv, &mut put)?;
     Ok((kept, counts))
 }
 
-fn filter_into(
-    reader: Reader,
-    drop_ragged: bool,
-    sink: &mut (impl Sink + Send),
-) -> Result<Counts, String> {
-    let nulls = NullValues::pandas();
-    let rules = Rules {
-        columns: None,
-        required: Required::All,
-    };
-    let verdict = rules.resolve(&reader.header.labels());
-    let judge = Judge {
-        delimiter: b',',
-        nulls: &nulls,
-        verdict: &verdict.expect("no column is named"),
-        drop_ragged,
-    };
-    reader
-        .filter(judge, sink)
+fn filter_into(csv: Csv, put: &mut Put) -> Result<Counts, String> {
+    csv.filter(&NullValues::pandas(), &Verdict::strict(), put)
         .map_err(|(Failure::Input(error) | Failure::Output(error))| error.to_string())
 }
 
-/// What the byte route says, which must not depend on how the bytes arrive.
+/// What the byte route says, which must not depend on how the bytes arrive, nor on the processor.
 #[track_caller]
-fn outcome(text: &[u8], drop_ragged: bool) -> Outcome {
-    let expected = filter(text, text.len(), drop_ragged);
-    for unit in UNITS {
-        let found = filter(text, unit, drop_ragged);
-        let text = String::from_utf8_lossy(text);
-        assert_eq!(found, expected, "{unit} bytes at a time: {text:?}");
+fn outcome_of(text: &[u8], dialect: Dialect) -> Outcome {
+    let expected = filter(text, dialect, text.len(), Kind::Portable);
+    for classifier in Kind::available() {
+        for unit in UNITS {
+            let found = filter(text, dialect, unit, classifier);
+            let text = String::from_utf8_lossy(text);
+            assert_eq!(found, expected, "{classifier:?}, {unit} bytes: {text:?}");
+        }
     }
     expected
+}
+
+#[track_caller]
+fn outcome(text: &[u8], drop_ragged: bool) -> Outcome {
+    outcome_of(
+        text,
+        dialect(if drop_ragged {
+            Ragged::Drop
+        } else {
+            Ragged::Error
+        }),
+    )
 }
 
 /// The records of a text, with all their fields, as the `csv` crate's parser reads them.
@@ -215,16 +229,16 @@ fn read_by_polars(text: &str, columns: usize) -> DataFrame {
 /// The table that is made of the records that stay.
 fn read_as_table(text: &str, columns: usize) -> DataFrame {
     let nulls = NullValues::pandas();
-    let fields = Fields::new(b',', &nulls);
+    let fields = Fields::new(dialect(Ragged::Drop), &nulls);
     let names: Vec<String> = (0..columns).map(|column| column.to_string()).collect();
     let mut table = None;
-    let mut sink = Records::new(|records| {
+    let mut records = Records::new(|records| {
         table = Some(fields.table(records, &names, &vec![Type::Text; columns])?);
         Ok(())
     });
-    let reader = open(text.as_bytes(), text.len()).expect(text);
-    filter_into(reader, true, &mut sink).expect(text);
-    sink.finish().expect(text);
+    let csv = open(text.as_bytes(), dialect(Ragged::Drop), text.len()).expect(text);
+    filter_into(csv, &mut |bytes| records.put(bytes)).expect(text);
+    records.finish().expect(text);
     table.expect("there is a last portion")
 }
 
@@ -328,15 +342,106 @@ fn whatever_comes_is_refused_or_read_as_others_do() {
 }
 
 #[test]
-fn a_long_record_is_taken_back_when_it_goes() {
+fn a_record_may_be_longer_than_a_unit() {
     let long = "x".repeat(300_000);
     for (end, stays) in [("1\n", true), ("\n", false), ("NA\n", false), ("NA", false)] {
         let text = format!("a,b\n1,2\n\"{long}\n\",{end}");
-        let (kept, counts) = filter(text.as_bytes(), 4096, false).expect(&text[..20]);
+        let found = filter(text.as_bytes(), Dialect::default(), 4096, Kind::fastest());
+        let (kept, counts) = found.expect(&text[..20]);
         assert_eq!(counts.kept, 1 + u64::from(stays));
         let expected = if stays { text.as_str() } else { "a,b\n1,2\n" };
         assert!(kept == expected.as_bytes(), "{end:?}");
     }
+}
+
+/// The records of a text, read byte by byte as the words of the README say.
+fn slowly(text: &str, dialect: &Dialect) -> Vec<Vec<String>> {
+    let (mut records, mut record, mut field) = (Vec::new(), Vec::new(), String::new());
+    let (mut inside, mut closed) = (false, false);
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let quote = dialect.quote == u8::try_from(character).ok();
+        if inside && quote && characters.peek() == Some(&character) {
+            field.push(character);
+            characters.next();
+        } else if inside {
+            (inside, closed) = (!quote, quote);
+            field.extend((!quote).then_some(character));
+        } else if quote && field.is_empty() && !closed {
+            inside = true;
+        } else if u8::try_from(character) == Ok(dialect.delimiter) {
+            record.push(std::mem::take(&mut field));
+            closed = false;
+        } else if character == '\n' {
+            if !(record.is_empty() && field.is_empty() && !closed) {
+                record.push(std::mem::take(&mut field));
+                records.push(std::mem::take(&mut record));
+            }
+            closed = false;
+        } else {
+            field.push(character);
+        }
+    }
+    records
+}
+
+#[test]
+fn every_dialect_is_read_as_it_is_said() {
+    const PIECES: [&str; 16] = [
+        ",",
+        ",",
+        "\n",
+        "\n",
+        "'",
+        "a",
+        "NA",
+        " NA",
+        "NA\t",
+        " ",
+        "'x'",
+        "'NA'",
+        "12' pipe",
+        "''",
+        "some longer text that goes over the end of a block of 64 bytes",
+        ",'a,\nb',",
+    ];
+    let mut random = Random(10);
+    let (mut dropped, mut kept) = (0, 0);
+    for number in 0..40_000 {
+        let dialect = Dialect {
+            quote: (number % 3 > 0).then_some(b'\''),
+            stray_quotes: true,
+            has_header: false,
+            trim: number % 2 == 0,
+            ragged: Ragged::Null,
+            ..Dialect::default()
+        };
+        let mut text = "a,b,c\n".to_owned();
+        for _ in 0..random.below(20) {
+            text += random.pick(&PIECES);
+        }
+        text += "\n";
+        let Ok((_, counts)) = outcome_of(text.as_bytes(), dialect) else {
+            continue;
+        };
+        let records = slowly(&text, &dialect);
+        assert_eq!(counts.rows, records.len() as u64, "{text:?}");
+        let null = |value: &str| {
+            let value = if dialect.trim {
+                value.trim_matches([' ', '\t'])
+            } else {
+                value
+            };
+            is_null(value.as_bytes())
+        };
+        let stay = records
+            .iter()
+            .filter(|record| record.len() >= 3 && !record[..3].iter().any(|value| null(value)));
+        assert_eq!(counts.kept, stay.count() as u64, "{dialect:?} {text:?}");
+        dropped += counts.dropped();
+        kept += counts.kept;
+    }
+    assert!(dropped > 10_000 && kept > 10_000, "{dropped} {kept}");
 }
 
 #[test]

@@ -1,27 +1,40 @@
-//! What was seen in the rows.
+//! What was found in the rows.
+
+use crate::null_values::NullValues;
+use crate::rules::Verdict;
+
+/// All that is known of a file whose rows were judged.
+pub struct Findings {
+    /// The names of the columns.
+    pub names: Vec<String>,
+    pub counts: Counts,
+    /// The values that meant null.
+    pub nulls: NullValues,
+    pub verdict: Verdict,
+}
 
 /// The figures of the rows read so far.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Counts {
-    pub(crate) rows: u64,
-    pub(crate) kept: u64,
+pub struct Counts {
+    pub rows: u64,
+    pub kept: u64,
     /// The dropped rows that had more or fewer fields than the header.
-    pub(crate) ragged: u64,
-    pub(crate) columns: Vec<ColumnNulls>,
+    pub ragged: u64,
+    pub columns: Vec<ColumnNulls>,
 }
 
 /// The nulls of one column.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct ColumnNulls {
+pub struct ColumnNulls {
     /// Those that are marked by nothing: empty fields, or the nulls of a format that has some.
-    pub(crate) empty: u64,
+    pub empty: u64,
     /// Those with a marker, in the order of the null values; nothing as long as there are none,
     /// because a file may have many columns and markers.
     marked: Vec<u64>,
 }
 
 impl Counts {
-    pub(crate) fn new(columns: usize) -> Self {
+    pub fn new(columns: usize) -> Self {
         Self {
             rows: 0,
             kept: 0,
@@ -31,7 +44,7 @@ impl Counts {
     }
 
     /// Adds the figures of other rows of the same file.
-    pub(crate) fn add(&mut self, other: &Self) {
+    pub fn add(&mut self, other: &Self) {
         self.rows += other.rows;
         self.kept += other.kept;
         self.ragged += other.ragged;
@@ -43,7 +56,7 @@ impl Counts {
         }
     }
 
-    pub(crate) fn dropped(&self) -> u64 {
+    pub fn dropped(&self) -> u64 {
         self.rows - self.kept
     }
 }
@@ -51,7 +64,7 @@ impl Counts {
 impl ColumnNulls {
     /// Counts a null whose value is the one of this number; 0 is the empty one.
     #[inline(always)]
-    pub(crate) fn add(&mut self, marker: usize) {
+    pub fn add(&mut self, marker: usize) {
         match marker {
             0 => self.empty += 1,
             _ => self.add_marked(marker, 1),
@@ -68,7 +81,7 @@ impl ColumnNulls {
     }
 
     /// Forgets a null that was counted.
-    pub(crate) fn take_back(&mut self, marker: usize) {
+    pub fn take_back(&mut self, marker: usize) {
         match marker {
             0 => self.empty -= 1,
             _ => self.marked[marker] -= 1,
@@ -76,14 +89,14 @@ impl ColumnNulls {
     }
 
     /// How many nulls there are of the value of this number.
-    pub(crate) fn of(&self, marker: usize) -> u64 {
+    pub fn of(&self, marker: usize) -> u64 {
         match marker {
             0 => self.empty,
             _ => self.marked.get(marker).copied().unwrap_or(0),
         }
     }
 
-    pub(crate) fn total(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.empty + self.marked.iter().sum::<u64>()
     }
 }

@@ -10,24 +10,24 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use serde_json::{Map, Value, json};
 
-use crate::counts::Counts;
+use crate::findings::Counts;
 use crate::null_values::NullValues;
 
 /// All that is known of a finished run.
-pub(crate) struct Report<'a> {
-    pub(crate) input: &'a Path,
-    pub(crate) output: &'a Path,
-    pub(crate) names: &'a [String],
-    pub(crate) nulls: &'a NullValues,
-    pub(crate) counts: &'a Counts,
-    pub(crate) bytes_read: u64,
-    pub(crate) bytes_written: u64,
-    pub(crate) seconds: f64,
+pub struct Report<'a> {
+    pub input: &'a Path,
+    pub output: &'a Path,
+    pub names: &'a [String],
+    pub nulls: &'a NullValues,
+    pub counts: &'a Counts,
+    pub bytes_read: u64,
+    pub bytes_written: u64,
+    pub seconds: f64,
 }
 
 impl Report<'_> {
     /// One object; nulls that are marked by nothing stand under the empty text.
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         let columns: Vec<Value> = self
             .names
             .iter()
@@ -70,7 +70,7 @@ impl Report<'_> {
     }
 
     /// Adds a line for each figure to the file, its name and its value, all of them at once.
-    pub(crate) fn append_metrics(&self, path: &Path) -> io::Result<()> {
+    pub fn append_metrics(&self, path: &Path) -> io::Result<()> {
         // A pipe that nobody reads is an error, not a reason to wait for ever.
         let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
         let mut options = OpenOptions::new();

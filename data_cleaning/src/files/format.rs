@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 /// How a table is written in a file.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-pub(crate) enum Format {
+pub enum Format {
     Csv,
     Parquet,
     /// The file format of Arrow, also called Feather version 2
@@ -21,15 +21,41 @@ pub(crate) enum Format {
 
 impl Format {
     /// What the end of the file's name says; CSV if it says nothing.
-    pub(crate) fn of(path: &Path) -> Self {
-        let ending = path.extension().unwrap_or_default().to_string_lossy();
-        match ending.to_ascii_lowercase().as_str() {
+    pub fn of(path: &Path) -> Self {
+        let ending = ending(path);
+        match ending.as_str() {
+            "ndjson" | "jsonl" => Self::Ndjson,
+            // Packed, these are nothing that their readers know.
+            _ if is_packed(path) => Self::Csv,
             "parquet" | "pq" => Self::Parquet,
             "arrow" | "ipc" | "feather" => Self::Arrow,
-            "ndjson" | "jsonl" => Self::Ndjson,
             _ => Self::Csv,
         }
     }
+}
+
+/// Whether the end of the name says that the fields are between tabs.
+pub fn is_tabbed(path: &Path) -> bool {
+    matches!(ending(path).as_str(), "tsv" | "tab")
+}
+
+/// The end of the file's name in small letters, before the one that says that it is packed.
+fn ending(path: &Path) -> String {
+    let path = if is_packed(path) {
+        Path::new(path.file_stem().unwrap_or_default())
+    } else {
+        path
+    };
+    last_ending(path)
+}
+
+fn last_ending(path: &Path) -> String {
+    let ending = path.extension().unwrap_or_default().to_string_lossy();
+    ending.to_ascii_lowercase()
+}
+
+fn is_packed(path: &Path) -> bool {
+    matches!(last_ending(path).as_str(), "gz" | "zst")
 }
 
 impl Display for Format {
@@ -43,10 +69,11 @@ impl Display for Format {
     }
 }
 
-/// Refuses a format that this program was built without.
-pub(crate) fn check_built(format: Format) -> Result<()> {
+/// Refuses formats that this program was built without.
+pub fn check_built(format: Format, other: Format) -> Result<()> {
+    let is_bytes = format == Format::Csv || (format, other) == (Format::Ndjson, Format::Ndjson);
     ensure!(
-        cfg!(feature = "tables") || format == Format::Csv,
+        cfg!(feature = "tables") || is_bytes,
         "this data_cleaning was built for CSV alone and knows no {format}; in the folder of its \
          sources, `cargo build --release` builds it with all formats"
     );
@@ -54,24 +81,25 @@ pub(crate) fn check_built(format: Format) -> Result<()> {
 }
 
 /// Refuses to write a file under a name that says it is compressed.
-pub(crate) fn check_output(path: &Path) -> Result<()> {
-    let ending = path.extension().unwrap_or_default().to_string_lossy();
+pub fn check_output(path: &Path) -> Result<()> {
     ensure!(
-        !["gz", "zst"].contains(&ending.to_ascii_lowercase().as_str()),
-        "a compressed file can be read but not written, expected a name without `.{ending}`"
+        !is_packed(path),
+        "a compressed file can be read but not written, expected a name without `.{}`",
+        path.extension().unwrap_or_default().to_string_lossy()
     );
     Ok(())
 }
 
 /// Refuses what is no CSV file, told by its first bytes.
-pub(crate) fn check_csv(start: &[u8]) -> Result<()> {
+pub fn check_csv(start: &[u8]) -> Result<()> {
     let what = match start {
         [b'P', b'A', b'R', b'1', ..] => "a Parquet file; `--input_format parquet` reads it as one",
         [b'A', b'R', b'R', b'O', b'W', b'1', ..] => {
             "an Arrow file; `--input_format arrow` reads it as one"
         }
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
-            "text in UTF-16, expected UTF-8 or another encoding with the characters of ASCII"
+            "text in UTF-16, expected UTF-8 or another encoding with the characters of ASCII; `iconv \
+             -f UTF-16 -t UTF-8` converts it"
         }
         [b'P', b'K', 3, 4, ..] => "a zip file, expected a CSV file; `unzip -p` unpacks it",
         [0x1f, 0x8b, ..] => "a gzip file within another one; `gzip -dc` unpacks the outer one",
@@ -113,7 +141,7 @@ fn is_markup(start: &[u8]) -> bool {
 
 /// Refuses what is no file of a format other than CSV, told by its first bytes.
 #[cfg(feature = "tables")]
-pub(crate) fn check_start(format: Format, start: &[u8]) -> Result<()> {
+pub fn check_start(format: Format, start: &[u8]) -> Result<()> {
     ensure!(!start.is_empty(), "it is empty, expected {format}");
     let expected = match format {
         Format::Parquet => "PAR1",
@@ -144,6 +172,9 @@ mod tests {
             ("a.feather", Format::Arrow),
             ("a.ipc", Format::Arrow),
             ("a.jsonl", Format::Ndjson),
+            ("a.ndjson.gz", Format::Ndjson),
+            ("a.parquet.zst", Format::Csv),
+            ("a.tsv", Format::Csv),
         ] {
             assert_eq!(Format::of(Path::new(path)), format, "{path}");
         }

@@ -1,17 +1,20 @@
 //! The input as a stream of bytes, unpacked, and watched while it is read.
 
+use std::env;
 use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Read};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use flate2::read::MultiGzDecoder;
 
-use crate::format::check_csv;
-use crate::progress::Progress;
+use crate::files::format::{Format, check_csv};
+use crate::files::is_standard;
+use crate::files::progress::Progress;
 
 /// The bytes that are read of a compressed file at once.
 const COMPRESSED: usize = 128 << 10;
@@ -22,9 +25,14 @@ const START: u64 = 1 << 10;
 const CHANGED: &str = "it changed while it was read";
 
 /// An open file, and what it was like when it was opened.
-pub(crate) struct Input {
+pub struct Input {
     file: File,
-    before: Metadata,
+    /// What the file of this name was like when it was opened.
+    opened: Metadata,
+    /// What the file that is read was like before.
+    state: Metadata,
+    /// Whether it can be read again from its start.
+    is_regular: bool,
     /// The bytes that came of the [text](Self::text), and whether anybody asked for it.
     counter: Arc<AtomicU64>,
     streamed: AtomicBool,
@@ -33,15 +41,23 @@ pub(crate) struct Input {
 
 impl Input {
     /// Opens a file or a pipe; who waits for a pipe for long is told so.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let file = open(path)?;
+    pub fn open(path: &Path) -> Result<Self> {
+        let is_standard = is_standard(path);
+        let file = if is_standard {
+            File::from(io::stdin().as_fd().try_clone_to_owned()?)
+        } else {
+            open(path)?
+        };
         let before = file.metadata()?;
         ensure!(!before.is_dir(), "it is a folder, expected a file");
         let size = before.is_file().then_some(before.len());
         let progress = Arc::new(Mutex::new(Progress::new(size)));
         Ok(Self {
+            // Others may have read a part of what comes in already.
+            is_regular: before.is_file() && !is_standard,
             file,
-            before,
+            opened: before.clone(),
+            state: before,
             counter: Arc::default(),
             streamed: AtomicBool::new(false),
             progress,
@@ -49,31 +65,21 @@ impl Input {
     }
 
     /// Whether the file can be read again from its start.
-    pub(crate) fn is_regular(&self) -> bool {
-        self.before.is_file()
+    pub fn is_regular(&self) -> bool {
+        self.is_regular
     }
 
     /// What the file was like when it was opened.
-    pub(crate) fn before(&self) -> &Metadata {
-        &self.before
+    pub fn opened(&self) -> &Metadata {
+        &self.opened
     }
 
-    /// The text of a CSV file, from where the file was read to.
-    pub(crate) fn text(&self) -> Result<Box<dyn Read + Send>> {
-        self.streamed.store(true, Ordering::Relaxed);
-        let mut raw = Counted {
-            file: self.file.try_clone()?,
-            counter: Arc::clone(&self.counter),
-            progress: Arc::clone(&self.progress),
-        };
+    /// The text of a CSV or NDJSON file, unpacked, from where the file was read to.
+    pub fn text(&self, format: Format) -> Result<Box<dyn Read + Send>> {
+        let mut raw = self.counted()?;
         let mut start = Vec::new();
-        raw.by_ref().take(6).read_to_end(&mut start)?;
-        let packed = match start.as_slice() {
-            [0x1f, 0x8b, ..] => Packed::Gzip,
-            // The second is that of a frame to be skipped, which parallel packers begin with.
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Packed::Zstd,
-            _ => Packed::No,
-        };
+        raw.by_ref().take(4).read_to_end(&mut start)?;
+        let packed = Packed::of(&start);
         let raw = io::Cursor::new(start).chain(raw);
         let buffered = |raw| BufReader::with_capacity(COMPRESSED, raw);
         let mut text: Box<dyn Read + Send> = match packed {
@@ -83,38 +89,96 @@ impl Input {
         };
         let mut start = Vec::new();
         text.by_ref().take(START).read_to_end(&mut start)?;
-        check_csv(&start)?;
+        if format == Format::Csv {
+            check_csv(&start)?;
+        }
         Ok(Box::new(io::Cursor::new(start).chain(text)))
     }
 
+    /// The bytes as they are, from where the file was read to.
+    fn counted(&self) -> Result<Counted> {
+        self.streamed.store(true, Ordering::Relaxed);
+        Ok(Counted {
+            file: self.file.try_clone()?,
+            counter: Arc::clone(&self.counter),
+            progress: Arc::clone(&self.progress),
+        })
+    }
+
     /// The bytes read of the file, after making sure that it is still what it was.
-    pub(crate) fn finish(&self) -> Result<u64> {
+    pub fn finish(&self) -> Result<u64> {
         lock(&self.progress).finish();
         self.unchanged()?;
         if !self.streamed.load(Ordering::Relaxed) {
             // Read wherever its parts lie, and so as a whole.
-            return Ok(self.before.len());
+            return Ok(self.state.len());
         }
         let read = self.counter.load(Ordering::Relaxed);
-        ensure!(!self.is_regular() || read >= self.before.len(), CHANGED);
+        ensure!(!self.is_regular() || read >= self.state.len(), CHANGED);
         Ok(read)
     }
 
     /// Makes sure that the file is what it was when it was opened.
-    pub(crate) fn unchanged(&self) -> Result<()> {
+    pub fn unchanged(&self) -> Result<()> {
         let after = self.file.metadata()?;
         let state = |of: &Metadata| (of.len(), of.mtime(), of.mtime_nsec());
-        let same = !self.is_regular() || state(&after) == state(&self.before);
+        let same = !self.is_regular() || state(&after) == state(&self.state);
         ensure!(same, CHANGED);
         Ok(())
     }
 }
 
-/// For formats that are not read from the start to the end.
-#[cfg(feature = "tables")]
+/// For what is not read once, from the start to the end.
 impl Input {
+    /// Makes sure that the file can be read again: what comes from a pipe is put into a file
+    /// without a name, and then read from there.
+    pub fn keep(&mut self) -> Result<()> {
+        if !self.is_regular {
+            let raw = self.counted()?;
+            self.put_aside(raw)?;
+        }
+        Ok(())
+    }
+
+    /// The same for text, which is unpacked by that.
+    #[cfg(feature = "tables")]
+    pub fn keep_unpacked(&mut self, format: Format) -> Result<()> {
+        let mut start = Vec::new();
+        if self.is_regular {
+            self.at_start()?.take(4).read_to_end(&mut start)?;
+            self.rewind()?;
+        }
+        if !self.is_regular || Packed::of(&start) != Packed::No {
+            let text = self.text(format)?;
+            self.put_aside(text)?;
+        }
+        Ok(())
+    }
+
+    /// Copies all of it into a file without a name, and takes that in its place.
+    fn put_aside(&mut self, mut bytes: impl Read) -> Result<()> {
+        let copied = tempfile::tempfile().and_then(|mut file| {
+            io::copy(&mut bytes, &mut file)?;
+            Ok(file)
+        });
+        let folder = env::temp_dir();
+        let why = || {
+            format!(
+                "it has to be read twice, and copied to `{}`",
+                folder.display()
+            )
+        };
+        let file = copied.with_context(why)?;
+        self.finish()?;
+        self.file = file;
+        self.state = self.file.metadata()?;
+        self.is_regular = true;
+        self.streamed.store(false, Ordering::Relaxed);
+        self.rewind()
+    }
+
     /// Goes back to the start, to read everything again.
-    pub(crate) fn rewind(&self) -> Result<()> {
+    pub fn rewind(&self) -> Result<()> {
         self.at_start()?;
         self.counter.store(0, Ordering::Relaxed);
         lock(&self.progress).restart();
@@ -122,15 +186,18 @@ impl Input {
     }
 
     /// The file at its start, without any progress to be seen.
-    pub(crate) fn at_start(&self) -> Result<File> {
+    pub fn at_start(&self) -> Result<File> {
         let mut file = self.file.try_clone()?;
         io::Seek::rewind(&mut file)?;
         Ok(file)
     }
+}
 
+#[cfg(feature = "tables")]
+impl Input {
     /// Shows that so much of all was read, wherever in the file it is.
-    pub(crate) fn show(&self, part: u64, all: u64) {
-        let size = u128::from(self.before.len());
+    pub fn show(&self, part: u64, all: u64) {
+        let size = u128::from(self.state.len());
         let bytes = size * u128::from(part) / u128::from(all.max(part).max(1));
         lock(&self.progress).reach(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
@@ -159,9 +226,9 @@ fn open(path: &Path) -> io::Result<File> {
         let mut ready = [PollFd::new(&file, PollFlags::IN)];
         if retry_on_intr(|| poll(&mut ready, Some(&PATIENCE)))? == 0 {
             let path = path.to_string_lossy();
-            crate::say(&format!(
+            crate::tell::say(&format!(
                 "data_cleaning: waiting for something to read from the pipe `{}`",
-                crate::printable::printable(&path)
+                crate::tell::printable::printable(&path)
             ));
             retry_on_intr(|| poll(&mut ready, None))?;
         }
@@ -180,10 +247,23 @@ fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
     progress.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[derive(PartialEq)]
 enum Packed {
     No,
     Gzip,
     Zstd,
+}
+
+impl Packed {
+    /// How a file is packed that begins with these bytes.
+    fn of(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            // The second is that of a frame to be skipped, which parallel packers begin with.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            _ => Self::No,
+        }
+    }
 }
 
 /// A file that tells how far it has been read.
@@ -220,7 +300,7 @@ mod tests {
         file.set_modified(earlier).unwrap();
 
         let input = Input::open(&path).unwrap();
-        let mut text = input.text().unwrap();
+        let mut text = input.text(Format::Csv).unwrap();
         text.read_exact(&mut [0; 50]).unwrap();
         change(&path);
         io::copy(&mut text, &mut io::sink()).unwrap();

@@ -6,12 +6,12 @@
 use std::borrow::Cow;
 
 /// The text with all characters escaped that do more than stand there.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, is_order)
 }
 
 /// The same for text whose lines are ours.
-pub(crate) fn printable_lines(text: &str) -> Cow<'_, str> {
+pub fn printable_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c != '\n' && is_order(c))
 }
 

@@ -1,11 +1,13 @@
 //! What a run did, in words.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 
-use crate::counts::{ColumnNulls, Counts};
-use crate::printable::printable;
+use crate::files::is_standard;
+use crate::findings::{ColumnNulls, Counts, Findings};
+use crate::tell::printable::printable;
 
 /// How many columns are named at most; a file may have thousands.
 const NAMED: usize = 10;
@@ -15,13 +17,29 @@ const BAR: u64 = 24;
 const NAME: usize = 32;
 
 /// The figures of a finished run. Its text is what the user sees.
-pub(crate) struct Summary<'a> {
-    pub(crate) output: &'a Path,
+pub struct Summary<'a> {
+    pub output: &'a Path,
     /// The names of the columns, in the order of the file.
-    pub(crate) names: &'a [String],
-    pub(crate) counts: &'a Counts,
+    pub names: &'a [String],
+    pub counts: &'a Counts,
     /// Whether the nulls are shown as a table, for a terminal, instead of on one line.
-    pub(crate) table: bool,
+    pub table: bool,
+    /// The columns because of which no row stays.
+    pub blamed: Vec<usize>,
+    /// Whether the columns that count were named by the user.
+    pub chosen: bool,
+}
+
+/// The columns that count and are null in every row, if no row stays.
+pub fn blamed(findings: &Findings) -> Vec<usize> {
+    let counts = &findings.counts;
+    let columns = counts.columns.iter().enumerate();
+    let null = columns
+        .filter(|(column, nulls)| findings.verdict.counts(*column) && nulls.total() == counts.rows);
+    let none_stays = counts.rows > 0 && counts.kept == 0;
+    null.map(|(column, _)| column)
+        .filter(|_| none_stays)
+        .collect()
 }
 
 impl Display for Summary<'_> {
@@ -37,7 +55,11 @@ impl Display for Summary<'_> {
         if counts.ragged > 0 {
             write!(f, " ({} ragged)", counts.ragged)?;
         }
-        let output = self.output.to_string_lossy();
+        let output = if is_standard(self.output) {
+            "standard output".into()
+        } else {
+            self.output.to_string_lossy()
+        };
         write!(f, ", {} kept -> {}", counts.kept, printable(&output))?;
         let (named, unnamed) = self.columns_with_nulls();
         if self.table {
@@ -50,10 +72,11 @@ impl Display for Summary<'_> {
         }
         let before = if self.table { "\n  and" } else { " and" };
         match unnamed {
-            0 => Ok(()),
-            1 => write!(f, "{before} 1 more column"),
-            _ => write!(f, "{before} {unnamed} more columns"),
+            0 => (),
+            1 => write!(f, "{before} 1 more column")?,
+            _ => write!(f, "{before} {unnamed} more columns")?,
         }
+        self.write_hint(f)
     }
 }
 
@@ -68,6 +91,36 @@ impl Summary<'_> {
         columns.truncate(NAMED);
         columns.sort_unstable();
         (columns, unnamed)
+    }
+
+    /// What to type where no row can stay.
+    fn write_hint(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let columns = self.blamed.len();
+        let (which, verb) = match self.blamed.as_slice() {
+            [] => return Ok(()),
+            [column] => (format!("column `{}`", self.label(*column)), "is"),
+            [..] => (format!("{columns} columns"), "are"),
+        };
+        write!(
+            f,
+            "\n  hint: no row stays, as {which} {verb} null in every row; "
+        )?;
+        let names = self.blamed.iter().take(NAMED).map(|column| {
+            let name = format!("!{}", self.names[*column]);
+            if name.contains([',', '"']) {
+                format!("\"{}\"", name.replace('"', "\"\""))
+            } else {
+                name
+            }
+        });
+        let option = names.collect::<Vec<_>>().join(",").replace('\'', "'\\''");
+        // What cannot be typed is not proposed.
+        if self.chosen || matches!(printable(&option), Cow::Owned(_)) {
+            return f.write_str("name in `--columns` only those that may decide");
+        }
+        let more = if columns > NAMED { ",.." } else { "" };
+        write!(f, "`--columns '{option}{more}'` leaves ")?;
+        f.write_str(if columns == 1 { "it out" } else { "them out" })
     }
 
     fn write_table(&self, f: &mut Formatter<'_>, columns: &[(usize, u64)]) -> fmt::Result {
@@ -143,6 +196,8 @@ mod tests {
             names: &names,
             counts: &counts,
             table,
+            blamed: Vec::new(),
+            chosen: false,
         };
         summary.to_string()
     }
@@ -195,6 +250,45 @@ mod tests {
         assert!(text(20, 0, &nulls).ends_with(&format!("nulls: {listed} and 2 more columns")));
         assert!(text(20, 0, &nulls[1..]).ends_with(&format!("nulls: {listed} and 1 more column")));
         assert!(text(20, 0, &nulls[2..]).ends_with(&format!("nulls: {listed}")));
+    }
+
+    #[test]
+    fn a_column_that_leaves_no_row_is_blamed() {
+        for (blamed, chosen, expected) in [
+            (&[][..], false, ""),
+            (
+                &[0],
+                false,
+                "\n  hint: no row stays, as column `a'` is null in every row; `--columns '!a'\\'''` \
+                 leaves it out",
+            ),
+            (
+                &[0, 1, 2],
+                false,
+                "\n  hint: no row stays, as 3 columns are null in every row; \
+                 `--columns '!a'\\'',\"!b, \"\"c\"\"\",!'` leaves them out",
+            ),
+            (
+                &[2],
+                true,
+                "\n  hint: no row stays, as column `(column 3)` is null in every row; name in \
+                 `--columns` only those that may decide",
+            ),
+        ] {
+            let names = ["a'", "b, \"c\"", ""].map(str::to_owned);
+            let mut counts = Counts::new(3);
+            counts.rows = 1;
+            let summary = Summary {
+                output: Path::new("-"),
+                names: &names,
+                counts: &counts,
+                table: false,
+                blamed: blamed.into(),
+                chosen,
+            };
+            let text = "data_cleaning: 1 row read, 1 dropped, 0 kept -> standard output";
+            assert_eq!(summary.to_string(), format!("{text}{expected}"));
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! A file that appears whole or not at all.
 
 use std::fs::{self, File, Metadata, Permissions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Seek, Write};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -9,8 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use tempfile::{Builder, NamedTempFile};
 
-use crate::access;
-use crate::csv::copy::Sink;
+use crate::files::access;
+use crate::files::is_standard;
 
 /// The bytes that are collected before they are written. Longer pieces are written at once.
 const BUFFER: usize = 256 << 10;
@@ -20,7 +21,7 @@ const LONG: usize = 64 << 10;
 ///
 /// It takes its place with [`finish`](Self::finish); dropped before, it vanishes and what stood
 /// in its place still stands.
-pub(crate) struct Target {
+pub struct Target {
     path: PathBuf,
     file: Temporary,
     /// The file that stands in its place.
@@ -38,11 +39,17 @@ enum Temporary {
     Unnamed(File),
     /// Where the system or the disk does not know files without a name.
     Named(NamedTempFile),
+    /// Standard output, which takes the bytes as they come.
+    Standard(File),
 }
 
 impl Target {
     /// Starts the file that is going to be `path`.
-    pub(crate) fn create(path: &Path) -> Result<Self> {
+    pub fn create(path: &Path) -> Result<Self> {
+        if is_standard(path) {
+            let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+            return Ok(Self::new(path.to_owned(), Temporary::Standard(file), None));
+        }
         let path = resolve(path)?;
         let folder = folder(&path);
         ensure!(folder.is_dir(), "there is no folder `{}`", folder.display());
@@ -53,31 +60,47 @@ impl Target {
             Some(file) => Temporary::Unnamed(file),
             None => Temporary::Named(builder(mode).tempfile_in(folder)?),
         };
-        Ok(Self {
+        Ok(Self::new(path, file, older))
+    }
+
+    fn new(path: PathBuf, file: Temporary, older: Option<Metadata>) -> Self {
+        Self {
             path,
             file,
             older,
             buffer: Vec::with_capacity(BUFFER),
             written: 0,
             failed: None,
-        })
+        }
+    }
+
+    /// Whether it can be [started again](Self::restart).
+    pub fn can_restart(&self) -> bool {
+        !matches!(self.file, Temporary::Standard(_))
+    }
+
+    /// Forgets all that was written.
+    pub fn restart(&mut self) -> Result<()> {
+        self.buffer.clear();
+        self.written = 0;
+        self.file().rewind()?;
+        Ok(self.file().set_len(0)?)
     }
 
     /// Makes the file last even if the power fails, which takes its time.
     ///
     /// Only worth it if it replaces what it was made of: else it can be made again.
-    pub(crate) fn sync(&mut self) -> Result<()> {
+    pub fn sync(&mut self) -> Result<()> {
         self.flush()?;
         Ok(self.file().sync_all()?)
     }
 
     /// Puts the file in its place.
-    pub(crate) fn finish(mut self) -> Result<u64> {
+    pub fn finish(mut self) -> Result<u64> {
         self.flush()?;
         let size = self.written;
-        // Bytes that were rewound may still be there.
-        if self.file().metadata()?.len() > size {
-            self.file().set_len(size)?;
+        if !self.can_restart() {
+            return Ok(size);
         }
         let older = fs::symlink_metadata(&self.path).ok();
         if let Some(older) = older.filter(Metadata::is_file).or(self.older.take()) {
@@ -88,17 +111,18 @@ impl Target {
             Temporary::Named(file) => {
                 file.persist(&self.path).map_err(|failed| failed.error)?;
             }
+            Temporary::Standard(_) => (),
         }
         Ok(size)
     }
 
     /// Why writing failed, in the words of the system.
-    pub(crate) fn error(&self) -> Option<io::Error> {
+    pub fn error(&self) -> Option<io::Error> {
         self.failed.map(io::Error::from_raw_os_error)
     }
 
     /// Whether this is the file that is going to be replaced.
-    pub(crate) fn replaces(&self, file: &Metadata) -> bool {
+    pub fn replaces(&self, file: &Metadata) -> bool {
         let same = |old: Metadata| (old.dev(), old.ino()) == (file.dev(), file.ino());
         fs::metadata(&self.path).is_ok_and(same)
     }
@@ -113,36 +137,10 @@ impl Target {
 
     fn file(&mut self) -> &mut File {
         match &mut self.file {
-            Temporary::Unnamed(file) => file,
+            Temporary::Unnamed(file) | Temporary::Standard(file) => file,
             // Past the wrapper, which would name the temporary file in every error.
             Temporary::Named(file) => file.as_file_mut(),
         }
-    }
-}
-
-impl Sink for Target {
-    #[inline]
-    fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        Ok(self.write_all(bytes)?)
-    }
-
-    fn position(&self) -> u64 {
-        self.written + self.buffer.len() as u64
-    }
-
-    fn rewind(&mut self, position: u64) -> Result<()> {
-        if let Some(kept) = position.checked_sub(self.written) {
-            self.buffer.truncate(usize::try_from(kept)?);
-        } else {
-            self.buffer.clear();
-            self.file().seek(SeekFrom::Start(position))?;
-            self.written = position;
-        }
-        Ok(())
-    }
-
-    fn settle(&mut self, _: u64) -> Result<()> {
-        Ok(())
     }
 }
 
@@ -291,22 +289,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_rewound_is_gone() {
+    fn what_was_written_before_a_restart_is_gone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        let long = vec![b'x'; LONG + 1];
         for older in [false, true] {
             let mut target = Target::create(&path).unwrap();
-            target.write_all(b"start").unwrap();
-            target.write_all(&long).unwrap();
+            target.write_all(&vec![b'x'; LONG + 1]).unwrap();
             target.write_all(b"more").unwrap();
-            assert_eq!(target.position(), 9 + long.len() as u64);
-            target.rewind(7 + long.len() as u64).unwrap();
-            target.rewind(6).unwrap();
+            target.restart().unwrap();
             target.write_all(b"end").unwrap();
             assert_eq!(path.exists(), older);
-            assert_eq!(target.finish().unwrap(), 9);
-            assert_eq!(fs::read(&path).unwrap(), b"startxend");
+            assert_eq!(target.finish().unwrap(), 3);
+            assert_eq!(fs::read(&path).unwrap(), b"end");
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }

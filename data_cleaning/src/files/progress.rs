@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A bar, if there is a terminal to show it. Nothing depends on what it was told.
-pub(crate) struct Progress {
+pub struct Progress {
     started: Instant,
     /// The bytes there are, if that can be known.
     size: Option<u64>,
@@ -18,7 +18,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn new(size: Option<u64>) -> Self {
+    pub fn new(size: Option<u64>) -> Self {
         Self {
             started: Instant::now(),
             size,
@@ -28,7 +28,7 @@ impl Progress {
     }
 
     /// Shows that so many bytes have been read.
-    pub(crate) fn reach(&mut self, bytes: u64) {
+    pub fn reach(&mut self, bytes: u64) {
         if self.shown && self.started.elapsed() > PATIENCE {
             let bar = self.bar.get_or_insert_with(|| bar(self.size));
             bar.set_position(bytes);
@@ -36,14 +36,13 @@ impl Progress {
     }
 
     /// Starts again with the first byte.
-    #[cfg(feature = "tables")]
-    pub(crate) fn restart(&mut self) {
+    pub fn restart(&mut self) {
         self.finish();
         self.started = Instant::now();
     }
 
     /// Takes the bar away.
-    pub(crate) fn finish(&mut self) {
+    pub fn finish(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }

@@ -3,23 +3,23 @@
 use anyhow::Result;
 use polars::prelude::{BooleanChunked, Column, DataFrame, DataType, NewChunkedArray, PolarsResult};
 
-use crate::counts::{ColumnNulls, Counts};
+use crate::findings::{ColumnNulls, Counts};
 use crate::null_values::NullValues;
 use crate::rules::Verdict;
 use crate::table::panics::unless_it_panics;
 
 /// How the rows of a table are judged.
-pub(crate) struct Judge<'a> {
+pub(super) struct Judge<'a> {
     /// The texts that mean null, if any do.
-    pub(crate) nulls: Option<&'a NullValues>,
-    pub(crate) verdict: &'a Verdict,
+    pub(super) nulls: Option<&'a NullValues>,
+    pub(super) verdict: &'a Verdict,
 }
 
 impl Judge<'_> {
     /// The rows that stay, in their order, counted together with those that go.
     ///
     /// Not left to polars, which would not count them.
-    pub(crate) fn filter(&self, batch: &DataFrame, counts: &mut Counts) -> Result<DataFrame> {
+    pub(super) fn filter(&self, batch: &DataFrame, counts: &mut Counts) -> Result<DataFrame> {
         let mut nulls = vec![0_usize; batch.height()];
         for (number, column) in batch.columns().iter().enumerate() {
             let mut marked = Marked {
@@ -41,15 +41,31 @@ impl Judge<'_> {
         if column.null_count() > 0 {
             marked.all(&column.is_null());
         }
+        if column.dtype().is_float() {
+            marked.all(&column.is_nan()?);
+        }
         match (column.dtype(), self.nulls) {
-            (DataType::Float32 | DataType::Float64, _) => marked.all(&column.is_nan()?),
+            (DataType::Float32, Some(nulls)) => {
+                marked.each(column.f32()?.iter(), |number| nulls.find_single(number));
+            }
+            (DataType::Float64, Some(nulls)) => {
+                marked.each(column.f64()?.iter(), |number| nulls.find_float(number));
+            }
+            (dtype, Some(nulls)) if nulls.has_numbers() && dtype.is_primitive_numeric() => {
+                let texts = column.cast(&DataType::String)?;
+                marked.each(texts.str()?.iter(), |text| {
+                    nulls.find_number(text.as_bytes())
+                });
+            }
+            (DataType::Decimal(..), Some(nulls)) if nulls.has_numbers() => {
+                let texts = column.cast(&DataType::String)?;
+                marked.each(texts.str()?.iter(), |text| {
+                    nulls.find_number(text.as_bytes())
+                });
+            }
             (DataType::String | DataType::Categorical(..) | DataType::Enum(..), Some(nulls)) => {
                 let texts = column.cast(&DataType::String)?;
-                for (row, text) in texts.str()?.iter().enumerate() {
-                    if let Some(marker) = text.and_then(|text| nulls.find(text.as_bytes())) {
-                        marked.add(row, marker);
-                    }
-                }
+                marked.each(texts.str()?.iter(), |text| nulls.find(text.as_bytes()));
             }
             _ => (),
         }
@@ -69,6 +85,19 @@ impl Marked<'_> {
         self.counts.add(marker);
         if let Some(rows) = &mut self.rows {
             rows[row] += 1;
+        }
+    }
+
+    /// Takes those rows for nulls whose value is found among the null values.
+    fn each<T>(
+        &mut self,
+        values: impl Iterator<Item = Option<T>>,
+        find: impl Fn(T) -> Option<usize>,
+    ) {
+        for (row, value) in values.enumerate() {
+            if let Some(marker) = value.and_then(&find) {
+                self.add(row, marker);
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 ///
 /// Not everybody may give a file away; then nobody else may do with it what the older one's mode did
 /// not allow.
-pub(crate) fn take_over(file: &File, older: &Metadata) -> io::Result<()> {
+pub fn take_over(file: &File, older: &Metadata) -> io::Result<()> {
     let (owner, group) = (older.uid(), older.gid());
     let now = file.metadata()?;
     if (now.uid(), now.gid()) != (owner, group) && fchown(file, Some(owner), Some(group)).is_err() {

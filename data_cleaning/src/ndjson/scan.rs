@@ -1,0 +1,191 @@
+//! Finds the nulls of each line and decides on it.
+
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use memchr::{memchr, memchr_iter, memrchr};
+
+use crate::failure::{Fault, Malformed};
+use crate::findings::Counts;
+use crate::ndjson::json::{Value, object};
+use crate::ndjson::keys::{Keys, text};
+use crate::null_values::NullValues;
+use crate::pump::Route;
+use crate::pump::kept::Kept;
+use crate::pump::units::Unit;
+use crate::rules::Verdict;
+
+/// How the lines of a file are judged.
+pub struct Lines<'a> {
+    pub keys: &'a Keys,
+    /// The texts and numbers that mean null, if any do.
+    pub nulls: Option<&'a NullValues>,
+    pub verdict: &'a Verdict,
+    /// Whether a line had a name that was not known, so that all before it were judged wrongly.
+    pub surprised: &'a AtomicBool,
+}
+
+/// Looks through units, and counts.
+pub struct Scanner {
+    pub counts: Counts,
+    /// The names that were not known, each with the number of its unit.
+    pub unknown: Vec<(u64, Vec<u8>)>,
+    /// For each column the last line that had it.
+    seen: Vec<u64>,
+    line: u64,
+    /// The nulls of the line, with the number of the null value.
+    nulls: Vec<(usize, usize)>,
+}
+
+impl Route for Lines<'_> {
+    type Scanner = Scanner;
+
+    fn scanner(&self) -> Scanner {
+        Scanner {
+            counts: Counts::new(self.keys.count()),
+            unknown: Vec::new(),
+            seen: vec![0; self.keys.count()],
+            line: 0,
+            nulls: Vec::new(),
+        }
+    }
+
+    fn last_end(&self, bytes: &[u8]) -> Option<usize> {
+        memrchr(b'\n', bytes).map(|place| place + 1)
+    }
+
+    fn scan(&self, scanner: &mut Scanner, unit: &Unit, kept: &mut Kept) -> Result<u64, Malformed> {
+        let bytes = unit.bytes();
+        if let Err(error) = str::from_utf8(bytes) {
+            // A line before it may be malformed in another way.
+            let valid = &bytes[..error.valid_up_to()];
+            let start = self.last_end(valid).unwrap_or(0);
+            let lines = self.lines(scanner, unit.number, &valid[..start], kept)?;
+            let fault = Fault::Json {
+                column: valid.len() - start + 1,
+                what: "the text is not UTF-8".to_owned(),
+            };
+            return Err(Malformed::new(lines, fault));
+        }
+        self.lines(scanner, unit.number, bytes, kept)
+    }
+}
+
+impl Lines<'_> {
+    fn lines(
+        &self,
+        scanner: &mut Scanner,
+        unit: u64,
+        bytes: &[u8],
+        kept: &mut Kept,
+    ) -> Result<u64, Malformed> {
+        let (mut start, mut lines) = (0, 0);
+        while start < bytes.len() {
+            let feed = memchr(b'\n', &bytes[start..]);
+            let end = feed.map_or(bytes.len(), |feed| start + feed + 1);
+            let line = &bytes[start..feed.map_or(end, |_| end - 1)];
+            let stays = if line.trim_ascii().is_empty() {
+                false
+            } else {
+                let judged = self.judge(scanner, unit, line);
+                judged.map_err(|fault| Malformed::new(lines, fault))?
+            };
+            if !stays {
+                kept.cut(start, end);
+            }
+            start = end;
+            lines += u64::from(feed.is_some());
+        }
+        Ok(lines)
+    }
+
+    /// Whether the line stays.
+    #[inline]
+    fn judge(&self, scanner: &mut Scanner, unit: u64, line: &[u8]) -> Result<bool, Fault> {
+        scanner.line += 1;
+        scanner.nulls.clear();
+        let (mut likely, mut there) = (0, 0);
+        object(line, |name, value| {
+            let Some(column) = self.keys.find(name, likely) else {
+                scanner.note(unit, name);
+                self.surprised.store(true, Ordering::Relaxed);
+                return;
+            };
+            likely = column + 1;
+            if mem::replace(&mut scanner.seen[column], scanner.line) == scanner.line {
+                // Of a name that comes twice, the last value counts.
+                scanner.nulls.retain(|(earlier, _)| *earlier != column);
+            } else {
+                there += 1;
+            }
+            if let Some(marker) = self.marker(value) {
+                scanner.nulls.push((column, marker));
+            }
+        })?;
+        if there < scanner.seen.len() {
+            let missing = scanner.seen.iter().enumerate();
+            let missing = missing.filter(|(_, line)| **line != scanner.line);
+            scanner.nulls.extend(missing.map(|(column, _)| (column, 0)));
+        }
+        Ok(self.stays(scanner))
+    }
+
+    /// The number of the null value that this one is.
+    #[inline]
+    fn marker(&self, value: Value) -> Option<usize> {
+        match (value, self.nulls) {
+            (Value::Null | Value::NotANumber, _) => Some(0),
+            (Value::Text(raw), Some(nulls)) if raw.contains(&b'\\') => {
+                nulls.find(text(raw).as_bytes())
+            }
+            (Value::Text(raw), Some(nulls)) => nulls.find(raw),
+            (Value::Number(number), Some(nulls)) => nulls.find_number(number),
+            _ => None,
+        }
+    }
+
+    /// Counts the nulls of the line, and says whether it stays.
+    fn stays(&self, scanner: &mut Scanner) -> bool {
+        let counts = &mut scanner.counts;
+        let mut nulls = 0;
+        for (column, marker) in &scanner.nulls {
+            counts.columns[*column].add(*marker);
+            nulls += usize::from(self.verdict.counts(*column));
+        }
+        let stays = self.verdict.keeps(nulls);
+        counts.rows += 1;
+        counts.kept += u64::from(stays);
+        stays
+    }
+}
+
+impl Scanner {
+    #[cold]
+    fn note(&mut self, unit: u64, name: &[u8]) {
+        if !self.unknown.iter().any(|(_, known)| known == name) {
+            self.unknown.push((unit, name.into()));
+        }
+    }
+}
+
+/// The names in the whole lines that the bytes begin with, up to the first that is malformed.
+pub fn first_keys(bytes: &[u8]) -> Keys {
+    let mut keys = Keys::default();
+    let mut start = 0;
+    for end in memchr_iter(b'\n', bytes).chain([bytes.len()]) {
+        let mut names = Vec::new();
+        let line = &bytes[start..end];
+        let blank = line.trim_ascii().is_empty();
+        if !blank && object(line, |name, _| names.push(name)).is_err() {
+            break;
+        }
+        for name in names {
+            keys.add(name);
+        }
+        start = end + 1;
+        if start > bytes.len() {
+            break;
+        }
+    }
+    keys
+}
