@@ -19,17 +19,42 @@ pub enum Value<'a> {
     Other,
 }
 
-/// Gives each name, as it stands between its quotes, and its value to `each`.
-pub fn object<'a>(line: &'a [u8], mut each: impl FnMut(&'a [u8], Value<'a>)) -> Result<(), Fault> {
+/// Takes what an object holds.
+pub trait Members<'a> {
+    /// How the next one probably begins: with its name in quotes, and the colon. To compare with that
+    /// is faster than to look for the end of the name.
+    fn likely(&self) -> &[u8] {
+        b""
+    }
+
+    /// Takes the name, as it stands between its quotes, or without one the likely name.
+    fn take(&mut self, name: Option<&'a [u8]>, value: Value<'a>);
+}
+
+impl<'a, F: FnMut(&'a [u8], Value<'a>)> Members<'a> for F {
+    fn take(&mut self, name: Option<&'a [u8]>, value: Value<'a>) {
+        self(name.unwrap_or_default(), value);
+    }
+}
+
+/// Gives all that the object holds to `members`.
+#[inline]
+pub fn object<'a>(line: &'a [u8], mut members: impl Members<'a>) -> Result<(), Fault> {
     let mut text = Text { line, at: 0 };
     text.pass_blanks();
     text.expect(b'{', "expected a `{`")?;
     text.pass_blanks();
     if !text.takes(b'}') {
         loop {
-            let name = text.member_name()?;
+            let likely = members.likely();
+            let name = if !likely.is_empty() && text.line[text.at..].starts_with(likely) {
+                text.at += likely.len();
+                None
+            } else {
+                Some(text.member_name()?)
+            };
             let value = text.value(1)?;
-            each(name, value);
+            members.take(name, value);
             text.pass_blanks();
             if text.takes(b'}') {
                 break;
@@ -159,9 +184,7 @@ impl<'a> Text<'a> {
     fn text(&mut self) -> Result<&'a [u8], Fault> {
         let start = self.at;
         loop {
-            let rest = &self.line[self.at..];
-            let stop = rest.iter().position(|byte| STOPS[usize::from(*byte)]);
-            self.at += stop.unwrap_or(rest.len());
+            self.at += plain(&self.line[self.at..]);
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -217,18 +240,30 @@ impl<'a> Text<'a> {
     }
 }
 
-/// The bytes that are more than a character of a text.
-const STOPS: [bool; 256] = {
-    let mut stops = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        stops[byte] = true;
-        byte += 1;
+/// How many bytes of a text there are before a quote, a backslash or a control character.
+#[inline]
+fn plain(text: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGHEST: u64 = u64::from_ne_bytes([0x80; 8]);
+
+    // Eight bytes at once: the lowest of the highest bits that are set is that of the first such byte.
+    let (words, rest) = text.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let is_zero = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
+        let quote = is_zero(word ^ (ONES * u64::from(b'"')));
+        let backslash = is_zero(word ^ (ONES * u64::from(b'\\')));
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let stops = (quote | backslash | control) & HIGHEST;
+        if stops != 0 {
+            return 8 * number + stops.trailing_zeros() as usize / 8;
+        }
     }
-    stops[b'"' as usize] = true;
-    stops[b'\\' as usize] = true;
-    stops
-};
+    let stop = rest
+        .iter()
+        .position(|byte| matches!(byte, b'"' | b'\\' | ..0x20));
+    8 * words.len() + stop.unwrap_or(rest.len())
+}
 
 #[cfg(test)]
 mod tests {
@@ -359,5 +394,22 @@ mod tests {
             accepted += u32::from(ours);
         }
         assert!(accepted > 5_000, "{accepted}");
+    }
+
+    #[test]
+    fn a_text_is_plain_up_to_what_has_a_meaning() {
+        for stop in 0..=u8::MAX {
+            for place in 0..20 {
+                for other in [b'x', b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xff] {
+                    let mut text = [other; 30];
+                    text[place] = stop;
+                    text[place + 3] = b'"';
+                    let stops = stop < 0x20 || stop == b'"' || stop == b'\\';
+                    let expected = place + if stops { 0 } else { 3 };
+                    assert_eq!(plain(&text), expected, "{stop} {place} {other}");
+                }
+            }
+        }
+        assert_eq!(plain(b"abc"), 3);
     }
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 #[derive(Clone, Default)]
 pub struct Keys {
     names: Vec<String>,
-    /// As they first stood in the file, between their quotes.
+    /// As they first stood in the file, in quotes and with a colon.
     raw: Vec<Vec<u8>>,
     columns: HashMap<String, usize>,
 }
@@ -27,17 +27,19 @@ impl Keys {
         if !self.columns.contains_key(&name) {
             self.columns.insert(name.clone(), self.names.len());
             self.names.push(name);
-            self.raw.push(raw.into());
+            self.raw.push([b"\"", raw, b"\":"].concat());
         }
     }
 
-    /// The column of a name, which is nearly always the `likely` one.
+    /// The name of a column as it first stood in the file, in quotes and with a colon.
     #[inline]
-    pub fn find(&self, raw: &[u8], likely: usize) -> Option<usize> {
-        match self.raw.get(likely) {
-            Some(known) if known == raw => Some(likely),
-            _ => self.columns.get(&*text(raw)).copied(),
-        }
+    pub fn raw(&self, column: usize) -> &[u8] {
+        self.raw.get(column).map_or(b"", Vec::as_slice)
+    }
+
+    /// The column of a name.
+    pub fn find(&self, raw: &[u8]) -> Option<usize> {
+        self.columns.get(&*text(raw)).copied()
     }
 }
 
@@ -62,14 +64,14 @@ mod tests {
             keys.add(raw.as_bytes());
         }
         assert_eq!(keys.names(), ["b", "a", "\u{e9}", "\\ud800"]);
-        for (raw, likely, column) in [
-            ("a", 1, Some(1)),
-            ("a", 0, Some(1)),
-            ("\\u00e9", 9, Some(2)),
-            ("\\ud800", 0, Some(3)),
-            ("c", 0, None),
+        for (raw, column) in [
+            ("a", Some(1)),
+            ("\\u00e9", Some(2)),
+            ("\\ud800", Some(3)),
+            ("c", None),
         ] {
-            assert_eq!(keys.find(raw.as_bytes(), likely), column, "{raw}");
+            assert_eq!(keys.find(raw.as_bytes()), column, "{raw}");
         }
+        assert_eq!((keys.raw(0), keys.raw(9)), (&b"\"b\":"[..], &b""[..]));
     }
 }

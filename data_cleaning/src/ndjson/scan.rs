@@ -7,7 +7,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::failure::{Fault, Malformed};
 use crate::findings::Counts;
-use crate::ndjson::json::{Value, object};
+use crate::ndjson::json::{Members, Value, object};
 use crate::ndjson::keys::{Keys, text};
 use crate::null_values::NullValues;
 use crate::pump::Route;
@@ -84,7 +84,8 @@ impl Lines<'_> {
             let feed = memchr(b'\n', &bytes[start..]);
             let end = feed.map_or(bytes.len(), |feed| start + feed + 1);
             let line = &bytes[start..feed.map_or(end, |_| end - 1)];
-            let stays = if line.trim_ascii().is_empty() {
+            let is_blank = line.first() != Some(&b'{') && line.trim_ascii().is_empty();
+            let stays = if is_blank {
                 false
             } else {
                 let judged = self.judge(scanner, unit, line);
@@ -104,28 +105,16 @@ impl Lines<'_> {
     fn judge(&self, scanner: &mut Scanner, unit: u64, line: &[u8]) -> Result<bool, Fault> {
         scanner.line += 1;
         scanner.nulls.clear();
-        let (mut likely, mut there) = (0, 0);
-        object(line, |name, value| {
-            let Some(column) = self.keys.find(name, likely) else {
-                scanner.note(unit, name);
-                self.surprised.store(true, Ordering::Relaxed);
-                return;
-            };
-            likely = column + 1;
-            if mem::replace(&mut scanner.seen[column], scanner.line) == scanner.line {
-                // Of a name that comes twice, the last value counts.
-                scanner.nulls.retain(|(earlier, _)| *earlier != column);
-            } else {
-                there += 1;
-            }
-            if let Some(marker) = self.marker(value) {
-                scanner.nulls.push((column, marker));
-            }
-        })?;
-        if there < scanner.seen.len() {
-            let missing = scanner.seen.iter().enumerate();
-            let missing = missing.filter(|(_, line)| **line != scanner.line);
-            scanner.nulls.extend(missing.map(|(column, _)| (column, 0)));
+        let mut row = Row {
+            lines: self,
+            scanner,
+            unit,
+            next: 0,
+            there: 0,
+        };
+        object(line, &mut row)?;
+        if row.there < row.scanner.seen.len() {
+            row.scanner.miss();
         }
         Ok(self.stays(scanner))
     }
@@ -159,7 +148,56 @@ impl Lines<'_> {
     }
 }
 
+/// The line that is looked at.
+struct Row<'a, 'b> {
+    lines: &'a Lines<'b>,
+    scanner: &'a mut Scanner,
+    unit: u64,
+    /// The column that probably comes next.
+    next: usize,
+    /// How many columns it has.
+    there: usize,
+}
+
+impl<'a> Members<'a> for &mut Row<'_, '_> {
+    #[inline]
+    fn likely(&self) -> &[u8] {
+        self.lines.keys.raw(self.next)
+    }
+
+    #[inline]
+    fn take(&mut self, name: Option<&'a [u8]>, value: Value<'a>) {
+        let column = match name.map(|name| (name, self.lines.keys.find(name))) {
+            None => self.next,
+            Some((_, Some(column))) => column,
+            Some((name, None)) => {
+                self.scanner.note(self.unit, name);
+                self.lines.surprised.store(true, Ordering::Relaxed);
+                return;
+            }
+        };
+        self.next = column + 1;
+        let scanner = &mut *self.scanner;
+        if mem::replace(&mut scanner.seen[column], scanner.line) == scanner.line {
+            // Of a name that comes twice, the last value counts.
+            scanner.nulls.retain(|(earlier, _)| *earlier != column);
+        } else {
+            self.there += 1;
+        }
+        if let Some(marker) = self.lines.marker(value) {
+            scanner.nulls.push((column, marker));
+        }
+    }
+}
+
 impl Scanner {
+    /// Takes the columns that the line lacks for null.
+    fn miss(&mut self) {
+        let missing = self.seen.iter().enumerate();
+        let missing = missing.filter(|(_, line)| **line != self.line);
+        self.nulls.extend(missing.map(|(column, _)| (column, 0)));
+    }
+
     #[cold]
     fn note(&mut self, unit: u64, name: &[u8]) {
         if !self.unknown.iter().any(|(_, known)| known == name) {
