@@ -4,11 +4,6 @@
 //! Texts are drawn at random from pieces that make trouble, with a fixed seed, and read in units
 //! of several sizes, so that every place in them comes to lie at a boundary.
 
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a test ends at the first thing that is not as it must be"
-)]
-
 use std::io::Cursor;
 use std::sync::Arc;
 

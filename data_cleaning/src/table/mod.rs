@@ -6,6 +6,7 @@
 
 mod arrow;
 pub mod columns;
+mod kinds;
 mod ndjson;
 mod nulls;
 mod panics;
@@ -36,7 +37,7 @@ use crate::table::records::Records;
 use crate::table::scan::{Table, for_each_batch};
 use crate::table::types::{Candidates, Type};
 use crate::table::utf8::Utf8;
-use crate::table::writer::Writer;
+use crate::table::writer::{Form, Writer};
 
 /// CSV to another format.
 pub fn from_csv(
@@ -59,7 +60,12 @@ pub fn from_csv(
         return Err(Failure::Input(anyhow!("it changed while it was read")));
     }
     let schema = schema(&names, &types);
-    let writer = Writer::new(wanted.to, wanted.dialect.delimiter, &schema, target);
+    let form = Form {
+        format: wanted.to,
+        delimiter: wanted.dialect.delimiter,
+        metadata: Vec::new(),
+    };
+    let writer = Writer::new(form, &schema, target);
     let mut writer = writer.map_err(Failure::Output)?;
     let mut records = Records::new(|records| writer.write(fields.table(records, &names, &types)?));
     let counts = csv.filter(&nulls, &verdict, &mut |bytes| records.put(bytes))?;
@@ -113,7 +119,7 @@ pub fn from_table(
     input: &mut Input,
     target: &mut Target,
 ) -> Result<Findings, Failure> {
-    let table = open_table(input, wanted.from).map_err(Failure::Input);
+    let table = open_table(input, wanted).map_err(Failure::Input);
     let result = table.and_then(|table| clean_table(wanted, input, table, target));
     result.map_err(|failure| match failure {
         Failure::Input(error) if wanted.from == Format::Ndjson => {
@@ -124,7 +130,8 @@ pub fn from_table(
     })
 }
 
-fn open_table(input: &mut Input, format: Format) -> Result<Box<dyn Table>> {
+fn open_table(input: &mut Input, wanted: &Wanted) -> Result<Box<dyn Table>> {
+    let format = wanted.from;
     match format {
         Format::Ndjson => input.keep_unpacked(format)?,
         _ => input.keep()?,
@@ -132,7 +139,7 @@ fn open_table(input: &mut Input, format: Format) -> Result<Box<dyn Table>> {
     let mut start = Vec::new();
     input.at_start()?.take(64).read_to_end(&mut start)?;
     check_start(format, &start)?;
-    scan::open(input.at_start()?, format)
+    scan::open(input.at_start()?, format, wanted.to)
 }
 
 fn clean_table(
@@ -149,7 +156,12 @@ fn clean_table(
         nulls: given.as_ref(),
         verdict: &verdict,
     };
-    let writer = Writer::new(wanted.to, wanted.dialect.delimiter, schema, target);
+    let form = Form {
+        format: wanted.to,
+        delimiter: wanted.dialect.delimiter,
+        metadata: table.metadata(),
+    };
+    let writer = Writer::new(form, schema, target);
     let mut writer = writer.map_err(Failure::Output)?;
     let mut counts = Counts::new(names.len());
     for_each_batch(table, |batch| {

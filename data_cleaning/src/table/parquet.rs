@@ -14,6 +14,8 @@ use polars_parquet::read::{
 };
 use rayon::prelude::{IntoParallelIterator, ParallelIterator};
 
+use crate::files::format::Format;
+use crate::table::kinds;
 use crate::table::scan::{Batch, REFERENCE, Table, portion};
 
 /// An open Parquet file.
@@ -31,9 +33,12 @@ pub(super) struct ParquetFile {
 }
 
 impl ParquetFile {
-    pub(super) fn open(mut file: File) -> Result<Self> {
+    pub(super) fn open(mut file: File, output: Format) -> Result<Self> {
         let metadata = read_metadata(&mut file)?;
-        let fields = infer_schema(&metadata)?;
+        let mut fields = infer_schema(&metadata)?;
+        kinds::as_stored(&mut fields);
+        kinds::check_maps(metadata.schema().fields(), output)?;
+        kinds::check(&fields, output)?;
         Ok(Self {
             file,
             schema: Schema::from_arrow_schema(&fields),
@@ -114,6 +119,17 @@ impl ParquetFile {
 impl Table for ParquetFile {
     fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    fn metadata(&self) -> Vec<(String, String)> {
+        // The types, which are written anew.
+        const TYPES: &str = "ARROW:schema";
+
+        let entries = self.metadata.key_value_metadata().iter().flatten();
+        let entries = entries.filter(|entry| entry.key != TYPES);
+        entries
+            .filter_map(|entry| Some((entry.key.clone(), entry.value.clone()?)))
+            .collect()
     }
 
     fn next(&mut self) -> Result<Option<Batch>> {

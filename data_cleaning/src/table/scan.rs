@@ -34,18 +34,23 @@ pub(super) trait Table: Send {
     /// The columns.
     fn schema(&self) -> &Schema;
 
+    /// What is said about the table, by name, for those who know what it means.
+    fn metadata(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
     /// The next rows, until there are none.
     fn next(&mut self) -> Result<Option<Batch>>;
 }
 
-/// The table in the file.
+/// The table in the file; refused if the `output` could not have its types.
 ///
 /// Never mapped into memory: there, a file that is cut while it is read ends the program.
-pub(super) fn open(file: File, format: Format) -> Result<Box<dyn Table>> {
+pub(super) fn open(file: File, format: Format, output: Format) -> Result<Box<dyn Table>> {
     unless_it_panics(|| {
         Ok(match format {
-            Format::Parquet => Box::new(ParquetFile::open(file)?) as Box<dyn Table>,
-            Format::Arrow => Box::new(ArrowFile::open(file)?),
+            Format::Parquet => Box::new(ParquetFile::open(file, output)?) as Box<dyn Table>,
+            Format::Arrow => Box::new(ArrowFile::open(file, output)?),
             Format::Ndjson => Box::new(NdjsonFile::open(file)?),
             Format::Csv => unreachable!("CSV is read record by record"),
         })

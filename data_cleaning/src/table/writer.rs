@@ -1,15 +1,15 @@
 //! Writes a table batch by batch.
 
+use std::sync::Arc;
+
 use anyhow::{Result, ensure};
 use polars::io::csv::write::BatchedWriter as Csv;
-use polars::io::ipc::BatchedWriter as Arrow;
 use polars::io::json::BatchedWriter as Ndjson;
-use polars::io::parquet::write::BatchedWriter as Parquet;
+use polars::io::parquet::write::{BatchedWriter as Parquet, KeyValueMetadata};
 use polars::prelude::{
-    CompatLevel, CsvWriter, DataFrame, DataType, IpcWriter, ParquetWriter, Schema, SchemaExt,
-    SerWriter,
+    CompatLevel, CsvWriter, DataFrame, DataType, ParquetWriter, Schema, SchemaExt, SerWriter,
 };
-use polars_arrow::io::ipc::write::default_ipc_fields;
+use polars_arrow::io::ipc::write::{FileWriter as Arrow, WriteOptions};
 
 use crate::files::format::Format;
 use crate::files::output::Target;
@@ -23,6 +23,17 @@ const GROUP: usize = 32 << 20;
 /// The same for text, in which nothing tells them apart.
 const LINES: usize = 4 << 20;
 
+/// The types of text that every reader of Arrow knows.
+const LEVEL: fn() -> CompatLevel = CompatLevel::oldest;
+
+/// How a table is written.
+pub(super) struct Form {
+    pub(super) format: Format,
+    pub(super) delimiter: u8,
+    /// What is said about the table, by name, where the format has room for it.
+    pub(super) metadata: Vec<(String, String)>,
+}
+
 /// Writes tables of the same columns one below the other.
 pub(super) struct Writer<'a> {
     file: File<'a>,
@@ -33,28 +44,24 @@ pub(super) struct Writer<'a> {
 enum File<'a> {
     Csv(Csv<&'a mut Target>),
     Parquet(Box<Parquet<&'a mut Target>>),
-    Arrow(Arrow<&'a mut Target>),
+    Arrow(Box<Arrow<&'a mut Target>>),
     Ndjson(Ndjson<&'a mut Target>),
 }
 
 impl<'a> Writer<'a> {
     /// Starts a table with these columns.
-    pub(super) fn new(
-        format: Format,
-        delimiter: u8,
-        schema: &Schema,
-        target: &'a mut Target,
-    ) -> Result<Self> {
-        check(format, schema)?;
-        unless_it_panics(|| Self::start(format, delimiter, &written_as(format, schema), target))
+    pub(super) fn new(form: Form, schema: &Schema, target: &'a mut Target) -> Result<Self> {
+        check(form.format, schema)?;
+        let schema = written_as(form.format, schema);
+        unless_it_panics(|| Self::start(form, &schema, target))
     }
 
-    fn start(
-        format: Format,
-        delimiter: u8,
-        schema: &Schema,
-        target: &'a mut Target,
-    ) -> Result<Self> {
+    fn start(form: Form, schema: &Schema, target: &'a mut Target) -> Result<Self> {
+        let Form {
+            format,
+            delimiter,
+            metadata,
+        } = form;
         let file = match format {
             Format::Csv => {
                 // With one column only, a null would be a blank line, which is no row.
@@ -62,13 +69,21 @@ impl<'a> Writer<'a> {
                 let writer = CsvWriter::new(target).with_separator(delimiter);
                 File::Csv(writer.with_null_value(null.into()).batched(schema)?)
             }
-            Format::Parquet => File::Parquet(ParquetWriter::new(target).batched(schema)?.into()),
+            Format::Parquet => {
+                let metadata = (!metadata.is_empty()).then_some(metadata);
+                let metadata = metadata.map(KeyValueMetadata::from_static);
+                let writer = ParquetWriter::new(target).with_key_value_metadata(metadata);
+                File::Parquet(writer.batched(schema)?.into())
+            }
             Format::Arrow => {
-                // The types of text that every reader of Arrow knows.
-                let level = CompatLevel::oldest();
-                let fields = default_ipc_fields(schema.to_arrow(level).iter_values());
-                let writer = IpcWriter::new(target).with_compat_level(level);
-                File::Arrow(writer.batched(schema, fields)?)
+                let schema = schema.to_arrow(LEVEL());
+                let options = WriteOptions { compression: None };
+                let mut writer = Arrow::new(target, schema.into(), None, options);
+                let metadata = metadata.into_iter();
+                let metadata = metadata.map(|(name, value)| (name.into(), value.into()));
+                writer.set_custom_schema_metadata(Arc::new(metadata.collect()));
+                writer.start()?;
+                File::Arrow(writer.into())
             }
             Format::Ndjson => File::Ndjson(Ndjson::new(target)),
         };
@@ -108,7 +123,11 @@ impl<'a> Writer<'a> {
         match &mut self.file {
             File::Csv(file) => file.write_batch(&batch)?,
             File::Parquet(file) => file.write_batch(&batch)?,
-            File::Arrow(file) => file.write_batch(&batch)?,
+            File::Arrow(file) => {
+                for records in batch.iter_chunks(LEVEL(), false) {
+                    file.write(&records, None)?;
+                }
+            }
             File::Ndjson(file) => file.write_batch(&batch)?,
         }
         Ok(())

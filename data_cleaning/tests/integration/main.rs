@@ -1,7 +1,8 @@
 //! Runs the real binary on real files and looks at all that it leaves behind.
 //!
 //! `values`: what is kept is kept as it was. `nulls`: what is dropped. `malformed`: input that is
-//! refused. `formats`: tables that are not CSV. `files`: where input and output may lie.
+//! refused. `formats`: tables that are not CSV, and `types`:
+//! what their columns hold. `files`: where input and output may lie.
 //! `options`: what they change, and
 //! `dialects`: other ways to write CSV. `ndjson`: lines that stay as they are. `command_line`: help, usage, exit codes. `terminal`: what is shown
 //! on one, and `escapes`: what is not. `large`: long fields and many columns. `pipes`, `signals`,
@@ -38,4 +39,6 @@ mod pipes;
 mod profiles;
 mod signals;
 mod terminal;
+#[cfg(feature = "tables")]
+mod types;
 mod values;
