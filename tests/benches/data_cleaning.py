@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Compares data_cleaning with its peers, and prints a table.
 
-    tests/benches/data_cleaning.py [--mib 1024] [--runs 5] [--large] [--titanic FILE]
+    tests/benches/data_cleaning.py [--mib 1024] [--runs 5] [--large] [--titanic FILE] [--folder DIR]
+        [--only csv|options|ndjson|parquet]
 
-Builds the binary, makes Titanic-like data of that size and installs DuckDB, polars and pandas, all
-in the build folder. Every round runs each tool once, one after the other, in another order each
+Builds the binary, makes data of that size and installs DuckDB, polars and pandas, all in the build
+folder; the data lies in DIR, if one is given. Every round runs each tool once, one after the other, in another order each
 time; the ratios are medians over the rounds of what both used in the same round. `--large` adds a
 file of 8 GiB. Without `--titanic` the small file is made of as many rows like those of the real one.
 
@@ -28,9 +29,11 @@ import venv
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TARGET = os.path.abspath(os.environ.get("CARGO_TARGET_DIR") or os.path.join(ROOT, "target"))
 FOLDER = os.path.join(TARGET, "bench_data_cleaning")
+# Where the data lies.
+DATA = FOLDER
 BINARY = os.path.join(TARGET, "release", "data_cleaning")
 PEERS = ["duckdb", "polars", "pandas"]
-OUTPUTS = ["out.csv", "out.parquet"]
+OUTPUTS = ["out.csv", "out.parquet", "out.ndjson"]
 
 # Each drops the rows with an empty field and writes the others, all columns being text.
 SCRIPTS = {
@@ -51,6 +54,21 @@ import polars, sys
 frame = polars.scan_csv(sys.argv[1], infer_schema=False)
 frame.drop_nulls().sink_parquet(sys.argv[2])
 """,
+    "polars, NDJSON": """
+import polars, sys
+polars.scan_ndjson(sys.argv[1]).drop_nulls().sink_ndjson(sys.argv[2])
+""",
+    "duckdb, NDJSON": """
+import duckdb, sys
+table = f"read_json('{sys.argv[1]}', format='newline_delimited')"
+names = [row[0] for row in duckdb.sql(f"describe select * from {table}").fetchall()]
+whole = " and ".join(f'"{name}" is not null' for name in names)
+duckdb.sql(f"copy (select * from {table} where {whole}) to '{sys.argv[2]}' (format json)")
+""",
+    "polars, Parquet": """
+import polars, sys
+polars.scan_parquet(sys.argv[1]).drop_nulls().sink_parquet(sys.argv[2])
+""",
     "pandas": """
 import pandas, sys
 pandas.read_csv(sys.argv[1]).dropna().to_csv(sys.argv[2], index=False)
@@ -69,7 +87,7 @@ def sample(full):
 
 def make(name, size, full=False):
     """A file of about so many bytes, unless it is there."""
-    path = os.path.join(FOLDER, name)
+    path = os.path.join(DATA, name)
     if os.path.exists(path):
         return path
     header, rows = sample(full)
@@ -83,12 +101,32 @@ def make(name, size, full=False):
 
 
 def make_wide():
-    path = os.path.join(FOLDER, "wide.csv")
+    path = os.path.join(DATA, "wide.csv")
     with open(path, "w") as file:
         file.write(",".join(f"c{i}" for i in range(2000)) + "\n")
         for row in range(2000):
             values = ["" if row % 10 == 0 and i == row else "123" for i in range(2000)]
             file.write(",".join(values) + "\n")
+    return path
+
+
+def make_random(name, mib):
+    """A file of NDJSON or Parquet of about that size, by DuckDB; two columns have nulls."""
+    path = os.path.join(DATA, name)
+    row = {"ndjson": 140, "parquet": 48}[name.rsplit(".")[-1]]
+    script = """
+import duckdb, sys
+kind = "json" if sys.argv[1].endswith("ndjson") else "parquet"
+duckdb.sql("select setseed(0.5)")
+duckdb.sql(f'''copy (select i as id, 'passenger ' || (random() * 1e9)::bigint as name,
+  case when random() < 0.8 then round(random() * 80, 1) end as age,
+  case when random() < 0.8 then 'C' || (random() * 200)::int end as cabin,
+  round(random() * 500, 4) as fare, random() < 0.4 as survived, random() as weight
+  from range({sys.argv[2]}) t(i)) to '{sys.argv[1]}' (format {kind})''')
+"""
+    rows = str((mib << 20) // row)
+    subprocess.run([python(), "-c", script, path, rows], check=True)
+    print(f"{name}: {os.path.getsize(path) / (1 << 20):.0f} MiB, {rows} rows")
     return path
 
 
@@ -150,7 +188,7 @@ def median(measures, name, what):
 
 
 def output(name="out.csv"):
-    return os.path.join(FOLDER, name)
+    return os.path.join(DATA, name)
 
 
 def ours(source, name="out.csv"):
@@ -161,8 +199,8 @@ def python():
     return os.path.join(FOLDER, "venv/bin/python")
 
 
-def peer(name, source):
-    return [python(), "-c", SCRIPTS[name], source, output()]
+def peer(name, source, result="out.csv"):
+    return [python(), "-c", SCRIPTS[name], source, output(result)]
 
 
 def copy(source):
@@ -223,6 +261,35 @@ def compare_parquet(big, runs):
     remove_outputs()
 
 
+def compare_options(big, runs):
+    """What the options cost, each beside a run without."""
+    options = [["--trim"], ["--no_header"], ["--on_ragged", "null"], ["--on_quote", "text"]]
+    options += [["--quote", "none"]]
+    commands = {"plain": ours(big)}
+    commands |= {" ".join(option): ours(big) + option for option in options}
+    measures = rounds(commands, runs)
+    for name in commands:
+        say(f"{name}: wall / without", ratio(measures, name, "plain", 0), "<= 1.3")
+    remove_outputs()
+
+
+def compare_route(kind, mib, runs, peers, reaches, peak):
+    """The way from a format to the same one."""
+    source = make_random(f"random.{kind}", mib)
+    result = f"out.{kind}"
+    commands = {"ours": ours(source, result)}
+    commands |= {name: peer(name, source, result) for name in peers}
+    measures = rounds(commands, runs)
+    for name, reach in zip(peers, reaches):
+        say(f"to the same: wall / {name}", ratio(measures, "ours", name, 0), f"<= {reach}")
+    for name in commands:
+        values = (median(measures, name, what) for what in range(3))
+        reach = f"<= {peak} MiB" if name == "ours" else ""
+        say(f"{name}: wall s, CPU s, peak MiB", ", ".join(f"{value:.2f}" for value in values), reach)
+    remove_outputs()
+    os.remove(source)
+
+
 def measure_memory(big, large):
     sizes = {"200 MB": 200_000_000} | ({"8 GiB": 8 << 30} if large else {})
     for label, size in sizes.items():
@@ -260,21 +327,35 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--large", action="store_true")
     parser.add_argument("--titanic", metavar="FILE")
+    parser.add_argument("--folder", metavar="DIR")
+    parser.add_argument("--only", choices=["csv", "options", "ndjson", "parquet"])
     arguments = parser.parse_args()
 
+    global DATA
+    DATA = os.path.abspath(arguments.folder or FOLDER)
     prepare()
     print(f"\n{arguments.mib} MiB, n={arguments.runs}, load {os.getloadavg()[0]:.1f}\n")
     say("measure", "median (lowest to highest)", "reach")
     say("---", "---", "---")
+    wanted = [arguments.only] if arguments.only else ["csv", "options", "ndjson", "parquet"]
     size = arguments.mib << 20
     big = make(f"titanic_{arguments.mib}.csv", size)
-    compare_on(big, arguments.runs)
-    compare_all_kept(size, arguments.runs)
-    compare_parquet(big, arguments.runs)
-    measure_memory(big, arguments.large)
-    measure_wide(arguments.runs)
-    measure_small(arguments.titanic)
-    os.remove(output())
+    if "csv" in wanted:
+        compare_on(big, arguments.runs)
+        compare_all_kept(size, arguments.runs)
+        compare_parquet(big, arguments.runs)
+        measure_memory(big, arguments.large)
+        measure_wide(arguments.runs)
+        measure_small(arguments.titanic)
+    if "options" in wanted:
+        compare_options(big, arguments.runs)
+    if "ndjson" in wanted:
+        peers = ["polars, NDJSON", "duckdb, NDJSON"]
+        compare_route("ndjson", arguments.mib, arguments.runs, peers, [0.25, 0.2], 24)
+    if "parquet" in wanted:
+        peers = ["polars, Parquet"]
+        compare_route("parquet", arguments.mib, arguments.runs, peers, [1.0], 300)
+    remove_outputs()
 
 
 if __name__ == "__main__":

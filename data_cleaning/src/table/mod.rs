@@ -6,6 +6,7 @@
 
 mod arrow;
 pub mod columns;
+mod groups;
 mod kinds;
 mod ndjson;
 mod nulls;
@@ -34,7 +35,7 @@ use crate::null_values::NullValues;
 use crate::table::columns::{Fields, schema};
 use crate::table::nulls::Judge;
 use crate::table::records::Records;
-use crate::table::scan::{Table, for_each_batch};
+use crate::table::scan::{Batch, Table, for_each_batch};
 use crate::table::types::{Candidates, Type};
 use crate::table::utf8::Utf8;
 use crate::table::writer::{Form, Writer};
@@ -64,6 +65,7 @@ pub fn from_csv(
         format: wanted.to,
         delimiter: wanted.dialect.delimiter,
         metadata: Vec::new(),
+        required: Vec::new(),
     };
     let writer = Writer::new(form, &schema, target);
     let mut writer = writer.map_err(Failure::Output)?;
@@ -160,16 +162,16 @@ fn clean_table(
         format: wanted.to,
         delimiter: wanted.dialect.delimiter,
         metadata: table.metadata(),
+        required: table.required(),
     };
     let writer = Writer::new(form, schema, target);
     let mut writer = writer.map_err(Failure::Output)?;
     let mut counts = Counts::new(names.len());
-    for_each_batch(table, |batch| {
-        let kept = judge.filter(&batch.rows, &mut counts);
-        let kept = kept.map_err(Failure::Input)?;
+    let judged = |batch: Batch| {
         input.show(batch.read, batch.all);
-        writer.write(kept).map_err(Failure::Output)
-    })?;
+        judge.filter(&batch.rows, &mut counts)
+    };
+    for_each_batch(table, judged, |kept| writer.write(kept))?;
     writer.finish().map_err(Failure::Output)?;
     Ok(Findings {
         names,

@@ -1,7 +1,11 @@
 //! Which rows of a table stay.
 
 use anyhow::Result;
-use polars::prelude::{BooleanChunked, Column, DataFrame, DataType, NewChunkedArray, PolarsResult};
+use polars::prelude::{
+    BooleanChunked, ChunkedArray, Column, DataFrame, DataType, NewChunkedArray, PolarsNumericType,
+    PolarsResult,
+};
+use polars_arrow::array::Array;
 
 use crate::findings::{ColumnNulls, Counts};
 use crate::null_values::NullValues;
@@ -39,10 +43,12 @@ impl Judge<'_> {
     /// Finds the nulls of a column: those of the format, numbers that are none, and marked text.
     fn mark(&self, column: &Column, marked: &mut Marked) -> PolarsResult<()> {
         if column.null_count() > 0 {
-            marked.all(&column.is_null());
+            nulls(column, marked);
         }
-        if column.dtype().is_float() {
-            marked.all(&column.is_nan()?);
+        match column.dtype() {
+            DataType::Float32 => not_numbers(column.f32()?, |value| value.is_nan(), marked),
+            DataType::Float64 => not_numbers(column.f64()?, |value| value.is_nan(), marked),
+            _ => (),
         }
         match (column.dtype(), self.nulls) {
             (DataType::Float32, Some(nulls)) => {
@@ -100,13 +106,38 @@ impl Marked<'_> {
             }
         }
     }
+}
 
-    /// Takes those rows for nulls that are true in the mask; those of a null in it are not.
-    fn all(&mut self, mask: &BooleanChunked) {
-        for (row, is_null) in mask.iter().enumerate() {
-            if is_null == Some(true) {
-                self.add(row, 0);
+/// The nulls of the format. Their bits are looked through here, as a mask of polars would be slower.
+fn nulls(column: &Column, marked: &mut Marked) {
+    let series = column.as_materialized_series();
+    let mut start = 0;
+    for chunk in series.chunks() {
+        if chunk.null_count() == chunk.len() {
+            (start..start + chunk.len()).for_each(|row| marked.add(row, 0));
+        } else if let Some(validity) = chunk.validity() {
+            let missing = !validity;
+            missing
+                .true_idx_iter()
+                .for_each(|row| marked.add(start + row, 0));
+        }
+        start += chunk.len();
+    }
+}
+
+/// The values that are no numbers.
+fn not_numbers<T: PolarsNumericType>(
+    column: &ChunkedArray<T>,
+    is_nan: impl Fn(&T::Native) -> bool,
+    marked: &mut Marked,
+) {
+    let mut start = 0;
+    for chunk in column.downcast_iter() {
+        for (row, value) in chunk.values().iter().enumerate() {
+            if is_nan(value) && chunk.is_valid(row) {
+                marked.add(start + row, 0);
             }
         }
+        start += chunk.len();
     }
 }

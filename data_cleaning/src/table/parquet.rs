@@ -8,6 +8,8 @@ use polars::prelude::{
     ArrowField, ArrowSchema, Column, DataFrame, DataType, IntoColumn, Schema, SchemaExt, Series,
 };
 use polars_buffer::Buffer;
+use polars_parquet::parquet::schema::Repetition;
+use polars_parquet::parquet::schema::types::ParquetType;
 use polars_parquet::read::{
     BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, RowGroupMetadata,
     column_iter_to_arrays, infer_schema, read_metadata,
@@ -129,6 +131,18 @@ impl Table for ParquetFile {
         let entries = entries.filter(|entry| entry.key != TYPES);
         entries
             .filter_map(|entry| Some((entry.key.clone(), entry.value.clone()?)))
+            .collect()
+    }
+
+    fn required(&self) -> Vec<String> {
+        let columns = self.metadata.schema().fields().iter();
+        let required = columns.filter_map(|column| match column {
+            ParquetType::PrimitiveType(column) => Some(&column.field_info),
+            ParquetType::GroupType { .. } => None,
+        });
+        required
+            .filter(|column| column.repetition == Repetition::Required)
+            .map(|column| column.name.to_string())
             .collect()
     }
 

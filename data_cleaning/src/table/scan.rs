@@ -39,6 +39,11 @@ pub(super) trait Table: Send {
         Vec::new()
     }
 
+    /// The columns that can hold no null.
+    fn required(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The next rows, until there are none.
     fn next(&mut self) -> Result<Option<Batch>>;
 }
@@ -57,20 +62,32 @@ pub(super) fn open(file: File, format: Format, output: Format) -> Result<Box<dyn
     })
 }
 
-/// Hands the batches over in order, which a thread reads, ahead by one.
+/// Hands the batches over in order: one thread reads them, another one writes what `judge` leaves of
+/// them, each ahead by one.
 pub(super) fn for_each_batch(
     mut table: Box<dyn Table>,
-    mut each: impl FnMut(Batch) -> Result<(), Failure>,
+    mut judge: impl FnMut(Batch) -> Result<DataFrame>,
+    mut write: impl FnMut(DataFrame) -> Result<()> + Send,
 ) -> Result<(), Failure> {
     thread::scope(|scope| {
-        // Without room in between: a batch that waits is one that is in memory.
-        let (sender, batches) = sync_channel(0);
+        // A batch that waits is one that is in memory.
+        let (sender, batches) = sync_channel(1);
         let reader = scope.spawn(move || read(table.as_mut(), &sender));
-        for batch in batches {
-            each(batch)?;
+        let (sender, kept) = sync_channel(1);
+        let writer = scope.spawn(move || kept.into_iter().try_for_each(&mut write));
+        let mut judged = Ok(true);
+        for batch in &batches {
+            judged = judge(batch).map(|rows| sender.send(rows).is_ok());
+            // Nobody takes them any more if the writing failed.
+            if !matches!(judged, Ok(true)) {
+                break;
+            }
         }
-        let result = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
-        result.map_err(Failure::Input)
+        drop((sender, batches));
+        let written = writer.join().unwrap_or_else(|panic| resume_unwind(panic));
+        let read = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
+        judged.and(read).map_err(Failure::Input)?;
+        written.map_err(Failure::Output)
     })
 }
 

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use polars::io::csv::write::BatchedWriter as Csv;
 use polars::io::json::BatchedWriter as Ndjson;
-use polars::io::parquet::write::{BatchedWriter as Parquet, KeyValueMetadata};
-use polars::prelude::{
-    CompatLevel, CsvWriter, DataFrame, DataType, ParquetWriter, Schema, SchemaExt, SerWriter,
-};
+use polars::prelude::{CompatLevel, CsvWriter, DataFrame, DataType, Schema, SchemaExt, SerWriter};
 use polars_arrow::io::ipc::write::{FileWriter as Arrow, WriteOptions};
 
 use crate::files::format::Format;
 use crate::files::output::Target;
+use crate::table::groups::Groups;
 use crate::table::panics::unless_it_panics;
 use crate::table::scan::REFERENCE;
 
@@ -32,6 +30,8 @@ pub(super) struct Form {
     pub(super) delimiter: u8,
     /// What is said about the table, by name, where the format has room for it.
     pub(super) metadata: Vec<(String, String)>,
+    /// The columns that never hold a null, where the format can say so.
+    pub(super) required: Vec<String>,
 }
 
 /// Writes tables of the same columns one below the other.
@@ -43,7 +43,7 @@ pub(super) struct Writer<'a> {
 
 enum File<'a> {
     Csv(Csv<&'a mut Target>),
-    Parquet(Box<Parquet<&'a mut Target>>),
+    Parquet(Box<Groups<'a>>),
     Arrow(Box<Arrow<&'a mut Target>>),
     Ndjson(Ndjson<&'a mut Target>),
 }
@@ -57,29 +57,19 @@ impl<'a> Writer<'a> {
     }
 
     fn start(form: Form, schema: &Schema, target: &'a mut Target) -> Result<Self> {
-        let Form {
-            format,
-            delimiter,
-            metadata,
-        } = form;
-        let file = match format {
+        let file = match form.format {
             Format::Csv => {
                 // With one column only, a null would be a blank line, which is no row.
                 let null = if schema.len() == 1 { "\"\"" } else { "" };
-                let writer = CsvWriter::new(target).with_separator(delimiter);
+                let writer = CsvWriter::new(target).with_separator(form.delimiter);
                 File::Csv(writer.with_null_value(null.into()).batched(schema)?)
             }
-            Format::Parquet => {
-                let metadata = (!metadata.is_empty()).then_some(metadata);
-                let metadata = metadata.map(KeyValueMetadata::from_static);
-                let writer = ParquetWriter::new(target).with_key_value_metadata(metadata);
-                File::Parquet(writer.batched(schema)?.into())
-            }
+            Format::Parquet => File::Parquet(Groups::new(form, schema, target)?.into()),
             Format::Arrow => {
                 let schema = schema.to_arrow(LEVEL());
                 let options = WriteOptions { compression: None };
                 let mut writer = Arrow::new(target, schema.into(), None, options);
-                let metadata = metadata.into_iter();
+                let metadata = form.metadata.into_iter();
                 let metadata = metadata.map(|(name, value)| (name.into(), value.into()));
                 writer.set_custom_schema_metadata(Arc::new(metadata.collect()));
                 writer.start()?;
@@ -122,7 +112,7 @@ impl<'a> Writer<'a> {
         batch.rechunk_mut();
         match &mut self.file {
             File::Csv(file) => file.write_batch(&batch)?,
-            File::Parquet(file) => file.write_batch(&batch)?,
+            File::Parquet(file) => file.write(&batch)?,
             File::Arrow(file) => {
                 for records in batch.iter_chunks(LEVEL(), false) {
                     file.write(&records, None)?;
@@ -139,9 +129,7 @@ impl<'a> Writer<'a> {
             self.flush()?;
             match self.file {
                 File::Csv(mut file) => file.finish()?,
-                File::Parquet(file) => {
-                    file.finish()?;
-                }
+                File::Parquet(file) => file.finish()?,
                 File::Arrow(mut file) => file.finish()?,
                 File::Ndjson(_) => (),
             }

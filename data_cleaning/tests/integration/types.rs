@@ -9,6 +9,7 @@ use polars::prelude::{
     DataFrame, DataType, IntoColumn, IpcReader, IpcWriter, NamedFrom, ParquetReader, SerReader,
     SerWriter, Series, df,
 };
+use polars_parquet::parquet::schema::Repetition;
 use polars_parquet::read::read_metadata;
 
 use crate::harness::Folder;
@@ -93,6 +94,20 @@ fn what_would_not_stay_is_refused_by_its_column() {
     let outcome = folder.run(&["--input", "raw.parquet"]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     assert_eq!(folder.read("clean_data.csv"), "open,shop\nx,a\nw,b\nx,d\n");
+}
+
+#[test]
+fn a_column_that_can_hold_no_null_stays_one() {
+    let folder = folder("required");
+    let outcome = folder.run(&["--input", "raw.parquet", "--output", "clean.parquet"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let mut file = File::open(folder.path("clean.parquet")).unwrap();
+    let metadata = read_metadata(&mut file).unwrap();
+    let columns = metadata.schema().fields().iter();
+    let repetitions: Vec<Repetition> = columns.map(|c| c.get_field_info().repetition).collect();
+    assert_eq!(repetitions, [Repetition::Required, Repetition::Optional]);
+    let table = ParquetReader::new(file).finish().unwrap();
+    assert!(table.equals(&df!("a" => [1_i64, 3], "b" => ["x", "z"]).unwrap()));
 }
 
 #[test]

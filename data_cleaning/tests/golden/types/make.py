@@ -24,7 +24,10 @@ make("uuid", pa.array([bytes(range(16)), None, bytes(16), bytes(16)], pa.uuid())
 make("map", pa.array([[("x", 1)], None, [], [("y", 2)]], pa.map_(pa.string(), pa.int64())))
 make("ordered", pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 0]), ["x", "w"], ordered=True))
 make("half", pa.array([0.5, None, 1, 2], pa.float16()))
-# As of a frame of pandas with an index, and of GeoParquet.
+# A column without nulls; and as of a frame of pandas with an index, and of GeoParquet.
+schema = pa.schema([pa.field("a", pa.int64(), nullable=False), pa.field("b", pa.string())])
+table = pa.table({"a": [1, 2, 3], "b": ["x", None, "z"]}, schema=schema)
+pq.write_table(table, FOLDER / "required.parquet")
 table = pa.table({"a": [1, None], "__index_level_0__": ["x", "y"]})
 about = {"pandas": '{"index_columns": ["__index_level_0__"]}', "geo": '{"version": "1.1.0"}'}
 pq.write_table(table.replace_schema_metadata(about), FOLDER / "about.parquet")
