@@ -8,7 +8,7 @@
 //! on one, and `escapes`: what is not. `large`: long fields and many columns. `pipes`, `signals`,
 //! `changed`: what comes from outside while it runs. `access`: who may read the output. `killed`,
 //! `disk`: what is left when a run fails. `csv_alone`: what is said without the other formats.
-//! `profiles`: how it is built.
+//! `profiles`: how it is built. `readme`: what is said of all this.
 
 #![expect(
     clippy::unwrap_used,
@@ -37,6 +37,7 @@ mod options;
 #[cfg(target_os = "linux")]
 mod pipes;
 mod profiles;
+mod readme;
 mod signals;
 mod terminal;
 #[cfg(feature = "tables")]
