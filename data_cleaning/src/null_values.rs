@@ -12,8 +12,9 @@ const PANDAS: [&str; 18] = [
 pub struct NullValues {
     values: Vec<String>,
     longest: usize,
-    /// The first two bytes of each value, unless one is shorter.
-    starts: Option<Vec<[u8; 2]>>,
+    /// The first two bytes of each value that has as many, and the others but the empty one.
+    pairs: Vec<[u8; 2]>,
+    singles: Vec<u8>,
     /// The numbers among them, with the place of each.
     numbers: Vec<(f64, usize)>,
 }
@@ -34,12 +35,14 @@ impl NullValues {
         values.retain(|value| !value.is_empty());
         values.sort_unstable();
         values.dedup();
-        let start = |value: &String| value.as_bytes().first_chunk().copied();
-        let starts: Option<Vec<[u8; 2]>> = values.iter().map(start).collect();
-        let starts = starts.map(|mut starts| {
-            starts.dedup();
-            starts
-        });
+        let (mut pairs, mut singles) = (Vec::new(), Vec::new());
+        for value in &values {
+            match value.as_bytes() {
+                [only] => singles.push(*only),
+                bytes => pairs.extend(bytes.first_chunk()),
+            }
+        }
+        pairs.dedup();
         values.insert(0, String::new());
         let numbers = values.iter().enumerate().filter_map(|(place, value)| {
             let number = value
@@ -53,7 +56,8 @@ impl NullValues {
         Self {
             values,
             longest,
-            starts,
+            pairs,
+            singles,
             numbers,
         }
     }
@@ -72,8 +76,10 @@ impl NullValues {
     /// rather than too rarely.
     #[inline]
     pub fn may_begin(&self, bytes: &[u8]) -> bool {
-        match (&self.starts, bytes.first_chunk()) {
-            (Some(starts), Some(start)) => starts.contains(start),
+        match bytes {
+            [first, second, ..] => {
+                self.pairs.contains(&[*first, *second]) || self.singles.contains(first)
+            }
             _ => true,
         }
     }
@@ -183,7 +189,8 @@ mod tests {
             assert!(nulls.may_begin(format!("{null},").as_bytes()), "{null}");
         }
         assert!(!nulls.may_begin(b"11") && !nulls.may_begin(b"Ni") && nulls.may_begin(b"n"));
-        assert!(NullValues::new(vec!["?".into(), "NA".into()]).may_begin(b"11"));
+        let nulls = NullValues::new(vec!["?".into(), "NA".into()]);
+        assert!(nulls.may_begin(b"?,") && !nulls.may_begin(b"11") && !nulls.may_begin(b"N,"));
     }
 
     #[test]

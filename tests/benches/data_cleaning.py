@@ -264,7 +264,6 @@ def compare_parquet(big, runs):
 def compare_options(big, runs):
     """What the options cost, each beside a run without."""
     options = [["--trim"], ["--no_header"], ["--on_ragged", "null"], ["--on_quote", "text"]]
-    options += [["--quote", "none"]]
     commands = {"plain": ours(big)}
     commands |= {" ".join(option): ours(big) + option for option in options}
     measures = rounds(commands, runs)

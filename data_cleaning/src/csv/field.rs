@@ -6,17 +6,29 @@ use crate::csv::dialect::Dialect;
 use crate::null_values::NullValues;
 
 /// Which of the null values the field is that `bytes` begins with. They may go on behind it.
-#[inline]
+#[inline(always)]
 pub fn find_null(bytes: &[u8], dialect: &Dialect, nulls: &NullValues) -> Option<usize> {
+    let quoted = bytes.first().copied() == dialect.quote && !bytes.is_empty();
+    let mut value = &bytes[usize::from(quoted)..];
     if dialect.trim {
-        return nulls.find(blanks_off(&meaning(first_field(bytes, dialect)?, dialect)));
+        while let [blank @ (b' ' | b'\t'), rest @ ..] = value
+            && *blank != dialect.delimiter
+        {
+            value = rest;
+        }
     }
     // Nearly all that look like a null value at first do not at second.
-    let quoted = bytes.first().copied() == dialect.quote && !bytes.is_empty();
-    let value = &bytes[usize::from(quoted)..];
     let ends = |byte: &u8| dialect.ends(*byte) || Some(*byte) == dialect.quote;
     if !value.first().is_none_or(ends) && !nulls.may_begin(value) {
         return None;
+    }
+    find_whole(bytes, dialect, nulls)
+}
+
+#[inline(never)]
+fn find_whole(bytes: &[u8], dialect: &Dialect, nulls: &NullValues) -> Option<usize> {
+    if dialect.trim {
+        return nulls.find(blanks_off(&meaning(first_field(bytes, dialect)?, dialect)));
     }
     // Every byte of the value may be a doubled quote; two quotes are around it, and one byte after.
     let needed = bytes.len().min(2 * nulls.longest() + 3);

@@ -30,6 +30,11 @@ pub struct Judge<'a> {
 /// Looks through units, and counts.
 pub struct Scanner<'a> {
     judge: Judge<'a>,
+    drops_ragged: bool,
+    /// All bits if there are quotes around fields, else none.
+    quoting: u64,
+    /// Whether other quotes are text.
+    strays: bool,
     tally: Tally,
 }
 
@@ -75,12 +80,6 @@ struct Record {
     nulls: usize,
 }
 
-/// The unit that is looked through, and what stays of it.
-struct Text<'a, 'b> {
-    unit: &'a [u8],
-    kept: &'a mut Kept<'b>,
-}
-
 /// What is known of 64 bytes.
 #[derive(Clone, Copy)]
 struct Block {
@@ -99,6 +98,9 @@ impl<'a> Scanner<'a> {
         let counts = Counts::new(columns);
         let found = Vec::new();
         Self {
+            drops_ragged: judge.dialect.ragged == Ragged::Drop,
+            quoting: u64::from(judge.dialect.quote.is_some()).wrapping_neg(),
+            strays: judge.dialect.quote.is_some() && judge.dialect.stray_quotes,
             judge,
             tally: Tally { counts, found },
         }
@@ -114,25 +116,34 @@ impl<'a> Scanner<'a> {
     ) -> Result<u64, Malformed> {
         self.tally.found.clear();
         let scanner = self;
-        let text = Text { unit, kept };
-        kind.run(classes, Scan { scanner, text })
+        let scan = Scan {
+            scanner,
+            unit,
+            kept,
+        };
+        kind.run(classes, scan)
     }
 
     /// Looks through all blocks of the unit.
     #[inline(always)]
-    fn scan(&mut self, classifier: &impl Classifier, text: &mut Text) -> Result<u64, Malformed> {
+    fn scan(
+        &mut self,
+        classifier: &impl Classifier,
+        unit: &[u8],
+        kept: &mut Kept,
+    ) -> Result<u64, Malformed> {
         let mut state = State::new();
-        let (blocks, rest) = text.unit.as_chunks::<BLOCK>();
+        let (blocks, rest) = unit.as_chunks::<BLOCK>();
         for block in blocks {
             let masks = classifier.classify(block);
-            self.block(&mut state, masks, BLOCK, text)?;
+            self.block(&mut state, masks, BLOCK, unit, kept)?;
         }
         if !rest.is_empty() {
             let (block, there) = last_block(rest);
             let masks = classifier.classify(&block).only(there);
-            self.block(&mut state, masks, rest.len(), text)?;
+            self.block(&mut state, masks, rest.len(), unit, kept)?;
         }
-        self.end(&state, text)?;
+        self.end(&state, unit, kept)?;
         Ok(state.lines)
     }
 
@@ -143,13 +154,14 @@ impl<'a> Scanner<'a> {
         state: &mut State,
         masks: Masks,
         size: usize,
-        text: &mut Text,
+        unit: &[u8],
+        kept: &mut Kept,
     ) -> Result<(), Malformed> {
-        let quotes = quotes(
-            masks,
-            &self.judge.dialect,
-            [state.inside, state.field_start, state.after_quote],
-        );
+        let mut quotes = masks.quote & self.quoting;
+        if self.strays && quotes != 0 {
+            let before = [state.inside, state.field_start, state.after_quote];
+            quotes = without_strays(masks, before);
+        }
         let inside = prefix_parity(quotes) ^ state.inside;
         let outside = !inside;
         let carriage_return = masks.carriage_return & outside;
@@ -178,9 +190,9 @@ impl<'a> Scanner<'a> {
         };
 
         if misplaced & up_to_bit(size - 1) != 0 {
-            return Err(self.malformed(*state, block, masks, misplaced, text));
+            return Err(self.malformed(*state, block, masks, misplaced, unit, kept));
         }
-        self.records(state, block, masks, !0, text)?;
+        self.records(state, block, masks, !0, unit, kept)?;
         if opening & starts != 0 {
             state.quoted = (opening & starts, masks.line_feed, state.lines);
         }
@@ -202,9 +214,10 @@ impl<'a> Scanner<'a> {
         block: Block,
         masks: Masks,
         mut range: u64,
-        text: &mut Text,
+        unit: &[u8],
+        kept: &mut Kept,
     ) -> Result<(), Malformed> {
-        let nulls = self.nulls(state, block, range, text.unit);
+        let nulls = self.nulls(state, block, range, unit);
         let mut record_ends = block.line_feed & range;
         while record_ends != 0 {
             let place = record_ends.trailing_zeros();
@@ -220,7 +233,7 @@ impl<'a> Scanner<'a> {
                 2 => block.after_return >> place & 1 == 1,
                 _ => false,
             };
-            self.end_record(&state.record, blank, next.start, text)?;
+            self.end_record(&state.record, blank, next.start, unit, kept)?;
             state.record = next;
             range &= !fields;
             record_ends &= record_ends - 1;
@@ -272,7 +285,7 @@ impl<'a> Scanner<'a> {
             return false;
         };
         nulls.add(marker);
-        if self.judge.dialect.ragged == Ragged::Drop {
+        if self.drops_ragged {
             self.tally.found.push((offset, column, marker));
         }
         self.judge.verdict.counts(column)
@@ -285,29 +298,46 @@ impl<'a> Scanner<'a> {
         record: &Record,
         blank: bool,
         end: usize,
-        text: &mut Text,
+        unit: &[u8],
+        kept: &mut Kept,
     ) -> Result<(), Malformed> {
         let ragged = !blank && record.fields != self.tally.counts.columns.len();
-        let mut nulls = record.nulls;
-        let mut drop = blank;
-        if ragged {
-            match self.judge.dialect.ragged {
-                Ragged::Error => return Err(self.ragged(record, false)),
-                Ragged::Drop => drop = true,
-                Ragged::Null => nulls += self.even_out(record, &text.unit[record.start..end])?,
+        let (mut nulls, mut stays) = (record.nulls, !blank);
+        if ragged || self.drops_ragged {
+            match self.uneven(record, end, ragged, unit)? {
+                Some(missing) => nulls += missing,
+                None => stays = false,
             }
-        }
-        if self.judge.dialect.ragged == Ragged::Drop {
-            self.tally.settle(end, ragged);
         }
         let counts = &mut self.tally.counts;
         counts.rows += u64::from(!blank);
-        if !drop && self.judge.verdict.keeps(nulls) {
+        if stays && self.judge.verdict.keeps(nulls) {
             counts.kept += 1;
         } else {
-            text.kept.cut(record.start, end);
+            kept.cut(record.start, end);
         }
         Ok(())
+    }
+
+    /// What a record of too many or too few fields comes to: the nulls that it lacks, or that it goes.
+    ///
+    /// Where such records go, comes for all of them.
+    #[inline(never)]
+    fn uneven(
+        &mut self,
+        record: &Record,
+        end: usize,
+        ragged: bool,
+        unit: &[u8],
+    ) -> Result<Option<usize>, Malformed> {
+        match self.judge.dialect.ragged {
+            Ragged::Error => Err(self.ragged(record, false)),
+            Ragged::Null => self.even_out(record, &unit[record.start..end]).map(Some),
+            Ragged::Drop => {
+                self.tally.settle(end, ragged);
+                Ok((!ragged).then_some(0))
+            }
+        }
     }
 
     /// Counts the fields that the record lacks as nulls, and gives those that count; refuses those too
@@ -350,11 +380,12 @@ impl<'a> Scanner<'a> {
         block: Block,
         masks: Masks,
         misplaced: u64,
-        text: &mut Text,
+        unit: &[u8],
+        kept: &mut Kept,
     ) -> Malformed {
         let place = misplaced.trailing_zeros();
         let before = up_to_bit(place as usize) >> 1;
-        if let Err(error) = self.records(&mut state, block, masks, before, text) {
+        if let Err(error) = self.records(&mut state, block, masks, before, unit, kept) {
             return error;
         }
         let lines = state.lines + count_before(masks.line_feed, place) as u64;
@@ -370,7 +401,7 @@ impl<'a> Scanner<'a> {
 
     /// Ends the last record.
     #[inline(always)]
-    fn end(&mut self, state: &State, text: &mut Text) -> Result<(), Malformed> {
+    fn end(&mut self, state: &State, unit: &[u8], kept: &mut Kept) -> Result<(), Malformed> {
         if state.inside != 0 {
             let (begun, line_feed, lines) = state.quoted;
             let lines = lines + count_before(line_feed, begun.ilog2()) as u64;
@@ -387,7 +418,7 @@ impl<'a> Scanner<'a> {
                 record.nulls += usize::from(counts);
             }
             record.fields += 1;
-            self.end_record(&record, false, state.offset, text)?;
+            self.end_record(&record, false, state.offset, unit, kept)?;
         }
         Ok(())
     }
@@ -440,17 +471,18 @@ impl Record {
 }
 
 /// One unit to look through.
-struct Scan<'a, 'b, 'c, 'd> {
+struct Scan<'a, 'b, 'c> {
     scanner: &'a mut Scanner<'b>,
-    text: Text<'c, 'd>,
+    unit: &'a [u8],
+    kept: &'a mut Kept<'c>,
 }
 
-impl Work for Scan<'_, '_, '_, '_> {
+impl Work for Scan<'_, '_, '_> {
     type Output = Result<u64, Malformed>;
 
     #[inline(always)]
-    fn run(mut self, classifier: &impl Classifier) -> Self::Output {
-        self.scanner.scan(classifier, &mut self.text)
+    fn run(self, classifier: &impl Classifier) -> Self::Output {
+        self.scanner.scan(classifier, self.unit, self.kept)
     }
 }
 
@@ -485,10 +517,21 @@ pub fn quotes(masks: Masks, dialect: &Dialect, before: [u64; 3]) -> u64 {
     }
 }
 
-/// One after the other, as each depends on those before it.
-#[inline(never)]
+/// Nearly always all of them. Else they are looked at one after the other, as each depends on those
+/// before it.
+#[inline]
 fn without_strays(masks: Masks, [inside, field_start, after_quote]: [u64; 3]) -> u64 {
     let starts = (masks.delimiter | masks.line_feed) << 1 | field_start;
+    let parity = prefix_parity(masks.quote) ^ inside;
+    let closed = (masks.quote & !parity) << 1 | after_quote;
+    if masks.quote & parity & !(starts | closed) == 0 {
+        return masks.quote;
+    }
+    one_by_one(masks, starts, inside, after_quote)
+}
+
+#[inline(never)]
+fn one_by_one(masks: Masks, starts: u64, inside: u64, after_quote: u64) -> u64 {
     let (mut rest, mut found) = (masks.quote, 0);
     let (mut inside, mut closed) = (inside != 0, after_quote);
     while rest != 0 {
