@@ -1,12 +1,11 @@
 //! The way from the input file to the output file.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
-use anyhow::{Context, Error, Result, ensure};
+use anyhow::{Context, Error, Result};
 
 use crate::cli::Wanted;
 use crate::csv::Csv;
-use crate::csv::field::{fields, meaning};
 use crate::failure::Failure;
 use crate::files::format::{Format, check_built, check_output};
 use crate::files::input::Input;
@@ -74,7 +73,10 @@ pub fn clean(wanted: &Wanted) -> Result<Cleaned> {
 fn clean_csv(wanted: &Wanted, input: &Input, target: &mut Target) -> Result<Findings, Failure> {
     let nulls = wanted.csv_nulls();
     let text = input.text(Format::Csv).map_err(Failure::Input)?;
-    let csv = open_csv(wanted, text).map_err(Failure::Input)?;
+    let csv = Csv::open(text, wanted.dialect, USUAL);
+    let csv = csv
+        .and_then(|csv| csv.expected(wanted.guessed))
+        .map_err(Failure::Input)?;
     let names = csv.header.labels();
     let verdict = wanted.rules.resolve(&names).map_err(Failure::Input)?;
     let header = csv.header.write(target);
@@ -87,33 +89,4 @@ fn clean_csv(wanted: &Wanted, input: &Input, target: &mut Target) -> Result<Find
         nulls,
         verdict,
     })
-}
-
-/// Reads the header, and refuses one that seems to have another delimiter than everybody expects.
-pub fn open_csv(wanted: &Wanted, text: impl Read + Send + 'static) -> Result<Csv> {
-    const OTHERS: [(u8, &str); 4] = [(b';', ";"), (b'\t', "\\t"), (b'|', "|"), (b',', ",")];
-
-    let csv = Csv::open(text, wanted.dialect, USUAL)?;
-    let first = fields(&csv.header.text, &wanted.dialect);
-    if let [only] = *first
-        && wanted.guessed
-        // Within quotes it is meant.
-        && *meaning(only, &wanted.dialect) == *only
-    {
-        let other = OTHERS
-            .iter()
-            .find(|(character, _)| only.contains(character));
-        ensure!(
-            other.is_none(),
-            "the first line is one field, with `{other}` in it; `--delimiter '{other}'` takes it \
-             apart, and `--delimiter '{ours}'` as it is",
-            other = other.map_or("", |(_, shown)| shown),
-            ours = if wanted.dialect.delimiter == b'\t' {
-                "\\t"
-            } else {
-                ","
-            },
-        );
-    }
-    Ok(csv)
 }

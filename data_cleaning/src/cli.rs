@@ -15,13 +15,13 @@ use clap::builder::{
 use clap::error::{Error, ErrorKind};
 use clap::{Arg, Command, CommandFactory, Parser, ValueEnum};
 
+use crate::console::say;
+use crate::console::{printable, printable_lines};
 use crate::csv::dialect::{Dialect, Ragged};
 use crate::csv::field::{fields, meaning};
 use crate::files::format::{Format, is_tabbed};
 use crate::null_values::NullValues;
 use crate::rules::{Required, Rules};
-use crate::tell::printable::{printable, printable_lines};
-use crate::tell::say;
 
 /// Delete the rows of a table that hold a null and leave all others as they were
 ///

@@ -40,8 +40,8 @@ pub enum Fault {
         expected: usize,
         found: usize,
     },
-    /// A record of more bytes than may be in memory.
-    TooLong,
+    /// A record of more than so many bytes, which would not be held in memory.
+    TooLong(usize),
     /// No JSON object, for this reason, found in this column.
     Json {
         column: usize,
@@ -108,10 +108,10 @@ impl Display for Fault {
                  such rows",
                 fields(*expected)
             ),
-            Self::TooLong => write!(
+            Self::TooLong(bytes) => write!(
                 f,
                 "the record that begins here is longer than {} MiB; is its quote closed?",
-                crate::pump::units::LONGEST >> 20
+                bytes >> 20
             ),
             Self::Json { what, .. } => f.write_str(what),
         }

@@ -5,6 +5,7 @@
 
 pub mod clean;
 pub mod cli;
+pub mod console;
 pub mod csv;
 pub mod failure;
 pub mod files;

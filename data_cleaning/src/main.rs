@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use data_cleaning::clean::clean;
 use data_cleaning::cli;
+use data_cleaning::console::{printable, say};
 use data_cleaning::files::limit_tells_itself;
-use data_cleaning::tell::{printable::printable, say, tell};
+use data_cleaning::tell::tell;
 
 fn main() -> ExitCode {
     let started = Instant::now();

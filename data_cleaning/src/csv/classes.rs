@@ -11,7 +11,7 @@ pub const SECOND: u8 = 0xf0;
 /// The bytes that mean something in a CSV file.
 pub struct Classes {
     pub delimiter: u8,
-    /// Looked for in vain where the dialect has none; see [`Scanner`](crate::csv::scan::Scanner).
+    /// Any, where the dialect has none: what is found of it does not count.
     pub quote: u8,
     /// What null values begin with.
     pub first: ByteSet,

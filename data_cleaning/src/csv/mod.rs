@@ -4,6 +4,7 @@
 //! finds their nulls in the masks that `classify` makes of the bytes; `field` looks at the few fields
 //! that could be null values. `split` takes records apart for formats other than CSV.
 
+pub mod bits;
 pub mod classes;
 pub mod classify;
 pub mod dialect;
@@ -15,12 +16,13 @@ pub mod split;
 
 use std::io::Read;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use memchr::{memchr_iter, memrchr};
 
 use crate::csv::classes::Classes;
 use crate::csv::classify::Kind;
 use crate::csv::dialect::Dialect;
+use crate::csv::field::{fields, meaning};
 use crate::csv::header::Header;
 use crate::csv::scan::{Judge, Scanner};
 use crate::failure::{Failure, Malformed};
@@ -57,6 +59,33 @@ impl Csv {
             header,
             classifier: Kind::fastest(),
         })
+    }
+
+    /// Refuses a header that seems to have another delimiter, if that of the dialect was `guessed`.
+    pub fn expected(self, guessed: bool) -> Result<Self> {
+        const OTHERS: [(u8, &str); 4] = [(b';', ";"), (b'\t', "\\t"), (b'|', "|"), (b',', ",")];
+
+        let dialect = &self.dialect;
+        let [only] = *fields(&self.header.text, dialect) else {
+            return Ok(self);
+        };
+        // Within quotes it is meant.
+        let is_plain = *meaning(only, dialect) == *only;
+        let other = OTHERS
+            .iter()
+            .find(|(character, _)| only.contains(character));
+        if let Some((_, other)) = other.filter(|_| guessed && is_plain) {
+            let ours = if dialect.delimiter == b'\t' {
+                "\\t"
+            } else {
+                ","
+            };
+            bail!(
+                "the first line is one field, with `{other}` in it; `--delimiter '{other}'` takes it \
+                 apart, and `--delimiter '{ours}'` as it is"
+            );
+        }
+        Ok(self)
     }
 
     /// Gives the records that stay to `put`, without the header.

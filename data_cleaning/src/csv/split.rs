@@ -1,9 +1,10 @@
 //! The fields of records that are known to be well-formed.
 
+use crate::csv::bits::{prefix_parity, without_strays};
 use crate::csv::classes::Classes;
-use crate::csv::classify::{Classifier, Kind, Work, last_block};
+use crate::csv::classify::{Classifier, Kind, Masks, Work, last_block};
 use crate::csv::dialect::Dialect;
-use crate::csv::scan::{BLOCK, prefix_parity, quotes};
+use crate::csv::scan::BLOCK;
 
 /// Gives each field of the records to `each`, as it stands in the text, and whether it is the last
 /// one of its record.
@@ -70,6 +71,18 @@ impl<F: FnMut(&str, bool)> Split<'_, F> {
             field
         };
         (self.each)(field, last);
+    }
+}
+
+/// The quotes of a block that open or close a field.
+#[inline(always)]
+fn quotes(masks: Masks, dialect: &Dialect, before: [u64; 3]) -> u64 {
+    if dialect.quote.is_none() {
+        0
+    } else if dialect.stray_quotes && masks.quote != 0 {
+        without_strays(masks, before)
+    } else {
+        masks.quote
     }
 }
 

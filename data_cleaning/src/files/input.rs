@@ -226,9 +226,9 @@ fn open(path: &Path) -> io::Result<File> {
         let mut ready = [PollFd::new(&file, PollFlags::IN)];
         if retry_on_intr(|| poll(&mut ready, Some(&PATIENCE)))? == 0 {
             let path = path.to_string_lossy();
-            crate::tell::say(&format!(
+            crate::console::say(&format!(
                 "data_cleaning: waiting for something to read from the pipe `{}`",
-                crate::tell::printable::printable(&path)
+                crate::console::printable(&path)
             ));
             retry_on_intr(|| poll(&mut ready, None))?;
         }

@@ -13,7 +13,7 @@ use anyhow::Result;
 
 use crate::failure::{Failure, Fault, Malformed};
 use crate::pump::kept::Kept;
-use crate::pump::units::{Unit, Units};
+use crate::pump::units::{LONGEST, Unit, Units};
 
 /// With more threads they would wait for the reading and the writing, which one of them does at a
 /// time.
@@ -149,7 +149,7 @@ impl<R: Route> Pump<'_, '_, R> {
         match self.route.scan(scanner, unit, &mut kept) {
             // A fault in its middle says more than its length does.
             Err(malformed) if malformed.fault.is_at_one_place() => Err(malformed),
-            _ if unit.is_cut => Err(Malformed::new(0, Fault::TooLong)),
+            _ if unit.is_cut => Err(Malformed::new(0, Fault::TooLong(LONGEST))),
             lines => lines.map(|lines| (kept.finish(), lines)),
         }
     }

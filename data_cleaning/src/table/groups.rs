@@ -16,7 +16,6 @@ use polars_parquet::write::{
 use rayon::prelude::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use crate::files::output::Target;
-use crate::table::writer::Form;
 
 /// A file that is being written.
 pub(super) struct Groups<'a> {
@@ -30,10 +29,16 @@ pub(super) struct Groups<'a> {
 type Pages = Vec<CompressedPage>;
 
 impl<'a> Groups<'a> {
-    pub(super) fn new(form: Form, schema: &Schema, target: &'a mut Target) -> Result<Self> {
+    /// Starts a file with these columns, of which some hold no null, and with what is said about them.
+    pub(super) fn new(
+        schema: &Schema,
+        required: &[String],
+        metadata: Vec<(String, String)>,
+        target: &'a mut Target,
+    ) -> Result<Self> {
         let mut schema = schema.to_arrow(CompatLevel::newest());
         for (name, field) in schema.iter_mut() {
-            field.is_nullable = !form.required.iter().any(|required| name == required);
+            field.is_nullable = !required.iter().any(|required| name == required);
         }
         let options = WriteOptions {
             statistics: StatisticsOptions::default(),
@@ -47,7 +52,7 @@ impl<'a> Groups<'a> {
             columns: file.parquet_schema().fields().to_vec(),
             file,
             encodings,
-            metadata: form.metadata,
+            metadata,
         })
     }
 

@@ -19,11 +19,11 @@ mod utf8;
 mod writer;
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::io::Read;
 
 use anyhow::{Result, anyhow, ensure};
 
-use crate::clean::open_csv;
 use crate::cli::Wanted;
 use crate::csv::Csv;
 use crate::failure::Failure;
@@ -32,8 +32,13 @@ use crate::files::input::Input;
 use crate::files::output::Target;
 use crate::findings::{Counts, Findings};
 use crate::null_values::NullValues;
+use crate::pump::units::USUAL;
+use crate::table::arrow::ArrowFile;
 use crate::table::columns::{Fields, schema};
+use crate::table::ndjson::NdjsonFile;
 use crate::table::nulls::Judge;
+use crate::table::panics::unless_it_panics;
+use crate::table::parquet::ParquetFile;
 use crate::table::records::Records;
 use crate::table::scan::{Batch, Table, for_each_batch};
 use crate::table::types::{Candidates, Type};
@@ -83,7 +88,8 @@ pub fn from_csv(
 }
 
 fn open(wanted: &Wanted, input: &Input) -> Result<Csv> {
-    open_csv(wanted, Utf8::new(input.text(Format::Csv)?))
+    let text = Utf8::new(input.text(Format::Csv)?);
+    Csv::open(text, wanted.dialect, USUAL)?.expected(wanted.guessed)
 }
 
 /// The types of the columns, which are known only after all rows that stay were seen.
@@ -141,7 +147,21 @@ fn open_table(input: &mut Input, wanted: &Wanted) -> Result<Box<dyn Table>> {
     let mut start = Vec::new();
     input.at_start()?.take(64).read_to_end(&mut start)?;
     check_start(format, &start)?;
-    scan::open(input.at_start()?, format, wanted.to)
+    open_file(input.at_start()?, format, wanted.to)
+}
+
+/// The table in the file; refused if the `output` could not have its types.
+///
+/// Never mapped into memory: there, a file that is cut while it is read ends the program.
+fn open_file(file: File, format: Format, output: Format) -> Result<Box<dyn Table>> {
+    unless_it_panics(|| {
+        Ok(match format {
+            Format::Parquet => Box::new(ParquetFile::open(file, output)?) as Box<dyn Table>,
+            Format::Arrow => Box::new(ArrowFile::open(file, output)?),
+            Format::Ndjson => Box::new(NdjsonFile::open(file)?),
+            Format::Csv => unreachable!("CSV is read record by record"),
+        })
+    })
 }
 
 fn clean_table(

@@ -1,6 +1,5 @@
 //! Tables that are not CSV, read batch by batch.
 
-use std::fs::File;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
@@ -9,11 +8,7 @@ use anyhow::Result;
 use polars::prelude::{DataFrame, Schema};
 
 use crate::failure::Failure;
-use crate::files::format::Format;
-use crate::table::arrow::ArrowFile;
-use crate::table::ndjson::NdjsonFile;
 use crate::table::panics::unless_it_panics;
-use crate::table::parquet::ParquetFile;
 
 /// About the bytes in memory of the rows that are handed over together.
 pub(super) const PORTION: usize = 64 << 20;
@@ -46,20 +41,6 @@ pub(super) trait Table: Send {
 
     /// The next rows, until there are none.
     fn next(&mut self) -> Result<Option<Batch>>;
-}
-
-/// The table in the file; refused if the `output` could not have its types.
-///
-/// Never mapped into memory: there, a file that is cut while it is read ends the program.
-pub(super) fn open(file: File, format: Format, output: Format) -> Result<Box<dyn Table>> {
-    unless_it_panics(|| {
-        Ok(match format {
-            Format::Parquet => Box::new(ParquetFile::open(file, output)?) as Box<dyn Table>,
-            Format::Arrow => Box::new(ArrowFile::open(file, output)?),
-            Format::Ndjson => Box::new(NdjsonFile::open(file)?),
-            Format::Csv => unreachable!("CSV is read record by record"),
-        })
-    })
 }
 
 /// Hands the batches over in order: one thread reads them, another one writes what `judge` leaves of

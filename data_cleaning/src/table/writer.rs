@@ -64,7 +64,10 @@ impl<'a> Writer<'a> {
                 let writer = CsvWriter::new(target).with_separator(form.delimiter);
                 File::Csv(writer.with_null_value(null.into()).batched(schema)?)
             }
-            Format::Parquet => File::Parquet(Groups::new(form, schema, target)?.into()),
+            Format::Parquet => {
+                let groups = Groups::new(schema, &form.required, form.metadata, target)?;
+                File::Parquet(groups.into())
+            }
             Format::Arrow => {
                 let schema = schema.to_arrow(LEVEL());
                 let options = WriteOptions { compression: None };

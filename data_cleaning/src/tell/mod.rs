@@ -1,6 +1,5 @@
 //! What is told of a run, to people and to other programs.
 
-pub mod printable;
 pub mod report;
 pub mod summary;
 
@@ -13,8 +12,8 @@ use anyhow::{Context, Result};
 
 use crate::clean::Cleaned;
 use crate::cli::Wanted;
+use crate::console::{printable, say};
 use crate::files::output::Target;
-use crate::tell::printable::{printable, printable_lines};
 use crate::tell::report::Report;
 use crate::tell::summary::Summary;
 
@@ -63,10 +62,4 @@ fn write_report(report: &Report, path: &Path) -> Result<()> {
     writeln!(target, "{:#}", report.json())?;
     target.finish()?;
     Ok(())
-}
-
-/// Tells the user; a closed stderr must not change how the run ends, as the panic of `eprintln!`
-/// would. Only here, and by the progress, something is written to the terminal.
-pub fn say(text: &str) {
-    writeln!(stderr(), "{}", printable_lines(text)).ok();
 }

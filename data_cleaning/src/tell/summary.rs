@@ -5,9 +5,9 @@ use std::cmp::Reverse;
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 
+use crate::console::printable;
 use crate::files::is_standard;
 use crate::findings::{ColumnNulls, Counts, Findings};
-use crate::tell::printable::printable;
 
 /// How many columns are named at most; a file may have thousands.
 const NAMED: usize = 10;

@@ -1,9 +1,16 @@
-//! Text of others on the way to a terminal, which takes some characters for orders.
+//! What is said on the terminal, which takes some characters for orders.
 //!
 //! Names, paths, values and the messages of libraries may hold such characters. They come out as
 //! they are written in Rust, so that nothing is moved, coloured or turned around by them.
 
 use std::borrow::Cow;
+use std::io::{Write, stderr};
+
+/// Tells the user; a closed stderr must not change how the run ends, as the panic of `eprintln!`
+/// would. Only here, and by the progress, something is written to the terminal.
+pub fn say(text: &str) {
+    writeln!(stderr(), "{}", printable_lines(text)).ok();
+}
 
 /// The text with all characters escaped that do more than stand there.
 pub fn printable(text: &str) -> Cow<'_, str> {
