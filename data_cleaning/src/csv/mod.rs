@@ -1,8 +1,8 @@
 //! CSV as bytes: which records go is decided without taking the others apart.
 //!
 //! `header` reads the first record, and then the `pump` gives units of whole records to `scan`, which
-//! finds their nulls in the masks that `classify` makes of the bytes; `field` looks at the few fields
-//! that could be null values. `split` takes records apart for formats other than CSV.
+//! finds their nulls in the masks that `classify` makes of the bytes (`bits`); `field` looks at the few
+//! fields that could be null values. `split` takes records apart for formats other than CSV.
 
 pub mod bits;
 pub mod classes;

@@ -124,7 +124,7 @@ impl Target {
     /// Whether this is the file that is going to be replaced.
     pub fn replaces(&self, file: &Metadata) -> bool {
         let same = |old: Metadata| (old.dev(), old.ino()) == (file.dev(), file.ino());
-        fs::metadata(&self.path).is_ok_and(same)
+        self.can_restart() && fs::metadata(&self.path).is_ok_and(same)
     }
 
     fn write_out(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -242,7 +242,8 @@ fn name(_: &File, _: &Path) -> io::Result<()> {
 fn resolve(path: &Path) -> Result<PathBuf> {
     ensure!(
         !is_descriptor(path),
-        "it stands for a file that is open already, expected the name of a file"
+        "it stands for a file that is open already, expected the name of a file, or `-` for standard \
+         output"
     );
     let Ok(metadata) = fs::metadata(path) else {
         ensure!(

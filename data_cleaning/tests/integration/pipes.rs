@@ -105,7 +105,7 @@ fn what_is_no_file_is_never_replaced() {
             outcome.stderr,
             format!(
                 "error: cannot write `{output}`: it stands for a file that is open already, \
-                 expected the name of a file\n"
+                 expected the name of a file, or `-` for standard output\n"
             )
         );
         assert_eq!(folder.read("log"), "before\nafter\n");
