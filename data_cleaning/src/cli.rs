@@ -3,8 +3,6 @@
 use std::env;
 use std::ffi::OsStr;
 use std::io::{Write, stdout};
-#[cfg(test)]
-use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -15,8 +13,7 @@ use clap::builder::{
 use clap::error::{Error, ErrorKind};
 use clap::{Arg, Command, CommandFactory, Parser, ValueEnum};
 
-use crate::console::say;
-use crate::console::{printable, printable_lines};
+use crate::console::{printable, printable_lines, say};
 use crate::csv::dialect::{Dialect, Ragged};
 use crate::csv::field::{fields, meaning};
 use crate::files::format::{Format, is_tabbed};
@@ -410,6 +407,8 @@ fn quote(text: &str) -> Result<Given<Option<u8>>, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn try_parse(arguments: &[&str]) -> Result<Wanted, String> {

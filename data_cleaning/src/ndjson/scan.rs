@@ -227,3 +227,127 @@ pub fn first_keys(bytes: &[u8]) -> Keys {
     }
     keys
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use serde_json::{Map, Value as Json};
+
+    use super::*;
+    use crate::findings::ColumnNulls;
+    use crate::pump::pump;
+    use crate::pump::units::Units;
+
+    /// What stays of the text, its rows, and the nulls of each column.
+    fn filter(text: &str, keys: &Keys, unit: usize) -> (String, u64, Vec<u64>) {
+        let lines = Lines {
+            keys,
+            nulls: Some(&NullValues::new(vec!["NA".into(), "-1".into()])),
+            verdict: &Verdict::strict(),
+            surprised: &AtomicBool::new(false),
+        };
+        let mut kept = Vec::new();
+        let units = Units::new(Cursor::new(text.to_owned()), unit);
+        let mut put = |bytes: &[u8]| {
+            kept.extend_from_slice(bytes);
+            Ok(())
+        };
+        let scanners = pump(&lines, units, 0, &mut put).unwrap();
+        let mut counts = Counts::new(keys.count());
+        for scanner in scanners {
+            assert_eq!(scanner.unknown, []);
+            counts.add(&scanner.counts);
+        }
+        let nulls = counts.columns.iter().map(ColumnNulls::total);
+        (
+            String::from_utf8(kept).unwrap(),
+            counts.rows,
+            nulls.collect(),
+        )
+    }
+
+    /// The same by another parser, line by line.
+    fn filter_slowly(text: &str, keys: &Keys) -> (String, u64, Vec<u64>) {
+        let (mut kept, mut rows, mut nulls) = (String::new(), 0, vec![0; keys.count()]);
+        for line in text.split_inclusive('\n') {
+            if line.trim().is_empty() {
+                continue;
+            }
+            let object: Map<String, Json> = serde_json::from_str(line).unwrap();
+            let is_null = |name: &String| match object.get(name) {
+                None | Some(Json::Null) => true,
+                Some(Json::String(text)) => ["", "NA", "-1"].contains(&text.as_str()),
+                Some(Json::Number(number)) => number.as_f64() == Some(-1.0),
+                Some(_) => false,
+            };
+            let found: Vec<bool> = keys.names().iter().map(is_null).collect();
+            rows += 1;
+            for (nulls, found) in nulls.iter_mut().zip(&found) {
+                *nulls += u64::from(*found);
+            }
+            if !found.contains(&true) {
+                kept += line;
+            }
+        }
+        (kept, rows, nulls)
+    }
+
+    #[test]
+    fn another_parser_finds_the_same() {
+        const NAMES: [&str; 5] = ["\"a\"", "\"b\"", "\"\\u0061\"", "\"c \"", "\"\u{e9}\""];
+        const VALUES: [&str; 12] = [
+            "null",
+            "1",
+            "-1.0",
+            "-1e0",
+            "\"NA\"",
+            "\"\\u004eA\"",
+            "\"\"",
+            "\"x, {\\\"null\\\":1}\"",
+            "[null]",
+            "{\"a\":null}",
+            "true",
+            "1.50",
+        ];
+        let mut random = 11_u64;
+        let mut below = |limit: usize| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            usize::try_from(random >> 33).unwrap() % limit
+        };
+        let (mut stayed, mut went) = (0, 0);
+        for _ in 0..3_000 {
+            let mut text = String::new();
+            for _ in 0..below(12) {
+                let members = (0..below(6)).map(|member| {
+                    // Mostly in the same order.
+                    let name = if below(4) == 0 {
+                        below(NAMES.len())
+                    } else {
+                        member.min(4)
+                    };
+                    let value = VALUES[if below(2) == 0 {
+                        1
+                    } else {
+                        below(VALUES.len())
+                    }];
+                    format!("{}{}:{value}", NAMES[name], [" ", ""][below(2)])
+                });
+                let members: Vec<String> = members.collect();
+                let members = members.join([",", " , "][below(2)]);
+                text += &["{", &members, "}"].concat();
+                text += ["\n", "\r\n", "\n\n", " \n"][below(4)];
+            }
+            let keys = first_keys(text.as_bytes());
+            let expected = filter_slowly(&text, &keys);
+            for unit in [1, 7, 64, 1_000] {
+                assert_eq!(filter(&text, &keys, unit), expected, "{unit}: {text}");
+            }
+            stayed += expected.0.lines().count() as u64;
+            went += expected.1 - expected.0.lines().count() as u64;
+        }
+        assert!(stayed > 1_000 && went > 1_000, "{stayed} {went}");
+    }
+}
