@@ -13,7 +13,7 @@ pub enum InitError {
     #[error(transparent)]
     Project(#[from] mlproject::Error),
     /// The folder has no MLproject; [`crate::smallest()`] gives the text of one.
-    #[error("no MLproject in `{}`; expected one, or an empty place for the smallest one", shown(.folder))]
+    #[error("no MLproject in `{}`; expected the folder of a pipeline, which `-C` names", shown(.folder))]
     NoProject {
         /// The folder.
         folder: PathBuf,

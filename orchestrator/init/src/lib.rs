@@ -181,7 +181,8 @@ fn define(root: &Path, project: Project) -> Result<(Definition, Project), InitEr
         };
         let found = follow(&source, &pipeline);
         project = pipeline.project;
-        if !found.steps.is_empty() {
+        let is_known = found.steps.iter().any(|step| step.is_located);
+        if is_known {
             let definition = Definition {
                 program: Some(pipeline.script),
                 config: found.config.files,

@@ -5,6 +5,9 @@ use std::path::Path;
 
 use crate::value::{Piece, Text, append};
 
+/// What the URI of a file begins with.
+const FILE: &str = "file://";
+
 /// `os.path.join(base, part)`.
 pub(crate) fn join(base: &[Piece], part: &[Piece]) -> Text {
     if is_absolute(part) {
@@ -25,6 +28,25 @@ pub(crate) fn absolute(path: &[Piece]) -> Text {
         return normalised(path);
     }
     normalised(&join(&[Piece::Root], path))
+}
+
+/// `Path(path).as_uri()`.
+pub(crate) fn file_uri(path: &[Piece]) -> Text {
+    let mut uri = vec![Piece::Literal(FILE.to_owned())];
+    append(&mut uri, &absolute(path));
+    uri
+}
+
+/// The path that a URI of a file names; any other text as it is.
+pub(crate) fn of_uri(uri: &[Piece]) -> Text {
+    let mut path = uri.to_vec();
+    if let Some(Piece::Literal(first)) = path.first_mut()
+        && let Some(rest) = first.strip_prefix(FILE)
+    {
+        *first = rest.to_owned();
+        path.retain(|piece| !matches!(piece, Piece::Literal(text) if text.is_empty()));
+    }
+    path
 }
 
 /// `os.path.dirname(path)`; none where the last part is no constant.

@@ -6,6 +6,8 @@ use crate::value::{Format, Unknown};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Step {
     pub(crate) name: String,
+    /// Whether it is known where the project is.
+    pub(crate) is_located: bool,
     /// Where the project is, if the name does not say it.
     pub(crate) project: Option<String>,
     pub(crate) version: Option<String>,
@@ -33,6 +35,7 @@ impl Step {
     pub(crate) fn named(name: impl Into<String>) -> Step {
         Step {
             name: name.into(),
+            is_located: true,
             project: None,
             version: None,
             entry_point: None,

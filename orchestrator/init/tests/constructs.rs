@@ -230,6 +230,14 @@ fn calls_become_steps() {
         ),
         ("mlflow.run('/abs/z')", "  z:\n    project: /abs/z"),
         (
+            "mlflow.run((Path.cwd() / 'a').as_uri(), 'fit.py')",
+            "  fit:\n    project: a\n    entry_point: fit.py",
+        ),
+        (
+            "p = {'x': 1, 'y': 2}\nmlflow.run('a', parameters={'z': p.pop('x'), **p})",
+            "  a:\n    parameters:\n      z: 1\n      y: 2",
+        ),
+        (
             "mlflow.run('a', env_manager='uv')",
             "  a:\n    env_manager: uv",
         ),
@@ -246,9 +254,10 @@ fn calls_become_steps() {
             "  a:\n    # not understood, main.py line 8: backend=databricks",
         ),
         (
-            "mlflow.run(where())",
-            "  step:\n    # not understood, main.py line 8: where()",
+            "mlflow.run('a')\nmlflow.run(where())",
+            "  a:\n  step:\n    # not understood, main.py line 9: where()",
         ),
+        ("mlflow.run(where())", "  a:\n  b:\n  c:"),
         (
             "mlflow.run('a')\nmlflow.run('a')",
             "  a:\n  a_2:\n    project: a",
@@ -646,7 +655,7 @@ fn failures_say_where_and_what_next() {
     let table: [(&[(&str, &str)], &str); 8] = [
         (
             &[("x", "")],
-            "no MLproject in `ROOT`; expected one, or an empty place for the smallest one",
+            "no MLproject in `ROOT`; expected the folder of a pipeline, which `-C` names",
         ),
         (
             &[("MLproject", "name: x\nsteps:\n  a:\n"), main],

@@ -58,6 +58,10 @@ impl<'t> Interpreter<'t> {
                 let text = self.path_function(name, arguments);
                 text.map_or_else(|| self.unknown_call(node, arguments), Value::Text)
             }
+            "mlflow.utils.file_utils.path_to_local_file_uri" => {
+                let text = self.path_function(name, arguments);
+                text.map_or_else(|| self.unknown_call(node, arguments), Value::Text)
+            }
             _ if name.starts_with("tempfile.") => Value::Text(vec![Piece::Temporary]),
             _ => self
                 .file_function(node, name, arguments)
@@ -148,6 +152,9 @@ impl<'t> Interpreter<'t> {
             }
             "os.path.abspath" | "os.path.realpath" | "hydra.utils.to_absolute_path" => {
                 first.map(|text| path::absolute(text))
+            }
+            "mlflow.utils.file_utils.path_to_local_file_uri" => {
+                first.map(|text| path::file_uri(text))
             }
             "os.path.normpath" | "os.fspath" => first.cloned(),
             "os.path.dirname" => first.and_then(|text| path::parent(text)),

@@ -60,6 +60,7 @@ impl<'t> Interpreter<'t> {
             "join" => self.joined(text, arguments.first()?),
             "joinpath" => self.joined_path(text, &arguments.positional),
             "resolve" | "absolute" => Some(Value::Text(path::absolute(text))),
+            "as_uri" => Some(Value::Text(path::file_uri(text))),
             "as_posix" | "expanduser" => Some(Value::Text(text.clone())),
             "read_text" | "open" => Some(Value::File(text.clone())),
             "write_text" => {
@@ -172,6 +173,13 @@ impl<'t> Interpreter<'t> {
                 let found = entries.into_iter().find(|(known, _)| *known == key);
                 let other = || arguments.positional.get(1).cloned().unwrap_or(Value::NONE);
                 Some(found.map_or_else(other, |(_, value)| value))
+            }
+            "pop" => {
+                let key = self.concrete(arguments.first()?)?.to_string();
+                let at = entries.iter().position(|(known, _)| *known == key)?;
+                let (_, value) = entries.remove(at);
+                self.assign(object, Value::Dict(entries));
+                Some(value)
             }
             "update" => {
                 let more = arguments.first().map(|more| self.entries(more));

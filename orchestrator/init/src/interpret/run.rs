@@ -8,7 +8,7 @@ use super::call::Arguments;
 use super::{Interpreter, is_fixed};
 use crate::config::{below, is_inside};
 use crate::folders::PLACES;
-use crate::path::has_extension;
+use crate::path::{self, has_extension};
 use crate::source::children;
 use crate::step::{Setting, Step};
 use crate::value::{Unknown, Value};
@@ -78,7 +78,7 @@ impl<'t> Interpreter<'t> {
             Value::Unknown(unknown) => unknown.clone(),
             _ => self.not_understood(node),
         };
-        let Some(text) = self.stringify(uri) else {
+        let Some(text) = self.stringify(uri).map(|uri| path::of_uri(&uri)) else {
             return Location::Unknown(unknown);
         };
         if !is_fixed(&Value::Text(text.clone())) {
@@ -102,6 +102,14 @@ impl<'t> Interpreter<'t> {
     /// The name that a condition asks for, else that of the folder or of the entry point.
     fn step_name(&mut self, location: &Location, entry_point: &str) -> String {
         let own = match location {
+            // A script of the folder that runs by its name.
+            Location::Root | Location::Folder(_)
+                if has_extension(entry_point, &["py", "sh", "R"]) =>
+            {
+                entry_point
+                    .rsplit_once('.')
+                    .map_or(entry_point, |(stem, _)| stem)
+            }
             Location::Root => entry_point,
             Location::Folder(folder) => folder.rsplit('/').next().unwrap_or(folder),
             Location::Elsewhere(uri) => {
@@ -156,7 +164,10 @@ impl<'t> Interpreter<'t> {
                 step.project = (found.as_ref() != Some(&folder)).then_some(folder);
             }
             Location::Elsewhere(uri) => step.project = Some(uri),
-            Location::Unknown(unknown) => step.remarks.push(unknown),
+            Location::Unknown(unknown) => {
+                step.is_located = false;
+                step.remarks.push(unknown);
+            }
         }
         step.entry_point = (entry_point != "main").then_some(entry_point);
     }
