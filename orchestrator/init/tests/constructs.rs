@@ -298,6 +298,14 @@ fn conditions_name_steps_and_say_what_is_default() {
             "  third:\n    project: a",
         ),
         (
+            "if 'all' in active or 'b' in active:\n    mlflow.run('a')",
+            "  b:\n    project: a",
+        ),
+        (
+            "if config.main.absent in (None, 'a'):\n    mlflow.run('a')",
+            "  a:\n    # not understood, main.py line 9: if config.main.absent in (None, 'a')",
+        ),
+        (
             "if active and 'b' in active:\n    mlflow.run('b')",
             "  b:\n    # not understood, main.py line 9: if active and 'b' in active",
         ),

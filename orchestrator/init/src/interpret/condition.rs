@@ -56,11 +56,7 @@ impl Condition {
     }
 
     fn or(self, other: Condition) -> Condition {
-        let name = self
-            .name
-            .clone()
-            .filter(|name| name != "all")
-            .or(other.name.clone());
+        let name = self.name.clone().or(other.name.clone());
         let both = self.not().and(other.not()).not();
         Condition { name, ..both }
     }
@@ -283,10 +279,12 @@ impl<'t> Interpreter<'t> {
             Some(Object::Str(_)) => !is_fixed(right),
             Some(_) => false,
         };
-        let is_name = is_list && is_fixed(left);
         let condition = Condition::of(outcome, is_fixed(left) && is_fixed(right));
+        let is_text = matches!(self.concrete(left), Some(Object::Str(_)));
+        let is_name = is_list && is_text && is_fixed(left);
         Condition {
-            name: wanted.filter(|_| is_name),
+            // The word for all of them is the name of none.
+            name: wanted.filter(|name| is_name && name != "all"),
             asks_more: condition.asks_more && !is_name,
             ..condition
         }

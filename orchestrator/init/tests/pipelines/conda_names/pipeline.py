@@ -5,11 +5,12 @@ import yaml
 PARAMETERS = yaml.safe_load(open("settings.yaml"))
 
 
-def pipeline(stages="extract,fit", source="warehouse"):
-    for stage in stages.split(","):
-        settings = dict(PARAMETERS[stage])
-        settings["source"] = source
-        mlflow.projects.run(uri="./stages/" + stage, parameters=settings, env_manager="conda")
+def pipeline(source="lake", only=None):
+    for stage in PARAMETERS:
+        if only in (None, stage):
+            settings = dict(PARAMETERS[stage])
+            settings["source"] = source
+            mlflow.projects.run(uri="./stages/" + stage, parameters=settings, env_manager="conda")
 
 
 if __name__ == "__main__":
