@@ -83,7 +83,11 @@ fn above_comments(lines: &[&str], line: usize, indentation: usize) -> usize {
         .iter()
         .rev()
         .take_while(|line| line.starts_with(&prefix));
-    line - comments.count()
+    match line - comments.count() {
+        // What a file begins with is about the file.
+        0 => line,
+        first => first,
+    }
 }
 
 /// The change as `diff -u` shows it.
@@ -150,6 +154,10 @@ mod tests {
             (
                 "entry_points: {}\r\n",
                 "steps:\r\n  a:\r\n\r\nentry_points: {}\r\n",
+            ),
+            (
+                "# all\nentry_points: {}\n",
+                "# all\n\nsteps:\n  a:\n\nentry_points: {}\n",
             ),
             ("name: x", "name: x\n\nsteps:\n  a:\n"),
             (

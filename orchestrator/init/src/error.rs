@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use mlproject::paths::shown;
 
+/// How many lines the new sections may have.
+pub(crate) const MAX_LINES: usize = 10_000;
+
 /// Why nothing is proposed; each names the file and what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
@@ -64,6 +67,16 @@ pub enum InitError {
         line: usize,
         /// What stands there, shortened.
         text: String,
+    },
+    /// The section would be larger than a file that anybody reads.
+    #[error(
+        "{}: the steps would have {lines} lines; expected at most {MAX_LINES}, so write them by hand", shown(.file)
+    )]
+    TooLarge {
+        /// The program, or the MLproject.
+        file: PathBuf,
+        /// How many lines there would be.
+        lines: usize,
     },
     /// There is nothing to make steps of.
     #[error("{}: found no steps: {found}; {next}", shown(.file))]

@@ -21,6 +21,7 @@ mod step;
 mod value;
 mod yaml;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use mlproject::pyyaml::{self, Object};
@@ -31,6 +32,7 @@ pub use crate::smallest::smallest;
 
 use crate::command::Command;
 use crate::config::{Entry, is_inside};
+use crate::error::MAX_LINES;
 use crate::interpret::{Pipeline, follow};
 use crate::section::Section;
 use crate::source::Source;
@@ -109,8 +111,13 @@ pub fn propose(root: &Path) -> Result<Proposal, InitError> {
         &definition.steps,
         &section.environment,
     ));
-    let edited = edit::insert(&old, &section.lines())
-        .ok_or_else(|| InitError::Style { file: path.clone() })?;
+    let lines = section.lines();
+    if lines.len() > MAX_LINES {
+        let lines = lines.len();
+        return Err(InitError::TooLarge { file: path, lines });
+    }
+    let edited =
+        edit::insert(&old, &lines).ok_or_else(|| InitError::Style { file: path.clone() })?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     Ok(Proposal {
         diff: edit::diff(&name, &old, &edited),
@@ -192,6 +199,7 @@ fn define(root: &Path, project: Project) -> Result<(Definition, Project), InitEr
             };
             return Ok((definition, project));
         }
+        warnings.extend(found.warnings);
         warnings.push(format!(
             "no call of `mlflow.run` in `{}` was understood",
             pipeline.script
@@ -256,7 +264,16 @@ fn runs_steps(root: &Path, script: &str) -> bool {
     if !is_inside(script) {
         return false;
     }
-    let text = file::read_regular(&root.join(script), MAX_PROGRAM).unwrap_or_default();
+    let text = match file::read_regular(&root.join(script), MAX_PROGRAM) {
+        Ok(text) => text,
+        // It is there, and whoever reads it says why that fails.
+        Err(error) => {
+            return matches!(
+                error.kind(),
+                ErrorKind::FileTooLarge | ErrorKind::PermissionDenied
+            );
+        }
+    };
     let has = |word: &[u8]| text.windows(word.len()).any(|window| window == word);
     let calls: [&[u8]; 4] = [
         b"mlflow.run",
@@ -342,7 +359,7 @@ fn parameter_warnings(
             if !is_given && declares(root, project, step, name) {
                 is_used = true;
                 warnings.push(format!(
-                    "step `{}` now gets the pipeline's parameter `{name}`, which main.py did not hand on", step.name
+                    "step `{}` now gets the pipeline's parameter `{name}`, which the program did not hand on", step.name
                 ));
             }
         }

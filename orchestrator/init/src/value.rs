@@ -176,7 +176,8 @@ pub(crate) fn reference(path: &[String]) -> Option<String> {
 
 /// Whether `str.format` reads it as the name of a field.
 fn is_plain(name: &str) -> bool {
-    !name.is_empty() && !name.contains(['{', '}', '[', ']', '.', '!', ':'])
+    // `{root}` is the pipeline's folder.
+    !name.is_empty() && name != "root" && !name.contains(['{', '}', '[', ']', '.', '!', ':'])
 }
 
 /// Whether `str.format` reads it as one index.

@@ -615,7 +615,16 @@ fn hostile_programs_are_bounded() {
     let blocks: Vec<String> = (0..90).map(|depth| " ".repeat(depth) + "if x:\n").collect();
     let blocks = blocks.concat();
     let nested = format!("{blocks}{}mlflow.run('a')\n", " ".repeat(90));
-    for program in [deep.as_str(), &doubling, loops, recursive, &nested] {
+    let heavy = "x = [1, 2, 3, 4, 5, 6, 7, 8]\nx = x + x + x + x + x + x + x + x\n".to_owned()
+        + "x = x + x + x + x + x + x + x + x\n"
+        + &(0..60)
+            .map(|at| format!("x{at} = x + x\n"))
+            .collect::<Vec<_>>()
+            .concat()
+        + &"if a():\n  pass\n".repeat(5000)
+        + "mlflow.run('a')\n";
+    let late = "mlflow.run('a')\n".to_owned() + &heavy;
+    for program in [deep.as_str(), &doubling, loops, recursive, &nested, &late] {
         let start = std::time::Instant::now();
         let step = ("a/MLproject", "name: a\n");
         let program = format!("import mlflow\n{program}");
@@ -629,6 +638,26 @@ fn hostile_programs_are_bounded() {
             &program[..60]
         );
     }
+}
+
+#[test]
+fn a_section_has_an_end() {
+    let entries: Vec<String> = (0..1000).map(|at| format!("'k{at}': {at},")).collect();
+    let entries = entries.concat();
+    let program = format!(
+        "import mlflow\nfor n in range(30):\n  mlflow.run('a', parameters={{{entries}}})\n"
+    );
+    let step = ("a/MLproject", "name: a\n");
+    let files = [
+        ("MLproject", "name: x\n"),
+        ("main.py", program.as_str()),
+        step,
+    ];
+    let message = failure(&files);
+    assert!(
+        message.starts_with("ROOT/MLproject: the steps would have "),
+        "{message}"
+    );
 }
 
 #[test]
@@ -709,6 +738,9 @@ fn failures_say_where_and_what_next() {
         let found = failure(files);
         assert!(found.starts_with(expected), "{found}");
     }
+    let large = "# large\n".repeat(200_000);
+    let message = failure(&[("MLproject", "name: x\n"), ("main.py", &large)]);
+    assert_eq!(message, "cannot read `ROOT/main.py`");
     let folder = pipeline(&[("MLproject", "name: x\n")]);
     fs::write(
         folder.path().join("main.py"),

@@ -10,6 +10,9 @@ use super::{Guard, Interpreter, is_fixed};
 use crate::source::children;
 use crate::value::{Unknown, Value};
 
+/// The variables of the function that is followed, and those of the environment.
+type State = (HashMap<String, Value>, Vec<(String, Value)>);
+
 /// What is known of a condition.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Condition {
@@ -131,7 +134,7 @@ impl<'t> Interpreter<'t> {
                 this.alternative(rest)
             }
         };
-        let before = (self.variables().clone(), self.environment.clone());
+        let before = self.state();
         // The steps stand in both, each with a word about the condition; of all else that differs one is told.
         let other = self.shadowed(guard(false), |this| enter(this, !outcome));
         let flow = self.guarded(guard(true), |this| enter(this, outcome));
@@ -149,7 +152,7 @@ impl<'t> Interpreter<'t> {
             is_default: true,
             remark: remark.clone(),
         };
-        let before = self.variables().clone();
+        let (before, _) = self.state();
         let flow = self.guarded(guard(), |this| this.block(block));
         self.settle(flow);
         let first = std::mem::replace(self.variables(), before);
@@ -186,7 +189,7 @@ impl<'t> Interpreter<'t> {
 
     /// As [`Interpreter::guarded`], and forgets all but the steps; tells whether there was more.
     fn shadowed(&mut self, guard: Guard, enter: impl FnOnce(&mut Self) -> Flow) -> bool {
-        let before = (self.variables().clone(), self.environment.clone());
+        let before = self.state();
         let dumps = self.dumps.clone();
         self.guarded(guard, enter);
         let has_changed = self.has_changed(&before);
@@ -195,15 +198,24 @@ impl<'t> Interpreter<'t> {
         has_changed
     }
 
-    /// Whether something else than a list of steps, or the run of one, was set.
-    fn has_changed(&mut self, before: &(HashMap<String, Value>, Vec<(String, Value)>)) -> bool {
+    /// A copy of the variables, which is paid for by what they hold.
+    fn state(&mut self) -> State {
         let variables = self.variables().clone();
-        let mut changed = variables
-            .iter()
-            .filter(|(name, value)| before.0.get(*name) != Some(*value));
+        let weight: usize = variables.values().map(Value::weight).sum();
+        self.burn(weight / 64);
+        (variables, self.environment.clone())
+    }
+
+    /// Whether something else than a list of steps, or the run of one, was set.
+    fn has_changed(&self, (variables, environment): &State) -> bool {
+        let now = self.frames.last().map(|frame| &frame.variables);
+        let mut changed = now
+            .into_iter()
+            .flatten()
+            .filter(|(name, value)| variables.get(*name) != Some(*value));
         changed.any(|(_, value)| {
             !matches!(value, Value::Run(_) | Value::Selection(_)) && self.names(value).is_none()
-        }) || self.environment != before.1
+        }) || self.environment != *environment
     }
 
     pub(super) fn condition(&mut self, node: Node<'t>) -> Condition {
