@@ -250,6 +250,18 @@ fn calls_become_steps() {
             "  a:\n    experiment: \"e: 1\"",
         ),
         (
+            "mlflow.run('a', version=commit(), env_manager=best)",
+            "  a:\n    # not understood, main.py line 8: version=commit()\n    # not understood, main.py line 8: env_manager=best",
+        ),
+        (
+            "mlflow.run('a', experiment_name=config.main.project)",
+            "  a:\n    experiment: demo",
+        ),
+        (
+            "config.model.depth = 4\njson.dump(config.model, open('f', 'w'))\nmlflow.run('a', parameters={'x': os.path.abspath('f')})",
+            "  a:\n    # parameters:\n      # x: not understood, main.py line 10: os.path.abspath('f')",
+        ),
+        (
             "mlflow.run('a', backend='databricks')",
             "  a:\n    # not understood, main.py line 8: backend=databricks",
         ),

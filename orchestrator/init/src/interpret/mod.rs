@@ -261,7 +261,8 @@ impl Interpreter<'_> {
         let mut dumps = self.dumps.iter().rev();
         if let Some((_, format, part)) = dumps.find(|(file, ..)| *file == path) {
             return match part {
-                Ok(part) => crate::value::reference(part)
+                Ok(part) => self
+                    .reference(part)
                     .map_or(Setting::NotUnderstood(unknown), |part| {
                         Setting::File(*format, part)
                     }),
@@ -269,6 +270,15 @@ impl Interpreter<'_> {
             };
         }
         template(&text).map_or(Setting::NotUnderstood(unknown), Setting::Template)
+    }
+
+    /// A part of the config by its name; none if the command line gives a value in it, which a file
+    /// of that part would not have.
+    fn reference(&self, part: &[String]) -> Option<String> {
+        let inside = format!("{}.", part.join("."));
+        let mut overrides = self.config.overrides.iter();
+        let is_whole = !overrides.any(|(key, _)| key.starts_with(&inside));
+        crate::value::reference(part).filter(|_| is_whole)
     }
 
     /// The names in a list, as far as they are known by default.

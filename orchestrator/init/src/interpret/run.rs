@@ -38,27 +38,27 @@ impl<'t> Interpreter<'t> {
             return self.unknown(node);
         }
         let location = self.location(node, arguments.get(0, "uri"));
-        let text = |this: &Self, position, key: &str| {
-            let value = arguments
-                .get(position, key)
-                .and_then(|value| this.concrete(value));
-            value
-                .filter(|value| *value != Object::None)
-                .map(|value| value.to_string())
-        };
-        let entry_point = text(self, 1, "entry_point").unwrap_or_else(|| "main".to_owned());
-        let name = self.step_name(&location, &entry_point);
-        let mut step = Step::named(name.as_str());
-        step.is_default = self.guards.iter().all(|guard| guard.is_default);
-        step.remarks = self
+        let mut remarks: Vec<Unknown> = self
             .guards
             .iter()
             .filter_map(|guard| guard.remark.clone())
             .collect();
+        let mut plain =
+            |position, key| self.plain(node, arguments.get(position, key), key, &mut remarks);
+        let entry_point = plain(1, "entry_point").unwrap_or_else(|| "main".to_owned());
+        let version = plain(2, "version");
+        let experiment = plain(5, "experiment_name");
+        let env_manager = self.manager(node, arguments, &mut remarks);
+        let name = self.step_name(&location, &entry_point);
+        let mut step = Step {
+            is_default: self.guards.iter().all(|guard| guard.is_default),
+            version,
+            experiment,
+            env_manager,
+            remarks,
+            ..Step::named(name.as_str())
+        };
         self.locate(&mut step, location, entry_point);
-        step.version = text(self, 2, "version");
-        step.experiment = text(self, 5, "experiment_name");
-        step.env_manager = self.manager(node, arguments, &mut step.remarks);
         self.set_parameters(node, arguments.get(3, "parameters"), &mut step);
         step.environment = self
             .environment
@@ -68,6 +68,44 @@ impl<'t> Interpreter<'t> {
         self.check_rest(node, arguments, &mut step.remarks);
         self.steps.push(step);
         Value::Run(name)
+    }
+
+    /// The text of a key that takes no placeholder.
+    fn plain(
+        &mut self,
+        node: Node<'t>,
+        value: Option<&Value>,
+        key: &str,
+        remarks: &mut Vec<Unknown>,
+    ) -> Option<String> {
+        let value = value.filter(|value| **value != Value::NONE)?;
+        let Some(object) = self.concrete(value) else {
+            let Unknown { line, text } = match value {
+                Value::Unknown(unknown) => unknown.clone(),
+                _ => self.not_understood(node),
+            };
+            let text = format!("{key}={text}");
+            remarks.push(Unknown { line, text });
+            return None;
+        };
+        if !is_fixed(value) {
+            let written = self
+                .stringify(value)
+                .and_then(|text| crate::value::template(&text));
+            self.warn_fixed(key, &written.unwrap_or_default());
+        }
+        (object != Object::None).then(|| object.to_string())
+    }
+
+    fn warn_fixed(&mut self, key: &str, written: &str) {
+        let key = if key == "experiment_name" {
+            "experiment"
+        } else {
+            key
+        };
+        self.warn(format!(
+            "`{key}: {written}` is written as it is now; `{key}:` takes no placeholder"
+        ));
     }
 
     fn location(&mut self, node: Node<'t>, uri: Option<&Value>) -> Location {
@@ -83,9 +121,7 @@ impl<'t> Interpreter<'t> {
         };
         if !is_fixed(&Value::Text(text.clone())) {
             let written = crate::value::template(&text).unwrap_or_default();
-            self.warn(format!(
-                "`project: {written}` is written as it is now; `project:` takes no placeholder"
-            ));
+            self.warn_fixed("project", &written);
         }
         if let Some(whole) = self.concrete_text(&text)
             && (is_elsewhere(&whole) || whole.starts_with('/'))
@@ -183,23 +219,22 @@ impl<'t> Interpreter<'t> {
     }
 
     fn manager(
-        &self,
-        node: Node,
+        &mut self,
+        node: Node<'t>,
         arguments: &Arguments,
         remarks: &mut Vec<Unknown>,
     ) -> Option<String> {
-        let named = |key: &str| arguments.named(key).and_then(|value| self.concrete(value));
-        if named("use_conda") == Some(Object::Bool(false)) {
+        if arguments.named("use_conda") == Some(&Value::bool(false)) {
             return self.unless_default("local");
         }
-        let value = named("env_manager")
-            .filter(|value| *value != Object::None)?
-            .to_string();
+        let value = self.plain(node, arguments.named("env_manager"), "env_manager", remarks)?;
         let known = ["local", "conda", "virtualenv", "uv", "docker"];
         if known.contains(&value.as_str()) {
             return self.unless_default(&value);
         }
-        remarks.push(self.not_understood(node));
+        let Unknown { line, .. } = self.not_understood(node);
+        let text = format!("env_manager={value}");
+        remarks.push(Unknown { line, text });
         None
     }
 
