@@ -12,11 +12,11 @@ use init::{InitError, Proposal, propose};
 use tempfile::TempDir;
 
 const MLPROJECT: &str = "name: x\nentry_points:\n  main:\n    parameters:\n      rows: {type: int, default: 5}\n      \
-                         steps: {default: all}\n      name: {default: given}\n    \
-                         command: \"python main.py --rows {rows} --steps {steps} plain {name}\"\n";
+                         steps: {default: all}\n      name: {default: given}\n      data: {type: path, default: raw}\n    \
+                         command: \"python main.py --rows {rows} --steps {steps} plain {data} {name}\"\n";
 
 const CONFIG: &str = "main:\n  steps: all\n  project: demo\n  list: [a, b]\n  release: false\n  \
-                      folder: parts\n  joined: \"${main.project}/x\"\nmodel: {depth: 3, 'odd]key': 1}\n";
+                      folder: parts\n  home: /srv/x\n  joined: \"${main.project}/x\"\nmodel: {depth: 3, 'odd]key': 1}\n";
 
 const HEAD: &str = "\
 import argparse, json, os, sys, tempfile
@@ -132,6 +132,16 @@ fn expressions_become_values() {
             "os.path.abspath(config.main.folder)",
             r#""{root}/{config[main][folder]}""#,
         ),
+        (
+            "os.path.abspath(config.main.home)",
+            r#""{config[main][home]}""#,
+        ),
+        (
+            "os.path.join(root, config.main.home, 'x')",
+            r#""{config[main][home]}/x""#,
+        ),
+        ("os.path.join(root, sys.argv[6])", r#""{data}""#),
+        ("Path(sys.argv[6]).resolve() / 'x'", r#""{data}/x""#),
         ("hydra.utils.get_original_cwd()", r#""{root}""#),
         ("hydra.utils.to_absolute_path('x')", r#""{root}/x""#),
         ("os.path.dirname(os.path.realpath(__file__))", r#""{root}""#),
@@ -504,7 +514,7 @@ steps:
       seed_value: 3
       fast: False
       kind: plain
-      title: \"{name}\"";
+      title: \"{data}\"";
     assert_eq!(section(argparse), expected);
     let click = "\
 import click

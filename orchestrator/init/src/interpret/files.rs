@@ -1,6 +1,7 @@
 //! Files that the program reads its config from, and files that it writes parts of it to.
 
 use mlproject::pyyaml::Object;
+use mlproject::{Parameter, ParameterKind};
 use tree_sitter::Node;
 
 use super::Interpreter;
@@ -107,6 +108,45 @@ impl<'t> Interpreter<'t> {
         // What the config gives may be absolute, or go up.
         let is_joined = rest.is_empty() || (rest.starts_with('/') && !rest.starts_with("//"));
         is_joined.then(|| tidy(rest.trim_start_matches('/')))
+    }
+
+    /// `os.path.join(base, part)`.
+    pub(super) fn joined(&self, base: &Text, part: &Text) -> Text {
+        if self.is_given_absolute(part) {
+            part.clone()
+        } else {
+            path::join(base, part)
+        }
+    }
+
+    /// `os.path.abspath(path)`.
+    pub(super) fn absolute(&self, path: &Text) -> Text {
+        if self.is_given_absolute(path) {
+            path.clone()
+        } else {
+            path::absolute(path)
+        }
+    }
+
+    /// Whether the path begins with what the config or the command line gives as an absolute one.
+    /// Parameters of type `path` always are: MLflow makes them so.
+    fn is_given_absolute(&self, path: &Text) -> bool {
+        match path.first() {
+            Some(Piece::Parameter(name)) => {
+                let main = self.pipeline.project.entry_point("main");
+                let parameter = main.and_then(|main| main.parameter(name));
+                let is_path = |parameter: &Parameter| parameter.kind == ParameterKind::Path;
+                parameter.is_some_and(is_path)
+                    || self
+                        .concrete_text(&path[..1])
+                        .is_some_and(|text| text.starts_with('/'))
+            }
+            Some(first @ Piece::Config(_)) => {
+                let given = self.concrete_text(std::slice::from_ref(first));
+                given.is_some_and(|text| text.starts_with('/'))
+            }
+            _ => false,
+        }
     }
 
     /// Notes what is written to a file.

@@ -143,15 +143,15 @@ impl<'t> Interpreter<'t> {
             }
             "os.path.join" => texts
                 .into_iter()
-                .reduce(|base, part| path::join(&base, &part)),
+                .reduce(|base, part| self.joined(&base, &part)),
             "pathlib.Path" | "pathlib.PurePath" | "pathlib.PosixPath" => {
                 let joined = texts
                     .into_iter()
-                    .reduce(|base, part| path::join(&base, &part));
+                    .reduce(|base, part| self.joined(&base, &part));
                 Some(joined.unwrap_or_else(|| vec![Piece::Literal(".".to_owned())]))
             }
             "os.path.abspath" | "os.path.realpath" | "hydra.utils.to_absolute_path" => {
-                first.map(|text| path::absolute(text))
+                first.map(|text| self.absolute(text))
             }
             "mlflow.utils.file_utils.path_to_local_file_uri" => {
                 first.map(|text| path::file_uri(text))

@@ -57,9 +57,9 @@ impl<'t> Interpreter<'t> {
                 self.format(&template, &arguments.positional, &arguments.keyword)
                     .map(Value::Text)
             }
-            "join" => self.joined(text, arguments.first()?),
+            "join" => self.joined_texts(text, arguments.first()?),
             "joinpath" => self.joined_path(text, &arguments.positional),
-            "resolve" | "absolute" => Some(Value::Text(path::absolute(text))),
+            "resolve" | "absolute" => Some(Value::Text(self.absolute(text))),
             "as_uri" => Some(Value::Text(path::file_uri(text))),
             "as_posix" | "expanduser" => Some(Value::Text(text.clone())),
             "read_text" | "open" => Some(Value::File(text.clone())),
@@ -93,7 +93,7 @@ impl<'t> Interpreter<'t> {
     }
 
     /// `", ".join(items)`.
-    fn joined(&self, separator: &Text, items: &Value) -> Option<Value> {
+    fn joined_texts(&self, separator: &Text, items: &Value) -> Option<Value> {
         let mut joined = Text::new();
         for (position, item) in self.items(items)?.iter().enumerate() {
             if position > 0 {
@@ -107,7 +107,7 @@ impl<'t> Interpreter<'t> {
     fn joined_path(&self, base: &Text, parts: &[Value]) -> Option<Value> {
         let mut path = base.clone();
         for part in parts {
-            path = path::join(&path, &self.stringify(part)?);
+            path = self.joined(&path, &self.stringify(part)?);
         }
         Some(Value::Text(path))
     }

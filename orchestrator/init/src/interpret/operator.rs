@@ -4,7 +4,6 @@ use mlproject::pyyaml::Object;
 use tree_sitter::Node;
 
 use super::Interpreter;
-use crate::path;
 use crate::source::children;
 use crate::value::{Value, append, set};
 
@@ -56,7 +55,7 @@ impl<'t> Interpreter<'t> {
                 else {
                     return self.first_unknown(node, &[left, right]);
                 };
-                Value::Text(path::join(&base, &part))
+                Value::Text(self.joined(&base, &part))
             }
             ("%", Value::Text(text), right) => self.percent(node, &text, &right),
             (operator, Value::Scalar(left), Value::Scalar(right)) => {

@@ -1,5 +1,7 @@
 //! A call of `mlflow.run` as a step.
 
+use std::collections::HashMap;
+
 use mlproject::pyyaml::Object;
 use mlproject::{Manager, Project};
 use tree_sitter::Node;
@@ -265,28 +267,33 @@ impl<'t> Interpreter<'t> {
             step.remarks.push(unknown);
             return;
         };
+        let written = self.written(node);
         step.parameters = entries
             .into_iter()
             .map(|(name, value)| {
-                let place = self.written(node, &name).unwrap_or(node);
+                let place = written.get(name.as_str()).copied().unwrap_or(node);
                 let setting = self.setting(&value, place);
                 (name, setting)
             })
             .collect();
     }
 
-    /// Where the call itself writes the value of a parameter.
-    fn written(&self, call: Node<'t>, name: &str) -> Option<Node<'t>> {
-        let arguments = children(call.child_by_field_name("arguments")?).into_iter();
+    /// Where the call itself writes the values of its parameters.
+    fn written(&self, call: Node<'t>) -> HashMap<&'t str, Node<'t>> {
+        let arguments = call.child_by_field_name("arguments");
+        let arguments = arguments.map(children).unwrap_or_default().into_iter();
         let values = arguments.map(|it| it.child_by_field_name("value").unwrap_or(it));
         let pairs = values
             .filter(|it| it.kind() == "dictionary")
             .flat_map(children);
-        let mut named = pairs.filter(|pair| {
-            let key = pair.child_by_field_name("key");
-            key.is_some_and(|key| self.source.text(key).trim_matches(['"', '\'']) == name)
+        let named = pairs.filter_map(|pair| {
+            let key = self.source.text(pair.child_by_field_name("key")?);
+            Some((
+                key.trim_matches(['"', '\'']),
+                pair.child_by_field_name("value")?,
+            ))
         });
-        named.next()?.child_by_field_name("value")
+        named.collect()
     }
 
     /// What else is handed to `mlflow.run`, unless it says what holds anyway.
