@@ -1,0 +1,394 @@
+//! From a `main.py` that runs a pipeline by hand to the section `steps:` of its MLproject.
+//!
+//! [`propose`] reads the MLproject of a folder and the program that its `main` runs, and gives the text
+//! of the MLproject with the sections `config:`, `env:` and `steps:` added: one step for each call of
+//! `mlflow.run`. The program is read as a syntax tree; nothing of the folder is run, and nothing is
+//! written. What a definition cannot say stands in it as a comment and is told.
+
+#![warn(missing_docs)]
+
+mod command;
+mod config;
+mod edit;
+mod error;
+mod folders;
+mod interpret;
+mod path;
+mod section;
+mod smallest;
+mod source;
+mod step;
+mod value;
+mod yaml;
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use mlproject::pyyaml::{self, Object};
+use mlproject::{Project, file};
+
+pub use crate::error::{InitError, Note};
+pub use crate::smallest::smallest;
+
+use crate::command::Command;
+use crate::config::{Entry, is_inside};
+use crate::error::MAX_LINES;
+use crate::interpret::{Pipeline, follow};
+use crate::section::Section;
+use crate::source::Source;
+use crate::step::{Setting, Step};
+
+/// The largest program that is looked at, in bytes.
+const MAX_PROGRAM: u64 = 1 << 20;
+
+/// How many programs are looked at where none is named.
+const MAX_PROGRAMS: usize = 200;
+
+/// What is to be written, and what has to be told of it.
+#[derive(Debug)]
+pub struct Proposal {
+    /// The MLproject.
+    pub path: PathBuf,
+    /// Its text as it is.
+    pub old: String,
+    /// Its text with the new sections.
+    pub new: String,
+    /// The difference between the two, in the unified format. Texts of a stranger stand in it: escape
+    /// control characters where it is shown.
+    pub diff: String,
+    /// The program that the steps were read from, if it was one.
+    pub program: Option<PathBuf>,
+    /// The names of the steps.
+    pub steps: Vec<String>,
+    /// What was not understood, and stands in the new text as a comment.
+    pub not_understood: Vec<Note>,
+    /// What is different from before.
+    pub warnings: Vec<String>,
+}
+
+/// What the steps were read from.
+struct Definition {
+    program: Option<String>,
+    config: Vec<Entry>,
+    steps: Vec<Step>,
+    notes: Vec<Note>,
+    warnings: Vec<String>,
+}
+
+/// Proposes the section `steps:` for the pipeline in `root`, which should be absolute.
+pub fn propose(root: &Path) -> Result<Proposal, InitError> {
+    let project = Project::load(root)?.ok_or_else(|| InitError::NoProject {
+        folder: root.to_owned(),
+    })?;
+    let path = project.place.file.clone();
+    let old = read_project(&path)?;
+    let document = pyyaml::parse(&old).map_err(|error| mlproject::Error::Yaml {
+        path: path.clone(),
+        error,
+    })?;
+    if project.steps.is_some() {
+        let line = document.line(&["steps"]).unwrap_or(1);
+        return Err(InitError::HasSteps { file: path, line });
+    }
+    let (mut definition, project) = define(root, project)?;
+    let environment = shared_environment(&mut definition.steps);
+    let mut section = Section {
+        program: definition.program.as_deref().unwrap_or_default(),
+        config: &definition.config,
+        environment,
+        steps: &definition.steps,
+        notes: &definition.notes,
+    };
+    let mut not_understood = notes(&definition.steps, &section.environment);
+    not_understood.extend(definition.notes.iter().cloned());
+    not_understood.sort_by_key(|note| note.line);
+    not_understood.dedup();
+    let mut warnings = std::mem::take(&mut definition.warnings);
+    leave_out_what_is_there(&document.value, &mut section, &mut warnings);
+    warnings.extend(parameter_warnings(
+        root,
+        &project,
+        &definition.steps,
+        &section.environment,
+    ));
+    let lines = section.lines();
+    if lines.len() > MAX_LINES {
+        let lines = lines.len();
+        return Err(InitError::TooLarge { file: path, lines });
+    }
+    let edited =
+        edit::insert(&old, &lines).ok_or_else(|| InitError::Style { file: path.clone() })?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Ok(Proposal {
+        diff: edit::diff(&name, &old, &edited),
+        new: edited.text,
+        old,
+        program: definition
+            .program
+            .as_ref()
+            .map(|program| root.join(program)),
+        steps: definition.steps.into_iter().map(|step| step.name).collect(),
+        not_understood,
+        warnings,
+        path,
+    })
+}
+
+/// Sections that are there stay as they are; what they should say is told.
+fn leave_out_what_is_there(project: &Object, section: &mut Section, warnings: &mut Vec<String>) {
+    let config: Vec<&str> = section
+        .config
+        .iter()
+        .map(|(_, file)| file.as_str())
+        .collect();
+    if project.get("config").is_some() && !config.is_empty() {
+        let names = config.join("`, `");
+        warnings.push(format!(
+            "`config:` is there already; it should name `{names}`"
+        ));
+        section.config = &[];
+    }
+    let variables: Vec<&str> = section
+        .environment
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if project.get("env").is_some() && !variables.is_empty() {
+        let names = variables.join("`, `");
+        warnings.push(format!("`env:` is there already; it should set `{names}`"));
+        section.environment.clear();
+    }
+}
+
+fn read_project(path: &Path) -> Result<String, InitError> {
+    let bytes = file::read_regular(path, pyyaml::MAX_BYTES as u64);
+    // The project was read before: it is text.
+    let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    text.map_err(|source| InitError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The steps of the program, else those of the folders, else the other entry points.
+fn define(root: &Path, project: Project) -> Result<(Definition, Project), InitError> {
+    let template = project
+        .entry_point("main")
+        .and_then(|main| main.command.clone());
+    let command = Command::parse(template.as_deref().unwrap_or_default());
+    let mut project = project;
+    let mut warnings = Vec::new();
+    if let Some(script) = program(root, &command) {
+        let source = Source::load(&root.join(&script))?;
+        let pipeline = Pipeline {
+            root: root.to_owned(),
+            project,
+            command,
+            script,
+        };
+        let found = follow(&source, &pipeline);
+        project = pipeline.project;
+        let is_known = found.steps.iter().any(|step| step.is_located);
+        if is_known {
+            let definition = Definition {
+                program: Some(pipeline.script),
+                config: found.config.files,
+                steps: found.steps,
+                notes: found.notes,
+                warnings: found.warnings,
+            };
+            return Ok((definition, project));
+        }
+        warnings.extend(found.warnings);
+        warnings.push(format!(
+            "no call of `mlflow.run` in `{}` was understood",
+            pipeline.script
+        ));
+    }
+    let names = names_of(root, &project).ok_or_else(|| InitError::NoSteps {
+        file: project.place.file.clone(),
+        found: "no `mlflow.run` in a program of this folder, and no folder with an MLproject",
+        next: "`orchestrator` runs its `main` as it is",
+    })?;
+    let quoted = names.join("`, `");
+    warnings.push(format!("the steps `{quoted}` stand in the order of their names; put them into that in which they run"));
+    let definition = Definition {
+        program: None,
+        config: Vec::new(),
+        steps: names.into_iter().map(Step::named).collect(),
+        notes: Vec::new(),
+        warnings,
+    };
+    Ok((definition, project))
+}
+
+fn names_of(root: &Path, project: &Project) -> Option<Vec<String>> {
+    let folders = folders::step_names(root);
+    if !folders.is_empty() {
+        return Some(folders);
+    }
+    let others = project
+        .entry_points
+        .iter()
+        .map(|entry_point| entry_point.name.clone());
+    let others: Vec<String> = others.filter(|name| name != "main").collect();
+    (others.len() > 1).then_some(others)
+}
+
+/// The program that runs the steps, relative to the folder: the one that the project starts, `main.py`,
+/// else the only one that calls `mlflow.run`.
+fn program(root: &Path, command: &Command) -> Option<String> {
+    let named = command.script.iter().map(|script| {
+        let mut script = script.as_str();
+        while let Some(rest) = script.strip_prefix("./") {
+            script = rest;
+        }
+        script.to_owned()
+    });
+    let mut named = named.chain(["main.py".to_owned()]);
+    if let Some(script) = named.find(|script| runs_steps(root, script)) {
+        return Some(script);
+    }
+    let entries = std::fs::read_dir(root).ok()?.take(MAX_PROGRAMS);
+    let files = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut programs =
+        files.filter(|name| path::has_extension(name, &["py"]) && runs_steps(root, name));
+    match (programs.next(), programs.next()) {
+        (Some(only), None) => Some(only),
+        _ => None,
+    }
+}
+
+/// Whether it is a program of the pipeline with a call of `mlflow.run` in it, in any spelling.
+fn runs_steps(root: &Path, script: &str) -> bool {
+    if !is_inside(script) {
+        return false;
+    }
+    let text = match file::read_regular(&root.join(script), MAX_PROGRAM) {
+        Ok(text) => text,
+        // It is there, and whoever reads it says why that fails.
+        Err(error) => {
+            return matches!(
+                error.kind(),
+                ErrorKind::FileTooLarge | ErrorKind::PermissionDenied
+            );
+        }
+    };
+    let has = |word: &[u8]| text.windows(word.len()).any(|window| window == word);
+    let calls: [&[u8]; 4] = [
+        b"mlflow.run",
+        b"mlflow.projects",
+        b"from mlflow import",
+        b"mlflow as ",
+    ];
+    calls.iter().any(|call| has(call))
+}
+
+/// Takes out of the steps the variables that all of them have.
+fn shared_environment(steps: &mut [Step]) -> Vec<(String, Setting)> {
+    let first = steps
+        .first()
+        .map(|step| step.environment.clone())
+        .unwrap_or_default();
+    let is_shared =
+        |variable: &(String, Setting)| steps.iter().all(|step| step.environment.contains(variable));
+    let shared: Vec<(String, Setting)> = first.into_iter().filter(is_shared).collect();
+    for step in steps {
+        step.environment
+            .retain(|variable| !shared.contains(variable));
+    }
+    shared
+}
+
+/// What is not understood in the steps and variables.
+fn notes(steps: &[Step], environment: &[(String, Setting)]) -> Vec<Note> {
+    let mut notes = Vec::new();
+    let mut settings = |what: &dyn Fn(&str) -> String, settings: &[(String, Setting)]| {
+        for (name, setting) in settings {
+            if let Setting::NotUnderstood(unknown) = setting {
+                notes.push(Note {
+                    line: Some(unknown.line),
+                    text: format!("{}: `{}`", what(name), unknown.text),
+                });
+            }
+        }
+    };
+    settings(&|name| format!("variable `{name}`"), environment);
+    for step in steps {
+        settings(
+            &|name| format!("step `{}`, variable `{name}`", step.name),
+            &step.environment,
+        );
+        settings(
+            &|name| format!("step `{}`, parameter `{name}`", step.name),
+            &step.parameters,
+        );
+    }
+    for step in steps {
+        notes.extend(step.remarks.iter().map(|unknown| Note {
+            line: Some(unknown.line),
+            text: format!("step `{}`: `{}`", step.name, unknown.text),
+        }));
+    }
+    notes
+}
+
+/// Parameters of the pipeline that lose their meaning, or reach a step that they did not reach before.
+fn parameter_warnings(
+    root: &Path,
+    project: &Project,
+    steps: &[Step],
+    environment: &[(String, Setting)],
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let parameters = project
+        .entry_point("main")
+        .map_or(&[][..], |main| &main.parameters);
+    let shared = Step {
+        environment: environment.to_vec(),
+        ..Step::named("")
+    };
+    for parameter in parameters
+        .iter()
+        .filter(|parameter| parameter.name != "steps")
+    {
+        let name = &parameter.name;
+        let mut is_used = shared.names(name) || steps.iter().any(|step| step.names(name));
+        for step in steps {
+            let is_given = step.parameters.iter().any(|(known, _)| known == name);
+            if !is_given && declares(root, project, step, name) {
+                is_used = true;
+                warnings.push(format!(
+                    "step `{}` now gets the pipeline's parameter `{name}`, which the program did not hand on", step.name
+                ));
+            }
+        }
+        if !is_used {
+            warnings.push(format!(
+                "parameter `{name}` of `main` reaches no step any more; values of a config are given as `-P config.KEY=VALUE`, steps by `--steps`"
+            ));
+        }
+    }
+    warnings
+}
+
+/// Whether the step's entry point has a parameter of that name.
+fn declares(root: &Path, project: &Project, step: &Step, parameter: &str) -> bool {
+    let mut folders = match &step.project {
+        Some(folder) => vec![folder.clone()],
+        None => folders::PLACES
+            .iter()
+            .map(|place| config::below(place, &step.name))
+            .collect(),
+    };
+    folders.retain(|folder| is_inside(folder));
+    let loaded = folders
+        .iter()
+        .find_map(|folder| Project::load(&root.join(folder)).ok().flatten());
+    let (project, default) = match &loaded {
+        Some(loaded) => (loaded, "main"),
+        None => (project, step.name.as_str()),
+    };
+    let entry_point = project.entry_point(step.entry_point.as_deref().unwrap_or(default));
+    entry_point.is_some_and(|entry_point| entry_point.parameter(parameter).is_some())
+}
