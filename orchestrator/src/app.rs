@@ -8,16 +8,15 @@ use mlproject::paths::absolute;
 
 use crate::cli::{self, Early};
 use crate::definition::Pipeline;
-use crate::environment::{self, EnvironmentError};
 use crate::error::Error;
-use crate::lock::Lock;
-use crate::plan::{self, Plan, Problem, ProblemKind};
-use crate::report::console::{print, print_json, print_log};
-use crate::report::list;
+use crate::plan::{self, Problem, ProblemKind};
+use crate::report::output::{print, print_json, print_log};
+use crate::report::{self, console, list};
 use crate::request::{Action, Format, Request};
 use crate::run::{execute, wait_for};
 use crate::source::Access;
-use crate::tracking;
+use environment::EnvironmentError;
+use process::lock::Lock;
 
 /// Does what the command line asks for.
 pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
@@ -35,7 +34,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
     match &request.action {
         Action::List => written(list::print(&pipeline, &request)),
         Action::Check => plan().map(drop),
-        Action::DryRun => written(print_plan(&plan()?, request.format)),
+        Action::DryRun => written(report::plan::print(&plan()?, request.format)),
         Action::Run => {
             // The plan of one who waits is made of what the run before leaves behind.
             let waited = request
@@ -44,7 +43,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
                 .transpose()?;
             let plan = plan()?;
             let lock = waited.map_or_else(|| Lock::take(&plan.root, false), Ok)?;
-            execute(&plan, &request, &caller, &lock)
+            Ok(execute(&plan, &request, &caller, &lock, console::tell)?)
         }
         Action::History(limit) => {
             let as_json = request.format == Format::Json;
@@ -136,26 +135,10 @@ fn environments(request: &Request, caller: &Path) -> Result<(), Error> {
 
 /// Answers the shell's question how a word may go on. Where there is no answer it says nothing.
 fn complete(words: &[OsString]) -> Result<(), Error> {
-    let program = OsString::from("orchestrator");
-    let typed = std::iter::once(program).chain(words.iter().cloned());
-    let typed: Vec<OsString> = typed.collect();
-    let folder = cli::early(&typed).map_or_else(|_| ".".into(), |early| early.request.directory);
+    let folder = cli::completed_folder(words);
     let root = absolute(&std::env::current_dir().unwrap_or_default(), folder);
     let pipeline = Pipeline::load(&root, None, Access::Look).ok();
-    let of_pipeline = pipeline.as_ref();
-    let options = of_pipeline.map(Pipeline::options).unwrap_or_default();
-    let steps = of_pipeline.map(Pipeline::step_names).unwrap_or_default();
-    let entry_points = of_pipeline.map(Pipeline::entry_point_names);
-    let found = cli::candidates(words, &options, &steps, &entry_points.unwrap_or_default());
-    written(print(&lines(&found)))
-}
-
-/// Prints the plan in the form that was asked for.
-fn print_plan(plan: &Plan, format: Format) -> io::Result<()> {
-    match format {
-        Format::Text => print(&plan.to_string()),
-        Format::Json => print_json(plan),
-    }
+    written(print(&lines(&cli::candidates(words, pipeline.as_ref()))))
 }
 
 fn lines(items: &[impl ToString]) -> String {

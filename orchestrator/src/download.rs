@@ -75,16 +75,8 @@ fn copy(
     }
 }
 
-/// Chooses who does the cryptography of TLS, which has to be done before the first client is made.
-pub(crate) fn install_crypto() {
-    // Fails only if there is a provider already, which is as good.
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok();
-}
-
 fn client(time: Option<Duration>) -> reqwest::Result<reqwest::blocking::Client> {
-    install_crypto();
+    tracking::install_crypto();
     reqwest::blocking::Client::builder()
         .connect_timeout(Duration::from_secs(10))
         // The default would end every transfer after 30 s.

@@ -1,43 +1,24 @@
 //! Runs a pipeline of MLflow projects. Start reading at `app.rs`.
 
 mod app;
-mod bracket;
 mod cli;
-mod control;
 mod definition;
 mod download;
-mod environment;
 mod error;
-mod files;
-mod git;
-mod host;
-mod interruption;
-mod lock;
-mod log;
-mod names;
 mod plan;
-mod printable;
-mod process;
-mod redact;
 mod report;
 mod request;
 mod run;
-mod signals;
 mod source;
-mod supervisor;
-mod tee;
-mod terminal;
-mod text;
-mod tracking;
-mod transcript;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use error::Error;
-use printable::printable;
-use report::console;
-use supervisor::Errand;
+use process::printable::printable;
+use process::supervisor::{self, Errand};
+use process::{console, signals};
+use report::output;
 
 /// Does what the command line asks for: the user's, or that of a supervisor, which is this program
 /// once more.
@@ -56,7 +37,7 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
             let text = error.render().to_string();
             if error.use_stderr() {
                 console::report(&printable(&text));
-            } else if let Err(error) = console::print(&text) {
+            } else if let Err(error) = output::print(&text) {
                 return fail(&Error::Output(error));
             }
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))

@@ -24,7 +24,7 @@ pub(crate) struct Request {
     pub(crate) grace: Duration,
     pub(crate) keep_going: bool,
     pub(crate) wait: bool,
-    pub(crate) tracking: TrackingOptions,
+    pub(crate) tracking: tracking::Options,
     pub(crate) action: Action,
     pub(crate) format: Format,
 }
@@ -35,24 +35,7 @@ pub(crate) struct EnvironmentOptions {
     pub(crate) root: Option<PathBuf>,
     pub(crate) jobs: usize,
     pub(crate) is_offline: bool,
-    pub(crate) docker: DockerOptions,
-}
-
-/// What the command line says about containers.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct DockerOptions {
-    pub(crate) build_image: bool,
-    pub(crate) arguments: Vec<(String, Option<String>)>,
-}
-
-/// What the command line says of tracking.
-#[derive(Debug, Default)]
-pub(crate) struct TrackingOptions {
-    pub(crate) uri: Option<String>,
-    pub(crate) off: bool,
-    pub(crate) experiment_name: Option<String>,
-    pub(crate) experiment_id: Option<String>,
-    pub(crate) run_name: Option<String>,
+    pub(crate) docker: environment::DockerOptions,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

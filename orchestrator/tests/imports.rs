@@ -10,6 +10,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+/// The folders of the crates below `orchestrator/`.
+const CRATES: [&str; 6] = [
+    "src",
+    "environment/src",
+    "init/src",
+    "mlproject/src",
+    "process/src",
+    "tracking/src",
+];
+
+/// The modules of the orchestrator itself in layers, the lowest first: a file may import what is in its
+/// own module or in a layer below.
+const LAYERS: [&[&str]; 8] = [
+    &["request", "download"],
+    &["source"],
+    &["definition"],
+    &["plan"],
+    &["run"],
+    &["report"],
+    &["cli"],
+    &["error", "app"],
+];
+
 /// A module by its path from the crate's root, and the modules that its file names.
 type Imports = BTreeMap<String, BTreeSet<String>>;
 
@@ -128,7 +151,7 @@ fn is_in_circle(
 
 #[test]
 fn no_file_imports_one_that_imports_it() {
-    for folder in ["src", "mlproject/src", "init/src"] {
+    for folder in CRATES {
         let imports = imports(folder);
         let (mut way, mut done) = (Vec::new(), BTreeSet::new());
         for module in imports.keys() {
@@ -140,5 +163,32 @@ fn no_file_imports_one_that_imports_it() {
     let app = &imports("src")["crate::app"];
     for below in ["crate::cli", "crate::report::list", "crate::run"] {
         assert!(app.contains(below), "{below}: {app:?}");
+    }
+}
+
+#[test]
+fn no_file_of_the_orchestrator_imports_from_a_layer_above() {
+    let layer = |module: &str| {
+        let top = module.split("::").nth(1)?;
+        let found = LAYERS.iter().position(|layer| layer.contains(&top));
+        Some((
+            found.unwrap_or_else(|| panic!("no layer has {top}")),
+            top.to_owned(),
+        ))
+    };
+    for (module, imported) in imports("src") {
+        if matches!(module.as_str(), "crate::lib" | "crate::main") {
+            continue;
+        }
+        let (above, own) = layer(&module).unwrap();
+        for other in imported {
+            let Some((below, top)) = layer(&other) else {
+                continue;
+            };
+            assert!(
+                below < above || top == own || above == LAYERS.len() - 1,
+                "{module} imports {other}"
+            );
+        }
     }
 }

@@ -103,7 +103,16 @@ fn a_time_has_a_unit() {
     folder
         .orchestrator(&["--timeout", "5"])
         .run()
-        .says("invalid value '5' for '--timeout <TIME>'")
+        .says(
+            "invalid value '5' for '--timeout <TIME>': expected a time with its unit, such as 90s",
+        )
+        .ends(2);
+    folder
+        .orchestrator(&["--grace", "soon"])
+        .run()
+        .says(
+            "invalid value 'soon' for '--grace <TIME>': expected a time with its unit, such as 90s",
+        )
         .ends(2);
 }
 

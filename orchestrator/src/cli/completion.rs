@@ -4,10 +4,12 @@
 //! shell could read as more than a word is left out.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::CommandFactory;
 
-use super::{Cli, with_parameters};
+use super::{Cli, early, with_parameters};
+use crate::definition::Pipeline;
 use crate::request::{ParameterOption, Shell};
 
 /// The first argument of the question that the scripts ask; the words typed so far follow, the last
@@ -61,8 +63,24 @@ pub(crate) fn completed_words(arguments: &[OsString]) -> Option<&[OsString]> {
     }
 }
 
-/// What the last of the words may become.
-pub(crate) fn candidates(
+/// The folder of the pipeline that the words are about.
+pub(crate) fn completed_folder(words: &[OsString]) -> PathBuf {
+    let program = OsString::from("orchestrator");
+    let typed: Vec<OsString> = std::iter::once(program)
+        .chain(words.iter().cloned())
+        .collect();
+    early(&typed).map_or_else(|_| ".".into(), |early| early.request.directory)
+}
+
+/// What the last of the words may become, for a pipeline if there is one.
+pub(crate) fn candidates(words: &[OsString], pipeline: Option<&Pipeline>) -> Vec<String> {
+    let options = pipeline.map(Pipeline::options).unwrap_or_default();
+    let steps = pipeline.map(Pipeline::step_names).unwrap_or_default();
+    let entry_points = pipeline.map(Pipeline::entry_point_names);
+    complete(words, &options, &steps, &entry_points.unwrap_or_default())
+}
+
+fn complete(
     words: &[OsString],
     options: &[ParameterOption],
     steps: &[String],
@@ -175,7 +193,7 @@ mod tests {
         };
         let options = ["data_url", "$(x)", "q\u{1b}[1m"].map(option);
         let names = ["get", "clean", "$(touch pwned)", "a b", "-x", "`x`"].map(str::to_owned);
-        candidates(&words, &options, &names, &["main".to_owned()])
+        complete(&words, &options, &names, &["main".to_owned()])
     }
 
     #[test]

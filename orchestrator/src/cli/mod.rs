@@ -19,13 +19,10 @@ use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Par
 
 use mlproject::Manager;
 
-use crate::printable::is_unfit;
-use crate::request::{
-    Action, DockerOptions, EnvironmentOptions, Format, ParameterOption, Request, Shell, Steps,
-    TrackingOptions,
-};
+use crate::request::{Action, EnvironmentOptions, Format, ParameterOption, Request, Shell, Steps};
+use process::printable::is_unfit;
 
-pub(crate) use completion::{candidates, completed_words, script};
+pub(crate) use completion::{candidates, completed_folder, completed_words, script};
 pub(crate) use early::{Early, early};
 
 /// Run the steps of a pipeline, each an MLflow project, one after the other
@@ -67,7 +64,7 @@ struct Cli {
     environments: EnvironmentArguments,
 
     /// Time that each step may take, whatever the MLproject says
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     timeout: Option<Duration>,
 
     /// How often a failed step is tried again, whatever the MLproject says
@@ -75,7 +72,7 @@ struct Cli {
     retries: Option<u32>,
 
     /// Time that the processes of a step have to end after they were asked to
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     grace: Duration,
 
     /// Run on after the failure of a step with `allow_failure: true`
@@ -191,7 +188,7 @@ impl EnvironmentArguments {
             root: self.env_root,
             jobs: self.env_jobs.map_or_else(processors, NonZero::get),
             is_offline: self.offline,
-            docker: DockerOptions {
+            docker: environment::DockerOptions {
                 build_image: self.build_image,
                 arguments: arguments
                     .map(|argument| (argument.name, argument.value))
@@ -308,7 +305,7 @@ fn request(
         }
         (steps, _) => steps,
     };
-    let tracking = TrackingOptions {
+    let tracking = tracking::Options {
         uri: cli.tracking.tracking_uri,
         off: cli.tracking.no_tracking,
         experiment_name: cli.tracking.experiment_name,
@@ -390,6 +387,12 @@ fn parameter_arg(option: &ParameterOption, alias: Option<String>) -> Arg {
         // MLflow hands every value on as the word after the name, also one that starts with a dash.
         .allow_hyphen_values(true)
         .aliases(alias)
+}
+
+/// A time as people write it.
+fn time(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| "expected a time with its unit, such as 90s, 15m or 2h".to_owned())
 }
 
 #[cfg(test)]

@@ -11,14 +11,13 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::plan::problem::{Problem, ProblemKind};
-use crate::printable::{flowed, one_line};
-use crate::redact::shown_value;
 use crate::request::{ParameterOption, Steps};
 use crate::source::{self, Access};
-use error::ProjectError;
+use error::{ProjectError, SelectionError};
 use mlproject::paths::absolute;
 use mlproject::{EntryPoint, Parameter, Project, StepEntry};
+use process::printable::{flowed, one_line};
+use process::redact::shown_value;
 
 /// The entry point by which a project is run when nothing else is said, as in MLflow.
 pub(crate) const MAIN: &str = "main";
@@ -158,7 +157,10 @@ impl Pipeline {
     /// The steps to run, in the order in which they run.
     ///
     /// The definition's order wins over that of the command line; steps outside of it come last.
-    pub(crate) fn select(&self, request: Option<&Steps>) -> Result<Vec<&Step>, Vec<Problem>> {
+    pub(crate) fn select(
+        &self,
+        request: Option<&Steps>,
+    ) -> Result<Vec<&Step>, Vec<SelectionError>> {
         let steps = match request {
             Some(steps) => steps.clone(),
             None => self.default_steps()?,
@@ -193,7 +195,7 @@ impl Pipeline {
     }
 
     /// The default of the pipeline's own parameter `steps`, else all.
-    fn default_steps(&self) -> Result<Steps, Vec<Problem>> {
+    fn default_steps(&self) -> Result<Steps, Vec<SelectionError>> {
         let declared = self
             .parameters()
             .iter()
@@ -204,34 +206,36 @@ impl Pipeline {
             return Ok(Steps::All);
         };
         text.parse().map_err(|error| {
-            let kind = ProblemKind::DefaultSteps(error);
-            vec![Problem::general(Some(&parameter.place), kind)]
+            vec![SelectionError::Default {
+                source: error,
+                place: parameter.place.clone(),
+            }]
         })
     }
 
-    fn all(&self) -> Result<Vec<&Step>, Vec<Problem>> {
+    fn all(&self) -> Result<Vec<&Step>, Vec<SelectionError>> {
         let defaults = self
             .steps
             .iter()
             .filter(|step| step.entry.as_ref().is_some_and(|entry| entry.default));
         let defaults: Vec<&Step> = defaults.collect();
         if defaults.is_empty() {
-            let kind = ProblemKind::NoSteps {
+            return Err(vec![SelectionError::NoSteps {
                 known: self.step_names(),
-            };
-            return Err(vec![Problem::general(Some(&self.project.place), kind)]);
+                place: self.project.place.clone(),
+            }]);
         }
         Ok(defaults)
     }
 
-    fn unknown(&self, name: String) -> Problem {
-        let known = self.step_names();
-        let kind = if name == MAIN {
-            ProblemKind::Itself { name }
-        } else {
-            ProblemKind::UnknownStep { name, known }
-        };
-        Problem::general(None, kind)
+    fn unknown(&self, name: String) -> SelectionError {
+        if name == MAIN {
+            return SelectionError::Itself { name };
+        }
+        SelectionError::Unknown {
+            name,
+            known: self.step_names(),
+        }
     }
 
     /// A step of the section `steps:`.

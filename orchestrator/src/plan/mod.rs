@@ -10,13 +10,13 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
 
-use crate::definition::error::ProjectError;
+use crate::definition::error::{ProjectError, SelectionError};
 use crate::definition::{MAIN, Pipeline, Step};
-use crate::environment::{self, Environment, Settings, Store};
-use crate::host;
-use crate::names::refused_name;
-use crate::redact::{is_secret_parameter, shown_value};
 use crate::request::Request;
+use environment::{Environment, Settings, Store};
+use process::host;
+use process::redact::{is_secret_parameter, shown_value};
+use tracking::refused_name;
 use values::{Resolved, Sources};
 
 use mlproject::paths::absolute;
@@ -124,7 +124,7 @@ pub(crate) fn make(
     let mut problems = context.unknown_parameters();
     let mut steps: Vec<PlannedStep> = Vec::new();
     match pipeline.select(request.steps.as_ref()) {
-        Err(unknown) => problems.extend(unknown),
+        Err(errors) => problems.extend(errors.into_iter().map(Problem::of_selection)),
         Ok(selected) => {
             for step in selected {
                 let (planned, complaints) = context.step(step, &steps);
@@ -226,9 +226,9 @@ impl Context<'_> {
         })?;
         let name = step.entry_point_name(&self.request.entry_point);
         if name == MAIN && project.folder == self.pipeline.root() {
-            let kind = ProblemKind::Itself {
+            let kind = ProblemKind::Selection(SelectionError::Itself {
                 name: step.name.clone(),
-            };
+            });
             return Err(Box::new((Some(project.place.clone()), kind)));
         }
         let entry_point = find_entry_point(project, name).ok_or_else(|| {

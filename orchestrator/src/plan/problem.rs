@@ -7,10 +7,10 @@ use mlproject::Place;
 use mlproject::paths::shown;
 use mlproject::strformat::TemplateError;
 
-use crate::definition::error::ProjectError;
-use crate::environment::EnvironmentError;
-use crate::redact::shown_value;
-use crate::text::suggestion;
+use crate::definition::error::{ProjectError, SelectionError};
+use environment::EnvironmentError;
+use process::redact::shown_value;
+use process::text::suggestion;
 
 /// Something that keeps one step, or the whole plan, from running.
 #[derive(Debug)]
@@ -31,22 +31,19 @@ impl Problem {
             kind,
         }
     }
+
+    pub(super) fn of_selection(error: SelectionError) -> Problem {
+        let place = error.place().cloned();
+        Problem::general(place.as_ref(), ProblemKind::Selection(error))
+    }
 }
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum ProblemKind {
     #[error(transparent)]
     Project(Arc<ProjectError>),
-    #[error(
-        "nothing says which steps are `all`: the MLproject has no section `steps:` with default steps"
-    )]
-    NoSteps { known: Vec<String> },
-    #[error("the default of `steps` is not a list of step names: {0}")]
-    DefaultSteps(#[source] crate::request::StepsError),
-    #[error("unknown step `{name}`")]
-    UnknownStep { name: String, known: Vec<String> },
-    #[error("`{name}` is the pipeline itself and cannot be one of its own steps")]
-    Itself { name: String },
+    #[error(transparent)]
+    Selection(SelectionError),
     #[error("no entry point `{name}` in {}", shown(.project))]
     UnknownEntryPoint {
         name: String,
@@ -119,14 +116,8 @@ impl ProblemKind {
     pub(crate) fn hint(&self) -> Option<String> {
         Some(match self {
             ProblemKind::Project(error) => return error.hint(),
-            ProblemKind::NoSteps { known } => {
-                format!("name them, for instance `--steps {}`", known.join(","))
-            }
-            ProblemKind::UnknownStep { name, known } if known.is_empty() => {
-                format!("a step is a folder with an MLproject, here `{name}/MLproject`")
-            }
-            ProblemKind::UnknownStep { name, known }
-            | ProblemKind::UnknownEntryPoint { name, known, .. }
+            ProblemKind::Selection(error) => return error.hint(),
+            ProblemKind::UnknownEntryPoint { name, known, .. }
             | ProblemKind::UnknownParameter { name, known }
             | ProblemKind::UndeclaredFile { name, known, .. } => suggestion(name, known),
             ProblemKind::MissingParameter { name, step } => {

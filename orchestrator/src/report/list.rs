@@ -8,13 +8,13 @@ use serde::Serialize;
 use crate::definition::error::ProjectError;
 use crate::definition::{Pipeline, Step};
 use crate::plan;
-use crate::printable::{flowed, one_line};
-use crate::redact::shown_value;
-use crate::report::console;
+use crate::report::output;
 use crate::request::{Format, Request};
 use mlproject::Manager;
 use mlproject::Parameter;
 use mlproject::strformat;
+use process::printable::{flowed, one_line};
+use process::redact::shown_value;
 
 #[derive(Serialize)]
 struct Listed<'a> {
@@ -43,8 +43,8 @@ pub(crate) fn print(pipeline: &Pipeline, request: &Request) -> io::Result<()> {
     let steps = pipeline.steps.iter();
     let listed: Vec<Listed> = steps.map(|step| list(pipeline, request, step)).collect();
     match request.format {
-        Format::Text => console::print(&plain_text(&listed)),
-        Format::Json => console::print_json(&listed),
+        Format::Text => output::print(&plain_text(&listed)),
+        Format::Json => output::print_json(&listed),
     }
 }
 

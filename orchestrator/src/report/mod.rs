@@ -1,5 +1,7 @@
 //! Values and events to text.
 
 pub(crate) mod console;
+pub(crate) mod failure;
 pub(crate) mod list;
-mod plan;
+pub(crate) mod output;
+pub(crate) mod plan;

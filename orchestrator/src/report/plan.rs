@@ -1,11 +1,22 @@
 //! `--dry-run`: the plan as a text.
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 
+use super::output;
 use crate::plan::Plan;
-use crate::printable::one_line;
-use crate::redact::shown_value;
+use crate::request::Format;
+use process::printable::one_line;
+use process::redact::shown_value;
+
+/// Prints the plan in the form that was asked for.
+pub(crate) fn print(plan: &Plan, format: Format) -> io::Result<()> {
+    match format {
+        Format::Text => output::print(&plan.to_string()),
+        Format::Json => output::print_json(plan),
+    }
+}
 
 /// The plan for people.
 impl fmt::Display for Plan {

@@ -1,25 +1,26 @@
 //! One run of a plan: environments, then step after step, each with its attempts.
 
+mod ending;
+pub(crate) mod error;
+pub(crate) mod event;
 pub(crate) mod outcome;
 
 use std::path::Path;
 use std::time::Instant;
 
-use mlproject::paths::shown;
-
 use crate::download::{self, DownloadError, Limits};
-use crate::environment::{self, BuildOptions, Leases};
-use crate::error::Error;
-use crate::interruption::Interruption;
-use crate::lock::{Lock, LockError};
-use crate::log;
 use crate::plan::{Plan, PlannedStep};
-use crate::process::{self, Job, Launch};
-use crate::report::console::{report, say};
 use crate::request::Request;
-use crate::text::seconds;
-use crate::tracking::{StepRun, Tracker};
+use environment::{BuildOptions, Leases};
+use process::Interruption;
+use process::console::say;
+use process::lock::{Lock, LockError};
+use process::log;
+use process::{Job, Launch};
+use tracking::{StepRun, Tracker};
 
+use error::RunError;
+use event::{Event, Position};
 use outcome::{Cause, Failure};
 
 /// Locks a pipeline's folder, after the end of the run that has locked it.
@@ -35,27 +36,33 @@ pub(crate) fn wait_for(root: &Path) -> Result<Lock, LockError> {
     }
 }
 
-/// Runs the plan and records the run.
+/// Runs the plan and records the run; `tell` hears what happens.
 pub(crate) fn execute(
     plan: &Plan,
     request: &Request,
     caller: &Path,
     lock: &Lock,
-) -> Result<(), Error> {
+    tell: fn(Event),
+) -> Result<(), RunError> {
     let tracker = Tracker::open(&request.tracking, &plan.root, caller)?;
-    let interruption = Interruption::watch().map_err(Error::Signals)?;
+    let interruption = Interruption::watch().map_err(RunError::Signals)?;
     let for_signals = tracker.clone();
     interruption.on_signal(move |signal| for_signals.interrupted(signal));
-    tracker.begin(plan)?;
+    tracker.begin(tracking::Pipeline {
+        name: &plan.pipeline,
+        root: &plan.root,
+        parameters: &plan.parameters,
+    })?;
     let run = Run {
         plan,
         request,
         lock,
         tracker,
         interruption,
+        tell,
     };
     let result = run.make_environments().and_then(|_in_use| run.steps());
-    run.tracker.end(&result);
+    run.tracker.end(ending::of_pipeline(&result));
     result
 }
 
@@ -66,11 +73,12 @@ struct Run<'a> {
     lock: &'a Lock,
     tracker: Tracker,
     interruption: Interruption,
+    tell: fn(Event),
 }
 
 impl Run<'_> {
     /// Has every environment made that is not there, before the first step.
-    fn make_environments(&self) -> Result<Option<Leases>, Error> {
+    fn make_environments(&self) -> Result<Option<Leases>, RunError> {
         let Some(store) = &self.plan.store else {
             // Then the plan knows only local ones.
             return Ok(None);
@@ -85,36 +93,38 @@ impl Run<'_> {
         let steps = steps.map(|step| (step.name.as_str(), &step.environment));
         let made = environment::make_all(steps, options);
         match self.interruption.signal() {
-            Some(signal) => Err(Error::InterruptedMaking(signal)),
-            None => made.map(Some).map_err(Error::Environments),
+            Some(signal) => Err(RunError::InterruptedMaking(signal)),
+            None => made.map(Some).map_err(RunError::Environments),
         }
     }
 
     /// Runs the steps in order, up to the first that fails and may not.
-    fn steps(&self) -> Result<(), Error> {
+    fn steps(&self) -> Result<(), RunError> {
         let plan = self.plan;
         let start = Instant::now();
         let count = plan.steps.len();
         let mut failed: Vec<&PlannedStep> = Vec::new();
         for (position, step) in plan.steps.iter().enumerate() {
-            let label = format!("[{}/{count}] {}", position + 1, step.name);
+            let position = Position {
+                number: position + 1,
+                count,
+                step: &step.name,
+            };
             if let Some(maker) = failed.iter().find(|earlier| step.needs(earlier)) {
                 let maker = &maker.name;
-                say(&format!(
-                    "{label}: left out, as it needs what `{maker}` did not make"
-                ));
+                (self.tell)(Event::LeftOut { position, maker });
                 failed.push(step);
                 continue;
             }
             let step_start = Instant::now();
-            say(&format!("{label}: running"));
-            match self.step(&label, step) {
-                Ok(()) => say(&format!(
-                    "{label}: finished in {}",
-                    seconds(step_start.elapsed())
-                )),
+            (self.tell)(Event::Started(position));
+            match self.step(position, step) {
+                Ok(()) => (self.tell)(Event::Finished {
+                    position,
+                    time: step_start.elapsed(),
+                }),
                 Err(error) if self.may_go_on(step, &error) => {
-                    report(&error.report());
+                    (self.tell)(Event::Failed(&error));
                     failed.push(step);
                 }
                 Err(error) => return Err(error),
@@ -122,48 +132,49 @@ impl Run<'_> {
         }
         if !failed.is_empty() {
             let failed = failed.iter().map(|step| step.name.clone()).collect();
-            return Err(Error::Incomplete { failed, count });
+            return Err(RunError::Incomplete { failed, count });
         }
-        let noun = if count == 1 { "step" } else { "steps" };
-        let (name, time) = (&plan.pipeline, seconds(start.elapsed()));
-        say(&format!("{name}: {count} {noun} finished in {time}"));
+        (self.tell)(Event::Done {
+            pipeline: &plan.pipeline,
+            count,
+            time: start.elapsed(),
+        });
         Ok(())
     }
 
     /// Whether the failure of a step ends nothing but what needs it.
-    fn may_go_on(&self, step: &PlannedStep, error: &Error) -> bool {
+    fn may_go_on(&self, step: &PlannedStep, error: &RunError) -> bool {
         self.request.keep_going && step.allow_failure && error.is_of_step()
     }
 
     /// Runs one step, and again when it fails and may be tried again.
-    fn step(&self, label: &str, step: &PlannedStep) -> Result<(), Error> {
+    fn step(&self, position: Position, step: &PlannedStep) -> Result<(), RunError> {
         let retries = step.limits.retries;
-        let mut delay = step.limits.retry_delay;
+        let mut pause = step.limits.retry_delay;
         for retry in 1..=retries {
-            let reason = match self.attempt(step, retry) {
-                Err(Error::Failed(failure)) if !failure.is_interruption() => {
-                    format!("{failure} (log: {})", shown(&failure.log))
-                }
-                Err(Error::Download { uri, source, .. }) => {
-                    format!("cannot download `{uri}`: {source}")
-                }
+            let error = match self.attempt(step, retry) {
+                Err(error) if error.may_pass() => error,
                 ended => return ended,
             };
-            let pause = humantime::format_duration(delay);
-            say(&format!(
-                "{label}: {reason}; retry {retry} of {retries} in {pause}"
-            ));
+            (self.tell)(Event::Retry {
+                position,
+                error: &error,
+                retry,
+                retries,
+                pause,
+            });
             // A signal that comes meanwhile ends the process.
-            std::thread::sleep(delay);
-            delay = delay.saturating_mul(2);
+            std::thread::sleep(pause);
+            pause = pause.saturating_mul(2);
         }
         self.attempt(step, retries + 1)
     }
 
     /// One try of a step, with all that it has to fetch, in a run of its own.
-    fn attempt(&self, step: &PlannedStep, number: u32) -> Result<(), Error> {
-        let run = self.tracker.start_step(step, number);
-        let log = log::create(&run.folder, &step.name).map_err(Error::Log);
+    fn attempt(&self, step: &PlannedStep, number: u32) -> Result<(), RunError> {
+        let attempt = recorded(step, number);
+        let run = self.tracker.start_step(attempt);
+        let log = log::create(&run.folder, &step.name).map_err(RunError::Log);
         let (result, log) = match log {
             Ok(log) => {
                 let fetched = fetch(step);
@@ -176,7 +187,7 @@ impl Run<'_> {
         };
         let gone = self.lock.restore();
         self.tracker
-            .end_step(run, step, &result, log.as_deref(), gone);
+            .end_step(run, attempt, ending::of_step(&result), log.as_deref(), gone);
         result
     }
 
@@ -197,7 +208,7 @@ impl Run<'_> {
         step.environment.wrap(&job, self.plan.store.as_ref())
     }
 
-    fn command(&self, step: &PlannedStep, run: &StepRun, log: &Path) -> Result<(), Error> {
+    fn command(&self, step: &PlannedStep, run: &StepRun, log: &Path) -> Result<(), RunError> {
         let job = Job {
             launch: &self.wrap(step, run),
             folder: &step.cwd,
@@ -209,7 +220,7 @@ impl Run<'_> {
         let ended = process::run(&job, &self.interruption);
         let ended = match (self.interruption.signal(), ended) {
             (None, Err(source)) => {
-                return Err(Error::Start {
+                return Err(RunError::Start {
                     step: step.name.clone(),
                     command: step.shown_command.clone(),
                     cwd: step.cwd.clone(),
@@ -232,7 +243,7 @@ impl Run<'_> {
                 None => return Ok(()),
             },
         };
-        Err(Error::Failed(Box::new(Failure {
+        Err(RunError::Failed(Box::new(Failure {
             step: step.name.clone(),
             command: step.shown_command.clone(),
             cause,
@@ -244,12 +255,26 @@ impl Run<'_> {
     }
 }
 
+/// A try of a step, as it is recorded.
+fn recorded(step: &PlannedStep, number: u32) -> tracking::Attempt<'_> {
+    tracking::Attempt {
+        step: &step.name,
+        number,
+        entry_point: &step.entry_point,
+        manager: step.environment.manager,
+        project: &step.project,
+        source: step.source.as_deref(),
+        parameters: &step.parameters,
+        outputs: &step.outputs,
+    }
+}
+
 /// Downloads the remote values of a step's `path` parameters.
 ///
 /// As under MLflow they stay in the system's temporary folder, for a look afterwards.
-fn fetch(step: &PlannedStep) -> Result<(), Error> {
+fn fetch(step: &PlannedStep) -> Result<(), RunError> {
     for (uri, target) in &step.downloads {
-        let failed = |source| Error::Download {
+        let failed = |source| RunError::Download {
             step: step.name.clone(),
             uri: uri.clone(),
             source,

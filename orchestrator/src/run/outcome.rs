@@ -5,10 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use mlproject::paths::shown;
-
-use crate::control::Unwritten;
-use crate::text::{describe, line, seconds, signal_name};
+use process::Unwritten;
+use process::text::{describe, seconds, signal_name};
 
 /// An attempt at a step that did not succeed.
 #[derive(Debug)]
@@ -75,46 +73,19 @@ impl fmt::Display for Failure {
 }
 
 impl Failure {
-    pub(crate) fn is_interruption(&self) -> bool {
-        matches!(self.cause, Cause::Interruption(_))
+    /// The signal to us by which it was stopped.
+    pub(crate) fn signal(&self) -> Option<i32> {
+        match self.cause {
+            Cause::Interruption(signal) => Some(signal),
+            _ => None,
+        }
     }
 
-    pub(crate) fn hint(&self) -> Option<String> {
-        let Cause::Status(status) = self.cause else {
-            return None;
-        };
-        let hint = match status.code()? {
-            126 => "126 is the shell's code for a program that could not be executed",
-            127 => {
-                "127 is the shell's code for a program that was not found; is it installed and on PATH?"
-            }
-            _ => return None,
-        };
-        Some(hint.into())
-    }
-
-    /// What helps to find out why.
-    pub(crate) fn report(&self, text: &mut String) {
-        let unwritten = self
-            .unwritten
-            .filter(|_| !matches!(self.cause, Cause::Unwritten(_)));
-        if let Some(unwritten) = unwritten {
-            line(text, format_args!("  caused by: {unwritten}"));
-        }
-        if !self.is_interruption() {
-            line(text, format_args!("  command: {}", self.command));
-        }
-        line(text, format_args!("  log: {}", shown(&self.log)));
-        if self.is_interruption() {
-            return;
-        }
-        match self.last_lines.len() {
-            0 => line(text, format_args!("  it printed nothing")),
-            1 => line(text, format_args!("  last line:")),
-            count => line(text, format_args!("  last {count} lines:")),
-        }
-        for last in &self.last_lines {
-            line(text, format_args!("    {last}"));
+    /// The exit code of the command, if that ended by itself.
+    pub(crate) fn code(&self) -> Option<i32> {
+        match self.cause {
+            Cause::Status(status) => status.code(),
+            _ => None,
         }
     }
 }

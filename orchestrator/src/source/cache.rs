@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use sha1::{Digest, Sha1};
 
 use super::SourceError;
-use crate::host;
-use crate::redact::without_credentials;
+use process::host;
+use process::redact::without_credentials;
 
 /// The longest name of a file that is made of an address; file systems have room for 255 bytes.
 const LONGEST_NAME: usize = 200;

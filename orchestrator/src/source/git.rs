@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::cache::{Fresh, file_name, folder as cache_folder};
 use super::{Access, SourceError};
-use crate::git::{Answer, ask_server};
-use crate::redact::{without_credentials, without_user_of};
 use mlproject::file::read_regular;
+use process::git::{Answer, ask_server};
+use process::redact::{without_credentials, without_user_of};
 
 /// How long a server may take to tell which commits it has.
 const TELLING: Duration = Duration::from_secs(30);

@@ -13,8 +13,8 @@ use sha1::{Digest, Sha1};
 use super::cache::{Fresh, file_name, folder as cache_folder, hexadecimal};
 use super::{Access, SourceError};
 use crate::download::{self, Limits};
-use crate::report::console::while_waiting;
 use mlproject::file::open_regular;
+use process::console::while_waiting;
 
 /// The largest zip file, and the most that may come out of one, in bytes.
 const LARGEST_FILE: u64 = 256 << 20;

@@ -1,0 +1,157 @@
+//! Why a step's environment cannot be planned or made.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::Arc;
+
+use mlproject::Manager;
+use mlproject::paths::shown;
+
+use process::text::{describe, names, suggestion};
+
+/// Why an environment cannot be planned, before anything is started.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EnvironmentError {
+    #[error("environment manager `{manager}` needs {}, and there is none", or(.tools))]
+    NoTool {
+        manager: Manager,
+        tools: Vec<String>,
+    },
+    /// `known` are the versions in the folders of uv and pyenv.
+    #[error("no Python {version} is installed")]
+    NoPython { version: String, known: Vec<String> },
+    #[error("there is no `python3` on PATH to make an environment of")]
+    NoCurrentPython,
+    #[error("{} asks for what only conda has: {}", shown(.file), names(.packages))]
+    Foreign {
+        file: PathBuf,
+        packages: Vec<String>,
+    },
+    #[error("conda cannot make an environment from {}", shown(.file))]
+    PythonByConda { file: PathBuf },
+    #[error("the MLproject has no `docker_env`, so no image is known")]
+    NoDockerEnv,
+    #[error("the container needs environment variables that are not set: {}", names(.variables))]
+    Unset { variables: Vec<String> },
+    #[error("`{tool}` cannot reach its engine: {message}")]
+    Engine { tool: String, message: String },
+    #[error("environment `{name}` is not there yet, and `--offline` lets none be made")]
+    Offline { name: String },
+    #[error("{} names a requirements file that is not there: {}", shown(.file), shown(.missing))]
+    NoRequirements { file: PathBuf, missing: PathBuf },
+    #[error("cannot read {}: {reason}", shown(.file))]
+    Unreadable { file: PathBuf, reason: String },
+    #[error("{} names more than {limit} requirements files", shown(.file))]
+    ManyRequirements { file: PathBuf, limit: usize },
+    #[error("`docker_env` names the image `{image}`, which is no name of an image")]
+    Image { image: String },
+    #[error("`docker_env` cannot have the {what} `{text}`")]
+    Docker { what: &'static str, text: String },
+    #[error("{} can only be installed by uv, and there is no `uv` on PATH", shown(.lock))]
+    LockNeedsUv { lock: PathBuf },
+    #[error("there is no environment file {}", shown(.file))]
+    NoFile { file: PathBuf },
+    /// The environment file is not what it should be.
+    #[error(transparent)]
+    File(Arc<mlproject::Error>),
+    #[error("no folder for environments: neither XDG_CACHE_HOME nor HOME is set")]
+    NoStore,
+}
+
+impl EnvironmentError {
+    pub fn hint(&self) -> Option<String> {
+        const LOCAL: &str = "`--env-manager local` runs the command without an environment";
+        Some(match self {
+            EnvironmentError::File(error) => match &**error {
+                mlproject::Error::UnknownKey { key, known, .. } => suggestion(key, known),
+                _ => return None,
+            },
+            EnvironmentError::NoTool {
+                manager: Manager::Conda,
+                ..
+            } => {
+                format!(
+                    "set MLFLOW_CONDA_HOME or CONDA_EXE; or `--env-manager uv`, if the packages come from PyPI; {LOCAL}"
+                )
+            }
+            EnvironmentError::NoTool {
+                manager: Manager::Docker,
+                ..
+            } => {
+                format!("install it; {LOCAL}")
+            }
+            EnvironmentError::NoTool { .. } => {
+                format!("`python3 -m pip install uv` installs uv; {LOCAL}")
+            }
+            EnvironmentError::NoPython { known, .. } if known.is_empty() => {
+                format!("install it by uv or pyenv; {LOCAL}")
+            }
+            EnvironmentError::NoPython { known, .. } => {
+                format!(
+                    "install it by uv or pyenv, which have {}; {LOCAL}",
+                    names(known)
+                )
+            }
+            EnvironmentError::Foreign { .. } => {
+                "`--env-manager conda` installs them; MLflow would leave them out".into()
+            }
+            EnvironmentError::PythonByConda { .. } => {
+                "use `--env-manager virtualenv`, `uv` or `local`".into()
+            }
+            EnvironmentError::Engine { .. } => {
+                format!("start it, or set DOCKER_HOST to where it listens; {LOCAL}")
+            }
+            EnvironmentError::NoDockerEnv => {
+                "name one, as in `docker_env: {image: python:3.11}`".into()
+            }
+            EnvironmentError::Image { .. } => {
+                "as docker reads it: `name:tag` or `host/name@sha256:digest`, in small letters"
+                    .into()
+            }
+            EnvironmentError::Docker { what: "volume", .. } => {
+                "a volume is `/from:/to`, as for `docker run --volume`".into()
+            }
+            EnvironmentError::Docker { .. } => {
+                "its name should have letters, digits and `_` only, as in `[NAME, value]`".into()
+            }
+            EnvironmentError::Offline { .. } => "run once without `--offline`".into(),
+            EnvironmentError::NoStore => "name a folder with `--env-root`".into(),
+            _ => return None,
+        })
+    }
+}
+
+fn or(tools: &[String]) -> String {
+    let quoted: Vec<String> = tools.iter().map(|tool| format!("`{tool}`")).collect();
+    quoted.join(" or ")
+}
+
+/// An environment that could not be made, and the steps that needed it.
+#[derive(Debug)]
+pub struct Failure {
+    pub steps: Vec<String>,
+    pub name: String,
+    pub error: MakeError,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum MakeError {
+    /// The tool's last lines are repeated, for it has said what is wrong.
+    #[error("`{command}` {}", describe(*.status))]
+    Tool {
+        command: String,
+        status: ExitStatus,
+        last_lines: String,
+        log: PathBuf,
+    },
+    #[error("cannot write to {}", shown(.path))]
+    Write { path: PathBuf, source: io::Error },
+    #[error("cannot start `{command}`")]
+    Start { command: String, source: io::Error },
+    #[error("`{command}` has succeeded without making the environment")]
+    Lost { command: String },
+    /// A signal asked us to stop.
+    #[error("stopped")]
+    Interrupted,
+}

@@ -1,0 +1,107 @@
+//! What a step runs that is no process below us, such as a container: an engine starts it.
+
+use std::ffi::OsString;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGCONT, SIGTERM, SIGTSTP, SIGWINCH};
+
+use crate::host;
+use crate::supervisor::events::{Event, Events};
+
+/// How often a command is looked after.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How long an engine may take to make or end something after we were told to stop.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What comes before and, if it does not end by itself, after a step's command; lines for `bash -c`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bracket {
+    /// Makes it, so that there is something to remove. The first signal does not interrupt it: an engine
+    /// that is left in the middle of it goes on, and then nobody removes the result.
+    pub set_up: String,
+    /// Ends and removes it.
+    pub clean_up: String,
+}
+
+impl Bracket {
+    /// From the arguments of a process, both or none.
+    pub fn from_arguments(arguments: &[OsString]) -> Option<Bracket> {
+        let [set_up, clean_up] = arguments else {
+            return None;
+        };
+        Some(Bracket {
+            set_up: set_up.to_str()?.to_owned(),
+            clean_up: clean_up.to_str()?.to_owned(),
+        })
+    }
+
+    /// Has it made. An exit code says that the step's command is not to be started: nothing was made,
+    /// or a signal came meanwhile.
+    pub fn set_up(&self, events: &mut Events) -> Option<u8> {
+        let Ok(child) = bash(&self.set_up).spawn() else {
+            return Some(1);
+        };
+        let (status, signal) = attend(child, events);
+        let code = status.and_then(|status| status.code());
+        match (signal, code) {
+            (None, Some(0)) => None,
+            (Some(signal), _) => {
+                self.clean_up();
+                Some(u8::try_from(128 + signal).unwrap_or(1))
+            }
+            (None, code) => Some(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
+        }
+    }
+
+    /// Ends it, with patience for an engine that hangs.
+    pub fn clean_up(&self) {
+        let mut command = bash(&self.clean_up);
+        let Ok(mut child) = command.stderr(Stdio::null()).spawn() else {
+            return;
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while let Ok(None) = child.try_wait()
+            && Instant::now() < deadline
+        {
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        child.kill().ok();
+    }
+}
+
+/// A command line that prints nothing but errors.
+fn bash(line: &str) -> Command {
+    let program = host::find("bash").unwrap_or_else(|| "bash".into());
+    let mut command = Command::new(program);
+    command.args(["-c", line]);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}
+
+/// Waits for the end of a process, and tells which signal came meanwhile. With a second signal, or
+/// when the patience is over, it is killed.
+fn attend(mut child: Child, events: &mut Events) -> (Option<ExitStatus>, Option<i32>) {
+    let mut told: Option<(i32, Instant)> = None;
+    loop {
+        // Its end is an event, too.
+        let event = events.next(Some(Instant::now() + LOOK_AGAIN));
+        let signal = match event {
+            Some(Event::Orphaned) => Some(SIGTERM),
+            // An engine does not stand still; the step will.
+            Some(Event::Told(SIGTSTP | SIGCONT | SIGWINCH) | Event::Child | Event::Copied)
+            | None => None,
+            Some(Event::Told(signal) | Event::Signal(signal)) => Some(signal),
+        };
+        match (signal, told) {
+            (Some(signal), None) => told = Some((signal, Instant::now() + PATIENCE)),
+            (Some(_), Some(_)) => drop(child.kill()),
+            (None, Some((_, deadline))) if Instant::now() >= deadline => drop(child.kill()),
+            (None, _) => {}
+        }
+        if let Ok(Some(status)) = child.try_wait() {
+            return (Some(status), told.map(|(signal, _)| signal));
+        }
+    }
+}

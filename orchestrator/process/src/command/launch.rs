@@ -1,0 +1,27 @@
+//! What is started.
+
+use std::ffi::OsString;
+
+use crate::bracket::Bracket;
+
+/// How a command runs in its environment.
+#[derive(Debug)]
+pub struct Launch {
+    /// The text for `bash -c`.
+    pub command: String,
+    /// Variables to set, or to take out.
+    pub variables: Vec<(OsString, Option<OsString>)>,
+    /// What it needs around it, if an engine runs it.
+    pub bracket: Option<Bracket>,
+}
+
+impl Launch {
+    /// A command that runs as it is.
+    pub fn plain(command: &str) -> Launch {
+        Launch {
+            command: command.to_owned(),
+            variables: Vec::new(),
+            bracket: None,
+        }
+    }
+}

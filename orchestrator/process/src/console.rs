@@ -1,0 +1,42 @@
+//! What a run says on standard error, and nothing else writes there. Foreign text passes a filter here.
+//! That nobody listens is no reason to stop.
+
+use std::io::{self, Write};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use crate::printable::one_line;
+use crate::redact::redact;
+
+/// Tells in a line how far the run is.
+pub fn say(text: &str) {
+    writeln!(io::stderr(), "{}", one_line(&redact(text))).ok();
+}
+
+/// Tells what went wrong with a step while the others go on, by the lines of an error's report.
+pub fn report(lines: &str) {
+    write!(io::stderr(), "{}", redact(lines)).ok();
+}
+
+/// How long something may take before it is told.
+const LONG: Duration = Duration::from_secs(2);
+
+/// Does what may take long, and tells what is waited for when it does.
+pub fn while_waiting<T>(text: &str, work: impl FnOnce() -> T) -> T {
+    std::thread::scope(|scope| {
+        let (done, is_done) = mpsc::channel::<()>();
+        scope.spawn(move || {
+            if is_done.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
+                say(text);
+            }
+        });
+        let result = work();
+        drop(done);
+        result
+    })
+}
+
+/// Tells what went wrong without being a reason to stop.
+pub fn warn(text: &str) {
+    say(&format!("warning: {text}"));
+}

@@ -1,0 +1,94 @@
+//! What a supervisor is started for, as its arguments.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::bracket::Bracket;
+
+/// The first argument of a process in this role; those of an [`Errand`] follow.
+pub(super) const ROLE: &str = "--supervise";
+
+/// What a supervisor is started for. Its arguments are these, in this order.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Errand {
+    /// The time that processes have to end after they were told to.
+    pub grace: Duration,
+    /// After this time the step is stopped as by a signal.
+    pub timeout: Option<Duration>,
+    /// Whether the step gets what is typed on our terminal.
+    pub is_typed: bool,
+    /// An existing file that its output is added to.
+    pub log: PathBuf,
+    /// The text for `bash -c`.
+    pub command: String,
+    pub bracket: Option<Bracket>,
+}
+
+impl Errand {
+    /// As the arguments of a supervisor.
+    pub fn arguments(&self) -> Vec<OsString> {
+        let milliseconds = |time: Duration| time.as_millis().to_string();
+        let mut arguments: Vec<OsString> = vec![
+            ROLE.into(),
+            milliseconds(self.grace).into(),
+            self.timeout.map(milliseconds).unwrap_or_default().into(),
+            if self.is_typed { "typed" } else { "" }.into(),
+            self.log.clone().into(),
+            self.command.clone().into(),
+        ];
+        if let Some(bracket) = &self.bracket {
+            let lines = [&bracket.set_up, &bracket.clean_up];
+            arguments.extend(lines.map(OsString::from));
+        }
+        arguments
+    }
+
+    /// From the arguments of a process; none if it is no supervisor.
+    pub fn from_arguments(arguments: &[OsString]) -> Option<Errand> {
+        let [_, role, grace, timeout, typed, log, command, bracket @ ..] = arguments else {
+            return None;
+        };
+        if role != ROLE {
+            return None;
+        }
+        let milliseconds =
+            |text: &OsString| Some(Duration::from_millis(text.to_str()?.parse().ok()?));
+        Some(Errand {
+            grace: milliseconds(grace)?,
+            timeout: milliseconds(timeout),
+            is_typed: typed == "typed",
+            log: log.into(),
+            command: command.to_str()?.to_owned(),
+            bracket: Bracket::from_arguments(bracket),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_errand_survives_its_arguments() {
+        for timeout in [None, Some(Duration::from_millis(1500))] {
+            for bracket in [None, Some(("make", "remove"))] {
+                let errand = Errand {
+                    grace: Duration::from_secs(10),
+                    timeout,
+                    is_typed: timeout.is_some(),
+                    log: "a b.log".into(),
+                    command: "echo 'ü'\n".into(),
+                    bracket: bracket.map(|(set_up, clean_up)| Bracket {
+                        set_up: set_up.into(),
+                        clean_up: clean_up.into(),
+                    }),
+                };
+                let arguments = [vec![OsString::from("program")], errand.arguments()].concat();
+                assert_eq!(Errand::from_arguments(&arguments), Some(errand));
+            }
+        }
+        let others = ["program", "--steps", "a", "b", "c", "d", "e"].map(OsString::from);
+        assert_eq!(Errand::from_arguments(&others), None);
+    }
+}

@@ -1,0 +1,76 @@
+//! Why a run failed.
+
+use std::io;
+use std::path::PathBuf;
+
+use process::text::{names, plural, signal_name};
+use tracking::TrackingError;
+
+use super::outcome::Failure;
+use crate::download::DownloadError;
+
+/// Why a run of a plan did not come to its end, or not to a good one.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    /// The step's shell could not be started.
+    #[error("step `{step}` could not be started")]
+    Start {
+        step: String,
+        command: String,
+        cwd: PathBuf,
+        source: io::Error,
+    },
+    /// The step ran, and did not succeed.
+    #[error(transparent)]
+    Failed(Box<Failure>),
+    /// Steps that were allowed to fail did, or could not run without those; the others succeeded.
+    #[error("{} of {} did not finish: {}", .failed.len(), plural(*.count, "step"), names(.failed))]
+    Incomplete { failed: Vec<String>, count: usize },
+    /// The file for the step's output could not be made.
+    #[error("cannot keep the output of the steps")]
+    Log(#[source] io::Error),
+    /// Environments could not be made; no step was run.
+    #[error("{} could not be made; nothing was run", plural(.0.len(), "environment"))]
+    Environments(Vec<environment::Failure>),
+    /// We were asked to stop by a signal before the first step.
+    #[error("stopped by {} while environments were made", signal_name(*.0))]
+    InterruptedMaking(i32),
+    /// A remote value of a `path` parameter could not be fetched.
+    #[error("step `{step}`: cannot download `{uri}`")]
+    Download {
+        step: String,
+        uri: String,
+        source: DownloadError,
+    },
+    /// The run cannot be recorded.
+    #[error(transparent)]
+    Tracking(#[from] TrackingError),
+    /// What asks us to stop would not be heard.
+    #[error("cannot watch for signals")]
+    Signals(#[source] io::Error),
+}
+
+impl RunError {
+    /// The signal that stopped the run.
+    pub(crate) fn signal(&self) -> Option<i32> {
+        match self {
+            RunError::Failed(failure) => failure.signal(),
+            RunError::InterruptedMaking(signal) => Some(*signal),
+            _ => None,
+        }
+    }
+
+    /// Whether the same step may succeed when it is tried again.
+    pub(super) fn may_pass(&self) -> bool {
+        self.is_of_step() && !matches!(self, RunError::Start { .. })
+    }
+
+    /// Whether this is about one step, so that others may still succeed.
+    pub(super) fn is_of_step(&self) -> bool {
+        match self {
+            RunError::Failed(failure) => failure.signal().is_none(),
+            RunError::Start { .. } | RunError::Download { .. } => true,
+            _ => false,
+        }
+    }
+}

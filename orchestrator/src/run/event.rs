@@ -1,0 +1,49 @@
+//! What happens in a run, for those who listen.
+
+use std::time::Duration;
+
+use super::error::RunError;
+
+/// A step by its place in the plan.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Position<'a> {
+    /// Counted from 1.
+    pub(crate) number: usize,
+    /// Of how many.
+    pub(crate) count: usize,
+    pub(crate) step: &'a str,
+}
+
+/// Something that happened in a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Event<'a> {
+    /// A step starts.
+    Started(Position<'a>),
+    /// An attempt at a step failed, and the step is tried again after a pause.
+    Retry {
+        position: Position<'a>,
+        error: &'a RunError,
+        /// Counted from 1.
+        retry: u32,
+        retries: u32,
+        pause: Duration,
+    },
+    /// A step succeeded.
+    Finished {
+        position: Position<'a>,
+        time: Duration,
+    },
+    /// A step failed, and the others go on.
+    Failed(&'a RunError),
+    /// A step does not run, as another one did not make what it needs.
+    LeftOut {
+        position: Position<'a>,
+        maker: &'a str,
+    },
+    /// All steps succeeded.
+    Done {
+        pipeline: &'a str,
+        count: usize,
+        time: Duration,
+    },
+}

@@ -1,0 +1,364 @@
+//! What is recorded when: a run for the pipeline and, nested in it, one for each try of a step, in
+//! the tracking store that MLflow's own tools show.
+//!
+//! The store has to be there before the first step. When it goes away later the steps go on: what
+//! it did not take is kept in a file, in order, and sent when it is back.
+
+mod answer;
+mod artifacts;
+mod client;
+mod delivery;
+mod error;
+mod facts;
+mod history;
+mod http;
+mod leftover;
+mod look;
+mod metrics;
+mod names;
+mod record;
+mod recorder;
+mod resend;
+mod rest;
+mod settings;
+mod spool;
+mod sqlite;
+mod store;
+mod stored;
+mod subject;
+mod tls;
+mod waiting;
+mod wire;
+
+use std::ffi::OsString;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant, SystemTime};
+
+use metrics::MetricsFile;
+use process::console::{say, warn};
+use process::log;
+use record::{Metric, Record};
+use recorder::Recorder;
+use settings::Settings;
+use spool::{Spool, last_fact};
+use waiting::Hurry;
+
+pub use error::{TrackingError, Waiting};
+pub use look::{history, newest_log};
+pub use names::refused_name;
+pub use record::{Pairs, Status};
+pub use resend::resend;
+pub use subject::{Attempt, Ending, Pipeline, signal_tag};
+pub use tls::install_crypto;
+
+/// What the command line says of tracking.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// The store.
+    pub uri: Option<String>,
+    /// Whether nothing is recorded.
+    pub off: bool,
+    /// The experiment, by its name or by its id.
+    pub experiment_name: Option<String>,
+    /// See `experiment_name`.
+    pub experiment_id: Option<String>,
+    /// The name of the pipeline's run, by default that of the pipeline.
+    pub run_name: Option<String>,
+}
+
+/// How long a signal's last words wait for a recorder that waits for a store.
+const ASIDE: Duration = Duration::from_millis(200);
+
+/// How long they may take: what the store does not hear by then waits in the spool.
+const LAST_WORDS: Duration = Duration::from_millis(600);
+
+/// Records one run of a pipeline. Clones are the same record; one of them is for the signals.
+#[derive(Debug, Clone)]
+pub struct Tracker {
+    /// None with `--no-tracking`, and after the end.
+    recorder: Arc<Mutex<Option<Recorder>>>,
+    /// What the recorder has not sent, to be reached also while it waits for the store.
+    spool: Option<Spool>,
+    hurry: Hurry,
+    /// The folder that has `mlruns`: the pipeline's, or a temporary one if that cannot be written.
+    base: PathBuf,
+}
+
+/// The recorder waits for its store.
+struct Busy;
+
+/// A try of a step.
+#[derive(Debug)]
+pub struct StepRun {
+    key: String,
+    /// The folder for what the step prints, not made yet.
+    pub folder: PathBuf,
+    /// Whether the log has to be sent from there to the store.
+    is_elsewhere: bool,
+    /// Variables for the step; none stands for one to take out.
+    pub environment: Vec<(&'static str, Option<OsString>)>,
+    metrics: Option<MetricsFile>,
+    start: Instant,
+}
+
+impl Tracker {
+    /// Reaches the store, and sends what earlier runs of this pipeline could not.
+    pub fn open(options: &Options, root: &Path, caller: &Path) -> Result<Tracker, TrackingError> {
+        let settings = Settings::new(options, root, caller)?;
+        let (base, hurry) = (base(root).map_err(TrackingError::Folder)?, Hurry::default());
+        let recorder = Recorder::open(&settings, root, &base, &hurry);
+        if recorder.is_err() && base != root {
+            std::fs::remove_dir(&base).ok();
+        }
+        let recorder = recorder?;
+        if base != root {
+            say(&format!(
+                "`mlruns` cannot be written: what the steps print is kept in {}",
+                base.join("mlruns").display()
+            ));
+        }
+        Ok(Tracker {
+            spool: recorder.as_ref().map(|recorder| recorder.spool.clone()),
+            recorder: Arc::new(Mutex::new(recorder)),
+            hurry,
+            base,
+        })
+    }
+
+    /// Starts the pipeline's run, unless we are inside of one.
+    pub fn begin(&self, pipeline: Pipeline) -> Result<(), TrackingError> {
+        match &mut *self.recorder() {
+            Some(recorder) => recorder.begin(pipeline),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts the run of a step's try.
+    pub fn start_step(&self, attempt: Attempt) -> StepRun {
+        let key = new_key();
+        let mut recorder = self.recorder();
+        // What a signal has ended begins nothing any more.
+        let Some(recorder) = recorder.as_mut().filter(|_| !self.hurry.is_set()) else {
+            return StepRun {
+                folder: self.base.join(artifacts::own_folder("0", &key)),
+                key,
+                is_elsewhere: false,
+                environment: Vec::new(),
+                metrics: None,
+                start: Instant::now(),
+            };
+        };
+        recorder.start_step(&key, attempt);
+        let (folder, is_elsewhere) = recorder.log_folder(&key, &log::name(attempt.step));
+        let metrics = MetricsFile::new(&recorder.spool, attempt.step);
+        let text = |text: &str| Some(OsString::from(text));
+        // A run that the store does not know yet would make the step's own MLflow client fail.
+        let id = recorder.store.known.get(&key).map(|known| known.id.clone());
+        let environment = vec![
+            ("MLFLOW_RUN_ID", id.map(OsString::from)),
+            ("MLFLOW_TRACKING_URI", text(&recorder.store.place.uri())),
+            ("MLFLOW_EXPERIMENT_ID", text(&recorder.store.experiment)),
+            // Both together are an error for a nested `mlflow run`.
+            ("MLFLOW_EXPERIMENT_NAME", None),
+            (
+                "PIPELINE_METRICS",
+                metrics.as_ref().map(|file| file.path().into()),
+            ),
+        ];
+        StepRun {
+            key,
+            folder,
+            is_elsewhere,
+            environment,
+            metrics,
+            start: Instant::now(),
+        }
+    }
+
+    /// Ends the run of a step's try; `log` is the file in the run's folder, if it was written, and
+    /// `gone` the file of the lock, if somebody has removed that.
+    pub fn end_step(
+        &self,
+        run: StepRun,
+        attempt: Attempt,
+        ending: Ending,
+        log: Option<&Path>,
+        gone: Option<&str>,
+    ) {
+        let end = record::now();
+        // Read before the recorder is asked: a signal's last words wait for that.
+        let own = run.metrics.map(|file| file.read(attempt.step, end));
+        let mut recorder = self.recorder();
+        let mut removed = recorder.as_mut().map(Recorder::restore).unwrap_or_default();
+        if !removed.iter().any(|name| name == "mlruns") {
+            removed.extend(gone.map(str::to_owned));
+        }
+        tell_of_the_removed(&removed);
+        let Some(recorder) = recorder.as_mut() else {
+            return;
+        };
+        let metric = |name: String, value| Metric {
+            name,
+            value,
+            time: end,
+            step: 0,
+        };
+        let seconds = run.start.elapsed().as_secs_f64();
+        let mut metrics = vec![metric("duration_seconds".to_owned(), seconds)];
+        for (name, path) in attempt.outputs {
+            let is_file = |found: &std::fs::Metadata| found.is_file();
+            if let Some(found) = std::fs::metadata(path).ok().filter(is_file) {
+                #[expect(
+                    clippy::cast_precision_loss,
+                    reason = "sizes above 2^53 bytes may lose a byte"
+                )]
+                metrics.push(metric(format!("{name}_bytes"), found.len() as f64));
+            }
+        }
+        metrics.extend(own.into_iter().flatten());
+        let mut records = Vec::new();
+        let file = log.filter(|file| run.is_elsewhere && file.exists());
+        if let Some(file) = file.and_then(|file| file.strip_prefix(&self.base).ok()) {
+            records.push(Record::Log {
+                run: run.key.clone(),
+                file: file.to_owned(),
+            });
+        }
+        let Ending { status, tags } = ending;
+        let tags = record::tags(tags);
+        records.push(Record::Facts {
+            run: run.key.clone(),
+            metrics,
+            tags,
+        });
+        records.push(Record::End {
+            run: run.key.clone(),
+            status,
+            end,
+        });
+        recorder.close(&run.key, records);
+    }
+
+    /// Ends the pipeline's run, and every other that is still open.
+    pub fn end(&self, ending: Ending) {
+        let Some(mut recorder) = self.recorder().take() else {
+            return;
+        };
+        recorder.end(ending.status, &record::tags(ending.tags));
+    }
+
+    /// Ends all runs because a signal is about to end this process. It waits for no store: what that
+    /// does not hear at once is in the spool.
+    pub fn interrupted(&self, signal: i32) {
+        self.hurry.set();
+        let tags = vec![signal_tag(signal)];
+        let Ok(free) = self.free_recorder() else {
+            // It waits for a store, and this process will not.
+            let kept = self.spool.as_ref().is_some_and(|spool| {
+                let facts = |run: &str| last_fact(run, tags.clone());
+                let kept = spool.end_all(Status::Killed, record::now(), facts);
+                kept.is_ok() && spool.path().is_some()
+            });
+            return tell_of_the_rest(kept);
+        };
+        let Some(mut recorder) = free else { return };
+        let (done, end) = channel();
+        let is_kept = recorder.spool.path().is_some();
+        let tell = move || {
+            recorder.end(Status::Killed, &tags);
+            done.send(()).ok();
+        };
+        let started = std::thread::Builder::new().spawn(tell);
+        if started.is_ok() && end.recv_timeout(LAST_WORDS).is_err() {
+            tell_of_the_rest(is_kept);
+        }
+    }
+
+    /// The recorder, taken out; fails if it is busy for too long.
+    fn free_recorder(&self) -> Result<Option<Recorder>, Busy> {
+        let deadline = Instant::now() + ASIDE;
+        loop {
+            match self.recorder.try_lock() {
+                Ok(mut recorder) => return Ok(recorder.take()),
+                Err(TryLockError::Poisoned(error)) => return Ok(error.into_inner().take()),
+                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => return Err(Busy),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    fn recorder(&self) -> MutexGuard<'_, Option<Recorder>> {
+        // A record that was not finished is better than none.
+        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is told when a signal ends us before the store has heard all.
+fn tell_of_the_rest(is_kept: bool) {
+    if is_kept {
+        say(
+            "what the store has not heard waits in `mlruns/unsent`; `orchestrator --resend` or the next run sends it",
+        );
+    }
+}
+
+/// What is told of things of ours that somebody has removed, as a step that cleans up.
+fn tell_of_the_removed(names: &[String]) {
+    if names.is_empty() {
+        return;
+    }
+    let verb = if names.len() == 1 { "has" } else { "have" };
+    warn(&format!(
+        "`{}` {verb} been removed: what was kept there is lost, the rest of this run is kept anew, and the folder stayed locked",
+        names.join("` and `")
+    ));
+}
+
+/// The folder that has `mlruns`: the pipeline's, or a temporary one if we may not write there.
+fn base(root: &Path) -> io::Result<PathBuf> {
+    let folder = root.join("mlruns");
+    let made = std::fs::create_dir_all(&folder).and_then(|()| {
+        let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        Ok(rustix::fs::access(&folder, access)?)
+    });
+    match made {
+        Ok(()) => Ok(root.to_owned()),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
+            let made = tempfile::Builder::new().prefix("orchestrator-").tempdir()?;
+            Ok(made.keep())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// 32 hexadecimal digits that nobody else has, as MLflow's run ids are.
+pub fn new_key() -> String {
+    // Each of these states has random keys of its own.
+    let half = || RandomState::new().hash_one((SystemTime::now(), std::process::id()));
+    format!("{:016x}{:016x}", half(), half())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_run_has_a_key_of_its_own() {
+        let keys = [new_key(), new_key(), new_key()];
+        assert!(keys[0] != keys[1] && keys[1] != keys[2] && keys[0] != keys[2]);
+        let is_hexadecimal = |key: &String| key.bytes().all(|byte| byte.is_ascii_hexdigit());
+        assert!(
+            keys.iter()
+                .all(|key| key.len() == 32 && is_hexadecimal(key))
+        );
+    }
+}

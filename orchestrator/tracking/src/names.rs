@@ -1,0 +1,60 @@
+//! Which names MLflow takes.
+
+/// MLflow's `MAX_ENTITY_KEY_LENGTH`, in characters.
+const MAX_NAME: usize = 250;
+
+/// Why MLflow would refuse a name of a parameter or metric; none if it takes it.
+///
+/// The rules of MLflow's `validate_param_and_metric_name` and `path_not_unique`: letters, digits,
+/// `_`, `-`, `.`, `:`, `/` and blanks, and a name that as a path would be itself.
+pub fn refused_name(name: &str) -> Option<&'static str> {
+    let is_allowed = |c: char| c.is_alphanumeric() || "_-.:/ ".contains(c);
+    let is_part = |part: &str| !part.is_empty() && part != "." && part != "..";
+    if name.is_empty() {
+        Some("it is empty")
+    } else if name.chars().count() > MAX_NAME {
+        Some("it has over 250 characters")
+    } else if !name.chars().all(is_allowed) {
+        Some("only letters, digits, `_`, `-`, `.`, `:`, `/` and blanks are allowed")
+    } else if name.starts_with("..") || !name.split('/').all(is_part) {
+        Some("as a path it would name something else")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_mlflow_takes() {
+        for name in [
+            "a",
+            "step.name",
+            "Größe",
+            "a b/c-d_e:f",
+            "a.",
+            "a/..b",
+            &"x".repeat(250),
+        ] {
+            assert_eq!(refused_name(name), None, "{name}");
+        }
+        for name in [
+            "",
+            "a'b",
+            "a;b",
+            "/a",
+            "a/",
+            "a//b",
+            "./a",
+            "a/..",
+            ".",
+            "..a",
+            "a\nb",
+            &"x".repeat(251),
+        ] {
+            assert!(refused_name(name).is_some(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! The runs that are open, and the way of their records into the store or the spool.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::delivery::deliver;
+use super::facts::{self, Trees};
+use super::record::{self, Metric, NewRun, Pairs, Record, Status};
+use super::resend::mend_all;
+use super::settings::{Experiment, Place, Settings};
+use super::spool::{Spool, last_fact};
+use super::store::{LogFolder, Store};
+use super::stored::{Known, StoreError};
+use super::waiting::{Hurry, Patience};
+use super::{TrackingError, new_key};
+use crate::subject::{Attempt, Pipeline};
+use process::console::{say, warn};
+
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    pub store: Store,
+    /// The folder that has `mlruns`: the pipeline's, or a temporary one.
+    base: PathBuf,
+    pub spool: Spool,
+    /// The key of the pipeline's run.
+    pipeline: String,
+    /// Whether the pipeline's run is ours to start and end.
+    is_ours: bool,
+    run_name: Option<String>,
+    experiment: Option<Experiment>,
+    /// How the pipeline's run, and that of the step that runs now, began: to be told again to a
+    /// database that is made anew.
+    begun: Vec<Record>,
+    user: String,
+    trees: Trees,
+    start: Instant,
+    /// Whether the store took nothing when it was last asked.
+    is_away: bool,
+}
+
+impl Recorder {
+    /// None when nothing is to be recorded.
+    pub(crate) fn open(
+        settings: &Settings,
+        root: &Path,
+        base: &Path,
+        hurry: &Hurry,
+    ) -> Result<Option<Recorder>, TrackingError> {
+        let Some(place) = &settings.place else {
+            return Ok(None);
+        };
+        let mut opened = Store::open(place, settings, base, hurry)?;
+        if let Some(name) = &opened.new_experiment {
+            say(&format!("experiment `{name}` did not exist and was made"));
+        }
+        if root == base {
+            mend_all(&mut opened.store, root);
+        }
+        let is_ours = opened.inside.is_none();
+        let spool = Spool::new(&place.shown(), &opened.store.experiment);
+        Ok(Some(Recorder {
+            store: opened.store,
+            base: base.to_owned(),
+            spool,
+            pipeline: opened.inside.map_or_else(new_key, |known| known.id),
+            is_ours,
+            run_name: settings.run_name.clone(),
+            experiment: settings.experiment.clone(),
+            begun: Vec::new(),
+            user: facts::user(),
+            trees: Trees::default(),
+            start: Instant::now(),
+            is_away: false,
+        }))
+    }
+
+    /// Starts the pipeline's run. Nothing has run yet, so a store that does not take it is an error.
+    pub(crate) fn begin(&mut self, pipeline: Pipeline) -> Result<(), TrackingError> {
+        self.start = Instant::now();
+        let name_tag = ("pipeline.name".to_owned(), pipeline.name.to_owned());
+        if self.base == pipeline.root {
+            let begun = self.spool.begin(&self.base, &self.spool_name());
+            begun.map_err(TrackingError::Spool)?;
+        }
+        let failed = |store: &Store, source| TrackingError::Start {
+            store: store.place.shown(),
+            source,
+        };
+        if !self.is_ours {
+            // Not ours to end, so nobody has to go on with it.
+            let fact = last_fact(&self.pipeline, record::tags([name_tag]));
+            let sent = self.store.send(&[fact], Patience::Full);
+            if let Err((_, source)) = sent {
+                self.spool.finish();
+                return Err(failed(&self.store, source));
+            }
+            self.note_parent();
+            return Ok(());
+        }
+        let run = NewRun {
+            key: self.pipeline.clone(),
+            name: self
+                .run_name
+                .clone()
+                .unwrap_or_else(|| pipeline.name.to_owned()),
+            parent: None,
+            user: self.user.clone(),
+            start: record::now(),
+            tags: self.pipeline_tags(pipeline, name_tag),
+        };
+        self.begun = vec![
+            Record::Start(run),
+            Record::Parameters {
+                run: self.pipeline.clone(),
+                parameters: record::parameters(pipeline.parameters.iter().cloned()),
+            },
+        ];
+        self.keep(self.begun.clone());
+        let records = self.spool.unsent();
+        let Err((done, source)) = self.store.send(&records, Patience::Full) else {
+            self.note_sent(&records, records.len(), true);
+            return Ok(());
+        };
+        if source.may_pass() {
+            // It may be there all the same.
+            self.note_sent(&records, done, !matches!(source, StoreError::NoAnswer(_)));
+            self.is_away = true;
+            self.end(Status::Failed, &Vec::new());
+        } else if done > 0 {
+            self.note_sent(&records, records.len(), true);
+            self.end(Status::Failed, &Vec::new());
+        } else {
+            self.spool.discard();
+        }
+        Err(failed(&self.store, source))
+    }
+
+    /// Notes that our runs are in one of somebody else.
+    fn note_parent(&self) {
+        let id = self.pipeline.clone();
+        let artifacts = String::new();
+        let noted = self
+            .spool
+            .sent(0, vec![(id.clone(), Known { id, artifacts })], true);
+        self.check(noted);
+    }
+
+    fn pipeline_tags(&mut self, pipeline: Pipeline, name: (String, String)) -> Pairs {
+        let mut tags = vec![name];
+        tags.push(("mlflow.project.entryPoint".to_owned(), "main".to_owned()));
+        tags.push(("mlflow.project.backend".to_owned(), "local".to_owned()));
+        tags.extend(self.trees.tags(pipeline.root, None));
+        record::tags(tags)
+    }
+
+    /// The name of the spool's file. Pipelines that run inside of one run have one each.
+    fn spool_name(&self) -> String {
+        if self.is_ours {
+            self.pipeline.clone()
+        } else {
+            new_key()
+        }
+    }
+
+    pub(crate) fn start_step(&mut self, key: &str, attempt: Attempt) {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut tags = vec![
+            pair("mlflow.project.entryPoint", attempt.entry_point),
+            pair("mlflow.project.backend", "local"),
+            pair("pipeline.step", attempt.step),
+            pair("pipeline.attempt", &attempt.number.to_string()),
+        ];
+        if attempt.manager != mlproject::Manager::Local {
+            tags.push(pair("mlflow.project.env", &attempt.manager.to_string()));
+        }
+        tags.extend(self.trees.tags(attempt.project, attempt.source));
+        let name = match attempt.number {
+            1 => attempt.step.to_owned(),
+            number => format!("{} (try {number})", attempt.step),
+        };
+        let run = NewRun {
+            key: key.to_owned(),
+            name,
+            parent: Some(self.pipeline.clone()),
+            user: self.user.clone(),
+            start: record::now(),
+            tags: record::tags(tags),
+        };
+        let parameters = Record::Parameters {
+            run: key.to_owned(),
+            parameters: record::parameters(attempt.parameters.iter().cloned()),
+        };
+        let records = vec![Record::Start(run), parameters];
+        self.begun.extend(records.iter().cloned());
+        self.send(records);
+    }
+
+    /// Where the log of a run is written, and whether it has to be sent from there to the store.
+    pub(crate) fn log_folder(&mut self, key: &str, file: &str) -> (PathBuf, bool) {
+        match self.store.log_folder(key) {
+            LogFolder::Final(folder) => (folder, false),
+            LogFolder::Ours(folder) => {
+                // For one who has to end the run in our place.
+                let noted = self.spool.log_at(key, &folder.join(file));
+                self.check(noted);
+                (self.base.join(folder), true)
+            }
+        }
+    }
+
+    /// Ends a run with its last records.
+    pub(crate) fn close(&mut self, key: &str, records: Vec<Record>) {
+        self.begun.retain(|record| record.run() != key);
+        self.send(records);
+    }
+
+    /// Ends every run that is open, and says so if the store has not heard of something.
+    pub(crate) fn end(&mut self, status: Status, tags: &Pairs) {
+        let end = record::now();
+        let seconds = self.start.elapsed().as_secs_f64();
+        let facts = |run: &str| Record::Facts {
+            run: run.to_owned(),
+            metrics: if run == self.pipeline {
+                vec![Metric {
+                    name: "duration_seconds".to_owned(),
+                    value: seconds,
+                    time: end,
+                    step: 0,
+                }]
+            } else {
+                Vec::new()
+            },
+            tags: tags.clone(),
+        };
+        let kept = self.spool.end_all(status, end, facts);
+        self.check(kept);
+        self.flush();
+        let file = self.spool.path();
+        let count = self.spool.finish();
+        if count > 0 {
+            let store = self.store.place.shown();
+            warn(&match file {
+                Some(_) => format!(
+                    "{count} records of this run were not sent to {store}; `orchestrator --resend` or the next run sends them"
+                ),
+                None => {
+                    format!("{count} records of this run were not sent to {store} and are lost")
+                }
+            });
+        }
+    }
+
+    /// What of ours somebody has removed, as a step that cleans up. It is made anew as far as it can be.
+    pub(crate) fn restore(&mut self) -> Vec<String> {
+        let mut gone = Vec::new();
+        if self.spool.restore() {
+            gone.push("mlruns".to_owned());
+        }
+        if let (true, Place::Database(path)) = (self.store.is_gone(), &self.store.place) {
+            gone.push(mlproject::paths::shown(path).to_string());
+            let reopened = self.store.reopen(self.experiment.as_ref());
+            match reopened {
+                Ok(()) => self.keep(self.begun.clone()),
+                Err(error) => warn(&format!(
+                    "the rest of this run is not recorded: {} cannot be made anew: {error}",
+                    self.store.place.shown()
+                )),
+            }
+        }
+        gone
+    }
+
+    /// Sends records, after those that wait; what is not taken waits too.
+    fn send(&mut self, records: Vec<Record>) {
+        self.keep(without_empty(records));
+        self.flush();
+    }
+
+    fn keep(&self, records: Vec<Record>) {
+        let kept = self.spool.keep(without_empty(records));
+        self.check(kept);
+    }
+
+    fn check(&self, kept: std::io::Result<()>) {
+        if let Err(error) = kept {
+            let file = self.spool.path().unwrap_or_default();
+            warn(&format!("{} cannot be written: {error}", file.display()));
+        }
+    }
+
+    fn flush(&mut self) {
+        let waiting = self.spool.unsent();
+        let patience = if self.is_away {
+            Patience::Once
+        } else {
+            Patience::Short
+        };
+        let delivered = deliver(&mut self.store, &waiting, patience);
+        let is_away = delivered.away.is_some();
+        let is_back = self.is_away && !is_away;
+        let is_lost = !self.is_away && is_away;
+        self.is_away = is_away;
+        self.note_sent(&waiting, delivered.done, delivered.is_idle());
+        let store = self.store.place.shown();
+        if is_back {
+            say(&format!("{store} is back: what waited was sent"));
+        }
+        if let (true, Some(reason)) = (is_lost, delivered.away) {
+            let kept = match self.spool.path() {
+                Some(path) => format!(
+                    "what is recorded waits in {}",
+                    mlproject::paths::shown(&path)
+                ),
+                None => "what is recorded waits".to_owned(),
+            };
+            warn(&format!(
+                "{store} does not take records: {reason}; the steps go on, {kept}"
+            ));
+        }
+    }
+
+    /// Brings the spool up to date after a delivery of these records, of which the first are dealt with.
+    fn note_sent(&self, records: &[Record], done: usize, is_idle: bool) {
+        let starts = records[..done].iter().filter_map(|record| match record {
+            Record::Start(run) => Some(run.key.clone()),
+            _ => None,
+        });
+        let known = starts.filter_map(|key| {
+            let known = self.store.known_by_other_id(&key)?;
+            Some((key, known))
+        });
+        let noted = self.spool.sent(done, known.collect(), is_idle);
+        self.check(noted);
+    }
+}
+
+/// The records that say something.
+fn without_empty(records: Vec<Record>) -> Vec<Record> {
+    let says_something = |record: &Record| match record {
+        Record::Parameters { parameters, .. } => !parameters.is_empty(),
+        Record::Facts { metrics, tags, .. } => !metrics.is_empty() || !tags.is_empty(),
+        _ => true,
+    };
+    records.into_iter().filter(says_something).collect()
+}

@@ -1,0 +1,268 @@
+//! The stores: a server, or an sqlite file. What both have in common is here.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use reqwest::blocking::Response;
+
+use super::TrackingError;
+use super::artifacts::{self, Location};
+use super::history::Past;
+use super::record::Record;
+use super::rest::Rest;
+use super::settings::{Experiment, Place, Settings};
+use super::sqlite::Sqlite;
+use super::stored::{Known, StoreError};
+use super::waiting::{Hurry, Patience};
+
+/// Where the log of a run is written.
+pub(crate) enum LogFolder {
+    /// Where it belongs.
+    Final(PathBuf),
+    /// Relative to the pipeline's folder.
+    Ours(PathBuf),
+}
+
+#[derive(Debug)]
+pub(crate) struct Store {
+    kind: Kind,
+    pub place: Place,
+    /// The id of the experiment.
+    pub experiment: String,
+    /// The pipeline's folder.
+    root: PathBuf,
+    /// The runs, by their keys.
+    pub known: HashMap<String, Known>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Rest(Box<Rest>),
+    Sqlite(Box<Sqlite>),
+}
+
+/// The store, and what was found out on the way.
+pub(crate) struct Opened {
+    pub store: Store,
+    /// The run in which we are started.
+    pub inside: Option<Known>,
+    /// The name of an experiment that was made.
+    pub new_experiment: Option<String>,
+}
+
+impl Store {
+    /// Reaches the store and finds the experiment, or the run in which we are started.
+    pub(crate) fn open(
+        place: &Place,
+        settings: &Settings,
+        root: &Path,
+        hurry: &Hurry,
+    ) -> Result<Opened, TrackingError> {
+        let failed = |source| TrackingError::Open {
+            store: place.shown(),
+            source,
+        };
+        let mut kind = match place {
+            Place::Server(url) => Kind::Rest(Box::new(Rest::new(url, hurry)?)),
+            Place::Database(path) => {
+                Kind::Sqlite(Box::new(Sqlite::open(path, root, hurry).map_err(failed)?))
+            }
+        };
+        let mut known = HashMap::new();
+        let (mut inside, mut new_experiment) = (None, None);
+        let experiment = if let Some(run) = &settings.run_id {
+            let found = match &mut kind {
+                Kind::Rest(rest) => rest.find(run),
+                Kind::Sqlite(sqlite) => sqlite.find(run),
+            };
+            let (run, experiment) = found.map_err(failed)?;
+            known.insert(run.id.clone(), run.clone());
+            inside = Some(run);
+            experiment
+        } else {
+            let wanted = settings.experiment.as_ref();
+            let chosen = match &mut kind {
+                Kind::Rest(rest) => rest.choose(wanted),
+                Kind::Sqlite(sqlite) => sqlite.choose(wanted),
+            };
+            let chosen = chosen.map_err(failed)?;
+            if let (true, Some(Experiment::Name(name))) = (chosen.is_new, wanted) {
+                new_experiment = Some(name.clone());
+            }
+            chosen.id
+        };
+        let store = Store {
+            kind,
+            place: place.clone(),
+            experiment,
+            root: root.to_owned(),
+            known,
+        };
+        Ok(Opened {
+            store,
+            inside,
+            new_experiment,
+        })
+    }
+
+    /// Opens the store only to look; none if there is nothing in it, or no such experiment.
+    pub(crate) fn look(
+        place: &Place,
+        settings: &Settings,
+        root: &Path,
+    ) -> Result<Option<Store>, TrackingError> {
+        let failed = |source| TrackingError::Open {
+            store: place.shown(),
+            source,
+        };
+        let found = match place {
+            Place::Server(url) => {
+                let rest = Rest::new(url, &Hurry::default())?;
+                let found = rest.find_experiment(settings.experiment.as_ref());
+                found
+                    .map_err(failed)?
+                    .map(|chosen| (Kind::Rest(Box::new(rest)), chosen.id))
+            }
+            // Its runs are found in all experiments.
+            Place::Database(path) => Sqlite::look(path, root)
+                .map_err(failed)?
+                .map(|sqlite| (Kind::Sqlite(Box::new(sqlite)), "0".to_owned())),
+        };
+        Ok(found.map(|(kind, experiment)| Store {
+            kind,
+            place: place.clone(),
+            experiment,
+            root: root.to_owned(),
+            known: HashMap::new(),
+        }))
+    }
+
+    /// Sends records in order; with an error comes how many of them have arrived.
+    pub(crate) fn send(
+        &mut self,
+        records: &[Record],
+        patience: Patience,
+    ) -> Result<(), (usize, StoreError)> {
+        match &mut self.kind {
+            Kind::Sqlite(sqlite) => {
+                sqlite
+                    .send(&self.experiment, records, patience)
+                    .map_err(|error| (0, error))?;
+                for record in records {
+                    if let Record::Start(run) = record {
+                        let artifacts = sqlite
+                            .artifacts(&self.experiment, &run.key)
+                            .unwrap_or_default();
+                        let id = run.key.clone();
+                        self.known.insert(id.clone(), Known { id, artifacts });
+                    }
+                }
+                Ok(())
+            }
+            Kind::Rest(rest) => {
+                for (count, record) in records.iter().enumerate() {
+                    rest.send(
+                        &self.experiment,
+                        record,
+                        &mut self.known,
+                        &self.root,
+                        patience,
+                    )
+                    .map_err(|error| (count, error))?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Where the log of a run is written, below the pipeline's folder if it has to be sent somewhere
+    /// else afterwards.
+    pub(crate) fn log_folder(&self, key: &str) -> LogFolder {
+        let known = self.known.get(key);
+        let id = known.map_or(key, |known| known.id.as_str());
+        if let Some(known) = known
+            && let Location::Local(folder) = Location::parse(&known.artifacts, &self.root)
+        {
+            return LogFolder::Final(folder);
+        }
+        LogFolder::Ours(artifacts::own_folder(&self.experiment, id))
+    }
+
+    /// The id under which the store knows a run, if that is not our key.
+    pub(crate) fn known_by_other_id(&self, key: &str) -> Option<Known> {
+        self.known.get(key).filter(|known| known.id != key).cloned()
+    }
+
+    /// Finds the runs of an earlier process, by our keys and not by what a file says of them.
+    /// `parents` are not ours: a pipeline's run may be in one of somebody else.
+    pub(crate) fn recall(
+        &mut self,
+        keys: &[&str],
+        parents: &[&str],
+        patience: Patience,
+    ) -> Result<(), StoreError> {
+        // In a file of sqlite the key is the id, which nobody can guess.
+        let Kind::Rest(rest) = &self.kind else {
+            return Ok(());
+        };
+        for key in keys {
+            if let Some(known) = rest.find_by_key(&self.experiment, key, patience)? {
+                self.known.insert((*key).to_owned(), known);
+            }
+        }
+        self.known.extend(parents.iter().map(|id| {
+            let known = Known {
+                id: (*id).to_owned(),
+                artifacts: String::new(),
+            };
+            ((*id).to_owned(), known)
+        }));
+        Ok(())
+    }
+
+    /// Marks a run whose creation an earlier process may have asked for; it may arrive until a time
+    /// in milliseconds since 1970.
+    pub(crate) fn doubt(&mut self, key: &str, until: u64) {
+        if let Kind::Rest(rest) = &mut self.kind {
+            rest.doubt(key, until);
+        }
+    }
+
+    /// Whether the database has been removed, or another file is in its place.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(&self.kind, Kind::Sqlite(sqlite) if sqlite.is_gone())
+    }
+
+    /// Opens the database again, which makes it anew, with the experiment or the default one.
+    pub(crate) fn reopen(&mut self, experiment: Option<&Experiment>) -> Result<(), StoreError> {
+        let Kind::Sqlite(sqlite) = &mut self.kind else {
+            return Ok(());
+        };
+        sqlite.reopen()?;
+        let chosen = sqlite.choose(experiment).or_else(|_| sqlite.choose(None))?;
+        self.experiment = chosen.id;
+        Ok(())
+    }
+
+    /// The last runs of a pipeline, newest first.
+    pub(crate) fn history(
+        &mut self,
+        pipeline: &str,
+        limit: usize,
+    ) -> Result<Vec<Past>, StoreError> {
+        match &mut self.kind {
+            Kind::Rest(rest) => rest.history(&self.experiment, pipeline, limit),
+            Kind::Sqlite(sqlite) => sqlite.history(pipeline, limit),
+        }
+    }
+
+    /// An artifact that is not on this machine.
+    pub(crate) fn fetch(&self, artifacts: &str, name: &str) -> Result<Response, StoreError> {
+        match &self.kind {
+            Kind::Rest(rest) => rest.fetch(artifacts, name),
+            Kind::Sqlite(_) => Err(StoreError::Refused(format!(
+                "the artifacts are at {artifacts}"
+            ))),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What a store says: the experiments and runs that it knows, and why it takes no record.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a store did not take a record.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// It may take it later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It has not answered, and may have taken it.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// Another process has locked the database.
+    #[error("the database is locked by another process")]
+    Locked,
+    /// A record of a run that it does not know: the run's own start was refused, which was told.
+    #[error("it does not know the run")]
+    UnknownRun,
+    /// It will never take it.
+    #[error("{0}")]
+    Refused(String),
+    /// The artifacts are in a cloud, which needs a client that we do not have.
+    #[error("logs cannot be sent to artifacts at `{scheme}:`; this one stays at {}", file.display())]
+    LogStays { scheme: String, file: PathBuf },
+    #[error("there is no experiment with id `{0}`")]
+    NoExperiment(String),
+    #[error("experiment `{name}` (id {id}) is deleted")]
+    DeletedExperiment { id: String, name: String },
+    #[error("there is no run `{0}`, which MLFLOW_RUN_ID names")]
+    NoRun(String),
+    #[error("`{}` is a database, but none of MLflow", .0.display())]
+    NotMlflow(PathBuf),
+    #[error("`{}` is no MLflow database that we know: column {column} {problem}", path.display())]
+    Schema {
+        path: PathBuf,
+        column: String,
+        problem: &'static str,
+    },
+}
+
+impl StoreError {
+    /// Whether it may take later what it does not take now.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            StoreError::Unavailable(_) | StoreError::NoAnswer(_) | StoreError::Locked
+        )
+    }
+}
+
+/// The experiment of a run.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    pub id: String,
+    pub is_new: bool,
+}
+
+/// A run that the store knows: its id there, and where its artifacts are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Known {
+    pub id: String,
+    pub artifacts: String,
+}
