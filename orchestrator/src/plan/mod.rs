@@ -1,5 +1,6 @@
 //! All steps, resolved and checked, before anything runs.
 
+mod graph;
 pub(crate) mod problem;
 mod values;
 
@@ -14,6 +15,7 @@ use crate::definition::error::{ProjectError, SelectionError};
 use crate::definition::{MAIN, Pipeline, Step};
 use crate::request::Request;
 use environment::{Environment, Settings, Store};
+use graph::{Files, Graph};
 use process::host;
 use process::redact::{is_secret_parameter, shown_value};
 use tracking::refused_name;
@@ -30,6 +32,9 @@ pub(crate) struct Plan {
     pub(crate) pipeline: String,
     pub(crate) root: PathBuf,
     pub(crate) steps: Vec<PlannedStep>,
+    /// Which step makes what another one reads.
+    #[serde(skip)]
+    pub(crate) graph: Graph,
     /// The pipeline's own values, for its record: what was given, and the defaults of the rest.
     #[serde(skip)]
     pub(crate) parameters: Vec<(String, String)>,
@@ -54,12 +59,8 @@ pub(crate) struct PlannedStep {
     #[serde(serialize_with = "as_map")]
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) environment: Environment,
-    /// The parameters that name files to write, and the files.
     #[serde(skip)]
-    pub(crate) outputs: Vec<(String, PathBuf)>,
-    /// The other files that the parameters name.
-    #[serde(skip)]
-    pub(crate) inputs: Vec<PathBuf>,
+    pub(crate) files: Files,
     /// Whether the run may go on when it fails.
     #[serde(skip)]
     pub(crate) allow_failure: bool,
@@ -71,19 +72,6 @@ pub(crate) struct PlannedStep {
     /// Remote values of `path` parameters, and where they are downloaded to before the step starts.
     #[serde(skip)]
     pub(crate) downloads: Vec<(String, PathBuf)>,
-}
-
-impl PlannedStep {
-    /// Whether its parameters name a file that an earlier step writes.
-    pub(crate) fn needs(&self, earlier: &PlannedStep) -> bool {
-        let mut inputs = self.inputs.iter();
-        inputs.any(|input| {
-            earlier
-                .outputs
-                .iter()
-                .any(|(_, output)| overlap(output, input))
-        })
-    }
 }
 
 /// How long a step may take, and how often it is tried again when it fails.
@@ -122,15 +110,25 @@ pub(crate) fn make(
         settings: settings(request, caller),
     };
     let mut problems = context.unknown_parameters();
-    let mut steps: Vec<PlannedStep> = Vec::new();
-    match pipeline.select(request.steps.as_ref()) {
-        Err(errors) => problems.extend(errors.into_iter().map(Problem::of_selection)),
-        Ok(selected) => {
-            for step in selected {
-                let (planned, complaints) = context.step(step, &steps);
+    let selected = pipeline.select(request.steps.as_ref());
+    let selected = selected.unwrap_or_else(|errors| {
+        problems.extend(errors.into_iter().map(Problem::of_selection));
+        Vec::new()
+    });
+    let drafts: Vec<_> = selected.iter().map(|step| context.draft(step)).collect();
+    let files = drafts.iter().flatten().map(|draft| &draft.files);
+    // Without problems every step has a draft, and the same number here and there.
+    let graph = Graph::of(files);
+    let mut steps = Vec::new();
+    for draft in drafts {
+        match draft {
+            Ok(draft) => {
+                let number = steps.len();
+                let (planned, complaints) = context.step(draft, number, &graph, &steps);
                 problems.extend(complaints);
-                steps.extend(planned);
+                steps.push(planned);
             }
+            Err(problem) => problems.push(*problem),
         }
     }
     if !problems.is_empty() {
@@ -142,6 +140,7 @@ pub(crate) fn make(
         parameters: pipeline_values(pipeline, request, &steps),
         store: context.settings.store,
         steps,
+        graph,
     })
 }
 
@@ -184,21 +183,56 @@ struct Context<'a> {
     settings: Settings,
 }
 
+/// A step whose parameters have their values, as far as they can.
+struct Draft<'a> {
+    step: &'a Step,
+    project: &'a Project,
+    entry_point: Cow<'a, EntryPoint>,
+    resolved: Vec<Resolved>,
+    unresolved: Vec<Problem>,
+    files: Files,
+}
+
 impl Context<'_> {
-    /// Plans one step after those that are `earlier`. A step with complaints is planned as far as it goes.
-    fn step(&self, step: &Step, earlier: &[PlannedStep]) -> (Option<PlannedStep>, Vec<Problem>) {
+    /// Finds what a step runs, and the values of its parameters.
+    fn draft<'a>(&self, step: &'a Step) -> Result<Draft<'a>, Box<Problem>> {
         let in_step = |(place, kind)| Problem {
             step: Some(step.name.clone()),
             place,
             kind,
         };
-        let (project, entry_point) = match self.locate(step) {
-            Ok(found) => found,
-            Err(complaint) => return (None, vec![in_step(*complaint)]),
+        let (project, entry_point) = self.locate(step).map_err(|it| Box::new(in_step(*it)))?;
+        let (resolved, unresolved) = values::resolve(&entry_point, &self.sources(step, project));
+        Ok(Draft {
+            files: Files {
+                inputs: other_files(&entry_point, &resolved),
+                outputs: outputs(&entry_point, &resolved),
+            },
+            step,
+            project,
+            entry_point,
+            resolved,
+            unresolved,
+        })
+    }
+
+    /// Plans the step with this number, after those that are `earlier`. One with problems is planned as
+    /// far as it goes.
+    fn step(
+        &self,
+        mut draft: Draft,
+        number: usize,
+        graph: &Graph,
+        earlier: &[PlannedStep],
+    ) -> (PlannedStep, Vec<Problem>) {
+        let (name, unresolved) = (&draft.step.name, std::mem::take(&mut draft.unresolved));
+        let in_step = |(place, kind)| Problem {
+            step: Some(name.clone()),
+            place,
+            kind,
         };
-        let sources = self.sources(step, project);
-        let (resolved, unresolved) = values::resolve(&entry_point, &sources);
-        let (planned, complaints) = self.fill_in(step, project, &entry_point, resolved, earlier);
+        let of_files = self.file_problems(&draft, number, graph, earlier);
+        let (planned, complaints) = self.fill_in(draft, of_files);
         // A command cannot be complete without the values that are missing.
         let is_told = |(_, kind): &Complaint| {
             unresolved.is_empty() || !matches!(kind, ProblemKind::Command { .. })
@@ -206,7 +240,7 @@ impl Context<'_> {
         let told = complaints.into_iter().filter(is_told).map(in_step);
         let mut problems: Vec<Problem> = told.collect();
         problems.extend(unresolved);
-        (Some(planned), problems)
+        (planned, problems)
     }
 
     /// The project and entry point of a step.
@@ -249,14 +283,15 @@ impl Context<'_> {
     }
 
     /// The plan of a step whose parameters have their values.
-    fn fill_in(
-        &self,
-        step: &Step,
-        project: &Project,
-        entry_point: &EntryPoint,
-        resolved: Vec<Resolved>,
-        earlier: &[PlannedStep],
-    ) -> (PlannedStep, Vec<Complaint>) {
+    fn fill_in(&self, draft: Draft, of_files: Vec<Complaint>) -> (PlannedStep, Vec<Complaint>) {
+        let Draft {
+            step,
+            project,
+            entry_point,
+            resolved,
+            files,
+            ..
+        } = draft;
         let manager = manager(self.pipeline, self.request, step, project);
         let (environment, wrong) = self.settings.plan(manager, project);
         let resolved = if environment.moves_the_project() {
@@ -264,15 +299,14 @@ impl Context<'_> {
         } else {
             resolved
         };
-        let command = render(entry_point, &resolved);
-        let of_entry_point = undeclared_files(entry_point)
+        let command = render(&entry_point, &resolved);
+        let of_entry_point = undeclared_files(&entry_point)
             .into_iter()
             .chain(command.as_ref().err().cloned());
         let of_entry_point = of_entry_point.map(|kind| (Some(entry_point.place.clone()), kind));
         let of_project = wrong
             .into_iter()
             .map(|error| (Some(project.place.clone()), ProblemKind::Environment(error)));
-        let of_files = self.file_problems(step, entry_point, &resolved, earlier);
         let size_problem = |command: &String| self.size_problem(project, &environment, command);
         let of_size = command.as_ref().ok().and_then(size_problem);
         let of_names = self.refused_names(&resolved).into_iter().chain(of_size);
@@ -288,12 +322,9 @@ impl Context<'_> {
             entry_point: entry_point.name.clone(),
             cwd: project.folder.clone(),
             command: command.unwrap_or_default(),
-            shown_command: render(entry_point, &without_secrets(&resolved)).unwrap_or_default(),
-            outputs: files(&entry_point.outputs, &resolved)
-                .map(|(name, path)| (name.to_owned(), path.to_owned()))
-                .collect(),
+            shown_command: render(&entry_point, &without_secrets(&resolved)).unwrap_or_default(),
             allow_failure: step.entry.as_ref().is_some_and(|entry| entry.allow_failure),
-            inputs: other_files(entry_point, &resolved),
+            files,
             source: step.entry.as_ref().and_then(|entry| entry.project.clone()),
             downloads: downloads(&resolved),
             limits: self.limits(step),
@@ -412,46 +443,45 @@ impl Context<'_> {
     /// Files that should exist, or be made by an earlier step, and outputs that two steps would write.
     fn file_problems(
         &self,
-        step: &Step,
-        entry_point: &EntryPoint,
-        resolved: &[Resolved],
+        draft: &Draft,
+        number: usize,
+        graph: &Graph,
         earlier: &[PlannedStep],
     ) -> Vec<Complaint> {
+        let (step, entry_point) = (draft.step, &*draft.entry_point);
         let problem = |value: &Resolved| {
             let path = value.path.as_ref()?;
             let parameter = entry_point.parameter(&value.name)?;
-            let kind = self.file_problem(step, entry_point, parameter, path, earlier)?;
+            let is_output = entry_point.outputs.contains(&value.name);
+            let kind = if is_output && !entry_point.inputs.contains(&value.name) {
+                let other = graph.writer(path).filter(|writer| *writer < number)?;
+                ProblemKind::SameOutput {
+                    name: value.name.clone(),
+                    path: path.clone(),
+                    other: earlier[other].name.clone(),
+                }
+            } else if path.exists() || graph.makers(path).any(|maker| maker < number) {
+                return None;
+            } else {
+                self.missing_file(step, entry_point, parameter, path)
+            };
             Some((Some(parameter.place.clone()), kind))
         };
-        resolved.iter().filter_map(problem).collect()
+        draft.resolved.iter().filter_map(problem).collect()
     }
 
-    fn file_problem(
+    /// Why a file that nobody makes has to be there.
+    fn missing_file(
         &self,
         step: &Step,
         entry_point: &EntryPoint,
         parameter: &Parameter,
         path: &Path,
-        earlier: &[PlannedStep],
-    ) -> Option<ProblemKind> {
+    ) -> ProblemKind {
         let name = parameter.name.clone();
         let is_input = entry_point.inputs.contains(&name);
-        if !is_input && entry_point.outputs.contains(&name) {
-            let other = earlier
-                .iter()
-                .find(|other| other.outputs.iter().any(|(_, output)| output == path))?;
-            return Some(ProblemKind::SameOutput {
-                name,
-                path: path.to_owned(),
-                other: other.name.clone(),
-            });
-        }
-        let mut made = earlier.iter().flat_map(|step| &step.outputs);
-        if path.exists() || made.any(|(_, output)| overlap(output, path)) {
-            return None;
-        }
         let value = path.to_string_lossy().into_owned();
-        Some(match parameter.kind {
+        match parameter.kind {
             _ if is_input => {
                 let maker = self.maker(path, &step.name);
                 ProblemKind::MissingInput {
@@ -462,27 +492,19 @@ impl Context<'_> {
             }
             ParameterKind::Uri => ProblemKind::NotAUri { name, value },
             _ => ProblemKind::NoSuchPath { name, value },
-        })
+        }
     }
 
-    /// The step that would make a file, were it selected.
+    /// The step that would make a file, were it selected or before.
     fn maker(&self, path: &Path, for_step: &str) -> Option<String> {
-        let makes = |step: &&Step| {
-            let Ok(project) = &step.project else {
-                return false;
-            };
-            let Some(entry_point) = step.entry_point(&self.request.entry_point) else {
-                return false;
-            };
-            let (resolved, _) = values::resolve(entry_point, &self.sources(step, project));
-            files(&entry_point.outputs, &resolved).any(|(_, output)| overlap(output, path))
-        };
-        let mut others = self
-            .pipeline
-            .steps
-            .iter()
-            .filter(|step| step.name != for_step);
-        others.find(makes).map(|step| step.name.clone())
+        let others = self.pipeline.steps.iter();
+        let others: Vec<&Step> = others.filter(|step| step.name != for_step).collect();
+        let drafts = others.iter().map(|step| self.draft(step).ok());
+        let files: Vec<Files> = drafts
+            .map(|draft| draft.map(|draft| draft.files).unwrap_or_default())
+            .collect();
+        let maker = Graph::of(files.iter()).makers(path).min()?;
+        Some(others[maker].name.clone())
     }
 }
 
@@ -635,16 +657,12 @@ fn downloads(resolved: &[Resolved]) -> Vec<(String, PathBuf)> {
         .collect()
 }
 
-/// The parameters that are named, and the files that they name.
-fn files<'a>(
-    names: &'a [String],
-    resolved: &'a [Resolved],
-) -> impl Iterator<Item = (&'a str, &'a Path)> {
-    let found = resolved.iter().filter(|value| names.contains(&value.name));
-    found.filter_map(|value| Some((value.name.as_str(), value.path.as_deref()?)))
-}
-
-/// Whether two paths are the same, or one is a folder that holds the other.
-fn overlap(left: &Path, right: &Path) -> bool {
-    left.starts_with(right) || right.starts_with(left)
+/// The parameters that name files to write, and the files.
+fn outputs(entry_point: &EntryPoint, resolved: &[Resolved]) -> Vec<(String, PathBuf)> {
+    let found = resolved
+        .iter()
+        .filter(|value| entry_point.outputs.contains(&value.name));
+    found
+        .filter_map(|value| Some((value.name.clone(), value.path.clone()?)))
+        .collect()
 }

@@ -103,17 +103,18 @@ impl Run<'_> {
         let plan = self.plan;
         let start = Instant::now();
         let count = plan.steps.len();
-        let mut failed: Vec<&PlannedStep> = Vec::new();
-        for (position, step) in plan.steps.iter().enumerate() {
+        let mut failed: Vec<usize> = Vec::new();
+        for (number, step) in plan.steps.iter().enumerate() {
             let position = Position {
-                number: position + 1,
+                number: number + 1,
                 count,
                 step: &step.name,
             };
-            if let Some(maker) = failed.iter().find(|earlier| step.needs(earlier)) {
-                let maker = &maker.name;
+            let needs = plan.graph.needs(number);
+            if let Some(maker) = failed.iter().find(|earlier| needs.contains(earlier)) {
+                let maker = &plan.steps[*maker].name;
                 (self.tell)(Event::LeftOut { position, maker });
-                failed.push(step);
+                failed.push(number);
                 continue;
             }
             let step_start = Instant::now();
@@ -125,13 +126,14 @@ impl Run<'_> {
                 }),
                 Err(error) if self.may_go_on(step, &error) => {
                     (self.tell)(Event::Failed(&error));
-                    failed.push(step);
+                    failed.push(number);
                 }
                 Err(error) => return Err(error),
             }
         }
         if !failed.is_empty() {
-            let failed = failed.iter().map(|step| step.name.clone()).collect();
+            let failed = failed.iter().map(|step| plan.steps[*step].name.clone());
+            let failed = failed.collect();
             return Err(RunError::Incomplete { failed, count });
         }
         (self.tell)(Event::Done {
@@ -201,8 +203,8 @@ impl Run<'_> {
             command: &step.command,
             root: &self.plan.root,
             folder: &step.cwd,
-            reads: &step.inputs,
-            writes: &step.outputs,
+            reads: &step.files.inputs,
+            writes: &step.files.outputs,
             variables: &variables,
         };
         step.environment.wrap(&job, self.plan.store.as_ref())
@@ -265,7 +267,7 @@ fn recorded(step: &PlannedStep, number: u32) -> tracking::Attempt<'_> {
         project: &step.project,
         source: step.source.as_deref(),
         parameters: &step.parameters,
-        outputs: &step.outputs,
+        outputs: &step.files.outputs,
     }
 }
 
