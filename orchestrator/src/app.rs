@@ -14,9 +14,9 @@ use crate::report::output::{print, print_json, print_log};
 use crate::report::{self, console, list};
 use crate::request::{Action, Format, Request};
 use crate::run::{execute, wait_for};
-use crate::source::Access;
 use environment::EnvironmentError;
 use process::lock::Lock;
+use source::Access;
 
 /// Does what the command line asks for.
 pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {

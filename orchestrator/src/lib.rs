@@ -3,13 +3,11 @@
 mod app;
 mod cli;
 mod definition;
-mod download;
 mod error;
 mod plan;
 mod report;
 mod request;
 mod run;
-mod source;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -11,20 +11,20 @@ use std::fs;
 use std::path::Path;
 
 /// The folders of the crates below `orchestrator/`.
-const CRATES: [&str; 6] = [
+const CRATES: [&str; 7] = [
     "src",
     "environment/src",
     "init/src",
     "mlproject/src",
     "process/src",
+    "source/src",
     "tracking/src",
 ];
 
 /// The modules of the orchestrator itself in layers, the lowest first: a file may import what is in its
 /// own module or in a layer below.
-const LAYERS: [&[&str]; 8] = [
-    &["request", "download"],
-    &["source"],
+const LAYERS: [&[&str]; 7] = [
+    &["request"],
     &["definition"],
     &["plan"],
     &["run"],

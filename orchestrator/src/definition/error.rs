@@ -6,8 +6,8 @@ use mlproject::Place;
 use mlproject::paths::shown;
 
 use crate::request::StepsError;
-use crate::source::SourceError;
 use process::text::suggestion;
+use source::SourceError;
 
 /// Why a project cannot be used, whatever it is asked for.
 #[derive(Debug, thiserror::Error)]

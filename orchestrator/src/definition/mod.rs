@@ -12,12 +12,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::request::{ParameterOption, Steps};
-use crate::source::{self, Access};
 use error::{ProjectError, SelectionError};
 use mlproject::paths::absolute;
 use mlproject::{EntryPoint, Parameter, Project, StepEntry};
 use process::printable::{flowed, one_line};
 use process::redact::shown_value;
+use source::Access;
 
 /// The entry point by which a project is run when nothing else is said, as in MLflow.
 pub(crate) const MAIN: &str = "main";

@@ -7,7 +7,7 @@ use process::text::{names, plural, signal_name};
 use tracking::TrackingError;
 
 use super::outcome::Failure;
-use crate::download::DownloadError;
+use source::download::DownloadError;
 
 /// Why a run of a plan did not come to its end, or not to a good one.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,6 @@ pub(crate) mod outcome;
 use std::path::Path;
 use std::time::Instant;
 
-use crate::download::{self, DownloadError, Limits};
 use crate::plan::{Plan, PlannedStep};
 use crate::request::Request;
 use environment::{BuildOptions, Leases};
@@ -17,6 +16,7 @@ use process::console::say;
 use process::lock::{Lock, LockError};
 use process::log;
 use process::{Job, Launch};
+use source::download::{self, DownloadError, Limits};
 use tracking::{StepRun, Tracker};
 
 use error::RunError;

@@ -53,7 +53,6 @@ pub use names::refused_name;
 pub use record::{Pairs, Status};
 pub use resend::resend;
 pub use subject::{Attempt, Ending, Pipeline, signal_tag};
-pub use tls::install_crypto;
 
 /// What the command line says of tracking.
 #[derive(Debug, Default)]

@@ -108,7 +108,7 @@ impl ServerCertVerifier for Named {
 }
 
 /// Chooses who does the cryptography of TLS, which has to be done before the first client is made.
-pub fn install_crypto() {
+pub(crate) fn install_crypto() {
     // Fails only if there is a provider already, which is as good.
     rustls::crypto::ring::default_provider()
         .install_default()

@@ -27,7 +27,7 @@ const MOST_ENTRIES: usize = 10_000;
 const DOWNLOADING: Duration = Duration::from_mins(15);
 
 /// The folder with the content of a zip file; `name` is what the pipeline says.
-pub(super) fn folder(path: &Path, name: &str, access: Access) -> Result<PathBuf, SourceError> {
+pub(crate) fn folder(path: &Path, name: &str, access: Access) -> Result<PathBuf, SourceError> {
     let mut file = open_regular(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => SourceError::Missing(path.display().to_string()),
         _ => read_failed(path, error),
@@ -43,7 +43,7 @@ pub(super) fn folder(path: &Path, name: &str, access: Access) -> Result<PathBuf,
 }
 
 /// The folder with the content of a zip file on a server.
-pub(super) fn remote_folder(url: &str, access: Access) -> Result<PathBuf, SourceError> {
+pub(crate) fn remote_folder(url: &str, access: Access) -> Result<PathBuf, SourceError> {
     let place = cache_folder("downloads")?;
     let target = place.join(file_name(url));
     if access == Access::Look {

@@ -12,17 +12,17 @@ use process::redact::without_credentials;
 const LONGEST_NAME: usize = 200;
 
 /// The folder for one kind of sources.
-pub(super) fn folder(kind: &str) -> Result<PathBuf, SourceError> {
+pub(crate) fn folder(kind: &str) -> Result<PathBuf, SourceError> {
     Ok(host::cache().ok_or(SourceError::NoCache)?.join(kind))
 }
 
 /// A folder under construction in the cache; removed unless it is kept.
-pub(super) struct Fresh {
+pub(crate) struct Fresh {
     folder: tempfile::TempDir,
 }
 
 impl Fresh {
-    pub(super) fn new(place: &Path) -> Result<Fresh, SourceError> {
+    pub(crate) fn new(place: &Path) -> Result<Fresh, SourceError> {
         let cannot_write = |source| SourceError::Cache {
             folder: place.to_owned(),
             source,
@@ -35,12 +35,12 @@ impl Fresh {
         Ok(Fresh { folder })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// Puts the folder into its place. If another run was faster, its folder is the same.
-    pub(super) fn keep_as(self, target: &Path) -> Result<PathBuf, SourceError> {
+    pub(crate) fn keep_as(self, target: &Path) -> Result<PathBuf, SourceError> {
         match std::fs::rename(self.path(), target) {
             Err(_) if target.is_dir() => {}
             renamed => renamed.map_err(|source| SourceError::Cache {
@@ -53,7 +53,7 @@ impl Fresh {
 }
 
 /// A file name for a URL, without its credentials; different URLs have different names.
-pub(super) fn file_name(url: &str) -> String {
+pub(crate) fn file_name(url: &str) -> String {
     let url = without_credentials(url);
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
     let mut name = String::new();
@@ -73,7 +73,7 @@ pub(super) fn file_name(url: &str) -> String {
     name
 }
 
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
     bytes
         .iter()

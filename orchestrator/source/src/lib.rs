@@ -1,4 +1,5 @@
-//! Where a step's project comes from: a folder, a git repository or a zip file.
+//! What is elsewhere and has to come here: the project of a step, from a folder, a git repository or a zip
+//! file; and, by [`download`], one small file over http(s).
 //!
 //! What has to be fetched goes into a cache folder, under a name made of where it came from and of
 //! its commit (or, for a zip file, of its content). It is prepared beside its place and renamed, so
@@ -6,6 +7,7 @@
 //! the user is never touched.
 
 mod cache;
+pub mod download;
 mod git;
 mod zip;
 
@@ -15,15 +17,16 @@ use mlproject::paths::absolute;
 
 /// Whether what is not here may be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
+pub enum Access {
     /// Only what is here counts, and no process is started.
     Look,
+    /// What is not here is fetched.
     Fetch,
 }
 
 /// Why a project cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SourceError {
+pub enum SourceError {
     #[error("no folder or zip file `{0}`")]
     Missing(String),
     /// It is only looked at, or its step is not going to run.
@@ -93,7 +96,7 @@ pub(crate) enum SourceError {
 ///
 /// A URI is written as for `mlflow run`: a path, `file://`, a git URL or a zip file, and `#folder`
 /// for a project below. Relative paths start from `root`. `version` is a commit, tag or branch.
-pub(crate) fn folder(
+pub fn folder(
     uri: &str,
     version: Option<&str>,
     root: &Path,

@@ -6,8 +6,9 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
+/// Why there is no file.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum DownloadError {
+pub enum DownloadError {
     #[error(transparent)]
     Http(reqwest::Error),
     #[error("the server answered {0}")]
@@ -22,21 +23,21 @@ pub(crate) enum DownloadError {
 
 /// How much may come, and for how long.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// For all of it; none when somebody waits for it who can interrupt it.
-    pub(crate) time: Option<Duration>,
-    pub(crate) bytes: u64,
+    pub time: Option<Duration>,
+    pub bytes: u64,
 }
 
 impl Limits {
-    pub(crate) const NONE: Limits = Limits {
+    pub const NONE: Limits = Limits {
         time: None,
         bytes: u64::MAX - 1,
     };
 }
 
 /// Downloads `url` to `target`, whole or not at all; the folder must exist.
-pub(crate) fn to_file(url: &str, target: &Path, limits: Limits) -> Result<(), DownloadError> {
+pub fn to_file(url: &str, target: &Path, limits: Limits) -> Result<(), DownloadError> {
     // Errors of reqwest name the URL with its credentials, so it is taken out of them.
     let http = |error: reqwest::Error| DownloadError::Http(error.without_url());
     let client = client(limits.time).map_err(http)?;
@@ -76,7 +77,10 @@ fn copy(
 }
 
 fn client(time: Option<Duration>) -> reqwest::Result<reqwest::blocking::Client> {
-    tracking::install_crypto();
+    // Fails only if somebody has chosen already, which is as good.
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
     reqwest::blocking::Client::builder()
         .connect_timeout(Duration::from_secs(10))
         // The default would end every transfer after 30 s.

@@ -19,7 +19,7 @@ const FETCHING: Duration = Duration::from_mins(15);
 /// the default branch.
 ///
 /// Only looking, a branch or tag is the commit that it was when it was fetched last.
-pub(super) fn folder(
+pub(crate) fn folder(
     url: &str,
     version: Option<&str>,
     access: Access,
