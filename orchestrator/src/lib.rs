@@ -3,6 +3,7 @@
 mod app;
 mod cli;
 mod definition;
+mod engine;
 mod error;
 mod plan;
 mod report;

@@ -23,8 +23,9 @@ const CRATES: [&str; 7] = [
 
 /// The modules of the orchestrator itself in layers, the lowest first: a file may import what is in its
 /// own module or in a layer below.
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 8] = [
     &["request"],
+    &["engine"],
     &["definition"],
     &["plan"],
     &["run"],

@@ -4,7 +4,7 @@
 //! [`make_all`] makes what is not there yet, and [`Environment::wrap`] says how a command runs in it.
 
 mod conda;
-mod docker;
+mod container;
 mod error;
 mod files;
 mod make;
@@ -28,7 +28,7 @@ use serde::Serialize;
 use sha1::{Digest, Sha1};
 
 use conda::Conda;
-use docker::Docker;
+pub use container::Container;
 use make::Builder;
 use mlproject::{EnvironmentFile, Manager, Project, PythonEnvironment};
 use process::{Launch, capture};
@@ -58,7 +58,7 @@ enum Kind {
     Local,
     Conda(Conda),
     Venv(Venv),
-    Docker(Docker),
+    Docker(Container),
 }
 
 /// What the command line says about containers.
@@ -76,22 +76,6 @@ pub struct Settings {
     pub store: Option<Store>,
     pub is_offline: bool,
     pub docker: DockerOptions,
-}
-
-/// A command that is to run in an environment.
-#[derive(Debug, Clone, Copy)]
-pub struct Job<'a> {
-    pub step: &'a str,
-    pub command: &'a str,
-    /// The pipeline's folder.
-    pub root: &'a Path,
-    /// The folder in which the command runs.
-    pub folder: &'a Path,
-    /// The files that the parameters name, to read and to write; the latter with the parameters' names.
-    pub reads: &'a [PathBuf],
-    pub writes: &'a [(String, PathBuf)],
-    /// Changes to the caller's variables; none stands for one to take out.
-    pub variables: &'a [(&'a str, Option<OsString>)],
 }
 
 impl Settings {
@@ -142,7 +126,7 @@ impl Settings {
             (Manager::Local, _) => Ok(Kind::Local),
             (Manager::Docker, EnvironmentFile::Docker(docker)) => {
                 let name = project.name.as_deref();
-                let docker = Docker::plan(docker, name, &project.folder, &self.docker);
+                let docker = Container::plan(docker, name, &project.folder, &self.docker);
                 docker.map(Kind::Docker)
             }
             (Manager::Docker, _) => Err(EnvironmentError::NoDockerEnv),
@@ -225,18 +209,22 @@ impl Environment {
         matches!(&self.kind, Kind::Docker(docker) if docker.moves_the_project())
     }
 
-    /// How a command runs in it.
-    pub fn wrap(&self, job: &Job, store: Option<&Store>) -> Launch {
-        let mut launch = match (&self.kind, store) {
-            (Kind::Conda(conda), Some(store)) => conda.wrap(job.command, store),
-            (Kind::Venv(venv), _) => venv.wrap(job.command),
-            (Kind::Docker(docker), _) => docker.wrap(job),
-            (Kind::Local | Kind::Conda(_), _) => Launch::plain(job.command),
-        };
-        let ours = job.variables.iter();
-        let ours = ours.map(|(name, value)| ((*name).into(), value.clone()));
-        launch.variables.extend(ours);
-        launch
+    /// The container that it is, if it is one.
+    pub fn container(&self) -> Option<&Container> {
+        match &self.kind {
+            Kind::Docker(container) => Some(container),
+            _ => None,
+        }
+    }
+
+    /// How a command runs in it on this machine. A container cannot be told by this: see
+    /// [`Environment::container`].
+    pub fn wrap(&self, command: &str, store: Option<&Store>) -> Launch {
+        match (&self.kind, store) {
+            (Kind::Conda(conda), Some(store)) => conda.wrap(command, store),
+            (Kind::Venv(venv), _) => venv.wrap(command),
+            (Kind::Local | Kind::Conda(_) | Kind::Docker(_), _) => Launch::plain(command),
+        }
     }
 }
 

@@ -186,6 +186,15 @@ fn extra(
         .collect()
 }
 
+/// The type of number that a value should be and is not.
+fn refused_as(kind: &ParameterKind, value: &str) -> Option<&'static str> {
+    match kind {
+        ParameterKind::Int if !number::is_int(value) => Some("int"),
+        ParameterKind::Float if !number::is_float(value) => Some("float"),
+        _ => None,
+    }
+}
+
 /// Checks the value against the parameter's type and makes relative files absolute.
 fn check(
     parameter: &Parameter,
@@ -200,22 +209,11 @@ fn check(
         Origin::Pipeline => sources.root,
         Origin::Step => sources.folder,
     };
+    if let Some(kind) = refused_as(&parameter.kind, &value) {
+        return Err(ProblemKind::NotANumber { name, kind, value });
+    }
     let names_a_file = entry_point.inputs.contains(&name) || entry_point.outputs.contains(&name);
     let (value, path) = match (&parameter.kind, local_path(&value)) {
-        (ParameterKind::Int, _) if !number::is_int(&value) => {
-            return Err(ProblemKind::NotANumber {
-                name,
-                kind: "int",
-                value,
-            });
-        }
-        (ParameterKind::Float, _) if !number::is_float(&value) => {
-            return Err(ProblemKind::NotANumber {
-                name,
-                kind: "float",
-                value,
-            });
-        }
         (ParameterKind::Path, None) if is_web(&value) => {
             return Ok(downloaded(parameter, &value, entry_point, sources));
         }

@@ -8,6 +8,7 @@ pub(crate) mod outcome;
 use std::path::Path;
 use std::time::Instant;
 
+use crate::engine;
 use crate::plan::{Plan, PlannedStep};
 use crate::request::Request;
 use environment::{BuildOptions, Leases};
@@ -198,7 +199,7 @@ impl Run<'_> {
         let (locked, folders) = self.lock.variable();
         let of_lock = (locked, Some(folders.to_owned()));
         let variables: Vec<_> = run.environment.iter().cloned().chain([of_lock]).collect();
-        let job = environment::Job {
+        let job = engine::Job {
             step: &step.name,
             command: &step.command,
             root: &self.plan.root,
@@ -207,7 +208,7 @@ impl Run<'_> {
             writes: &step.files.outputs,
             variables: &variables,
         };
-        step.environment.wrap(&job, self.plan.store.as_ref())
+        engine::launch(&job, &step.environment, self.plan.store.as_ref())
     }
 
     fn command(&self, step: &PlannedStep, run: &StepRun, log: &Path) -> Result<(), RunError> {

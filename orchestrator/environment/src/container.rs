@@ -1,0 +1,177 @@
+//! The image of a container: is it there, and how it is made. How a step runs in it is the engine's
+//! business.
+
+use std::path::{Path, PathBuf};
+
+use super::make::Builder;
+use super::{EnvironmentError, MakeError, Manager, hash, reference};
+use crate::DockerOptions;
+use mlproject::DockerEnvironment;
+use mlproject::strformat::quote;
+use process::git;
+use process::host;
+
+/// Where `--build-image` puts the project's files, as MLflow does.
+const CODE: &str = "/mlflow/projects/code/";
+
+/// A container in which a step runs: the image, and what is said of how it runs.
+#[derive(Debug)]
+pub struct Container {
+    /// The image that runs.
+    pub image: String,
+    /// `docker` or `podman`.
+    pub engine: String,
+    /// What the project says.
+    pub environment: DockerEnvironment,
+    /// The project's folder, if its files are built into an image of their own.
+    build: Option<PathBuf>,
+    /// `-A name=value` and `-A flag`.
+    pub arguments: Vec<(String, Option<String>)>,
+    /// Whether the engine has the image that the project names.
+    pub(crate) is_there: bool,
+}
+
+impl Container {
+    /// Asks the engine whether it has the image; `name` is the project's.
+    pub(crate) fn plan(
+        environment: &DockerEnvironment,
+        name: Option<&str>,
+        folder: &Path,
+        options: &DockerOptions,
+    ) -> Result<Container, EnvironmentError> {
+        reference::check(environment)?;
+        let unset: Vec<String> = environment
+            .variables
+            .iter()
+            .filter(|(name, value)| value.is_none() && std::env::var_os(name).is_none())
+            .map(|(name, _)| name.clone())
+            .collect();
+        if !unset.is_empty() {
+            return Err(EnvironmentError::Unset { variables: unset });
+        }
+        let engine = ["docker", "podman"]
+            .into_iter()
+            .find_map(|engine| Some((engine, host::find(engine)?)));
+        let (engine, program) = engine.ok_or_else(|| EnvironmentError::NoTool {
+            manager: Manager::Docker,
+            tools: vec!["docker".to_owned(), "podman".to_owned()],
+        })?;
+        let is_there = has_image(engine, &program, &environment.image)?;
+        let build = options.build_image.then(|| folder.to_owned());
+        Ok(Container {
+            image: match build {
+                Some(_) => tag(name, folder),
+                None => environment.image.clone(),
+            },
+            engine: engine.to_owned(),
+            environment: environment.clone(),
+            build,
+            arguments: options.arguments.clone(),
+            is_there,
+        })
+    }
+
+    /// Whether the image is there. One that is built is built again, which the engine's cache makes short.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.is_there && self.build.is_none()
+    }
+
+    pub(crate) fn tool(&self) -> String {
+        let verb = if self.build.is_some() {
+            "build"
+        } else {
+            "pull"
+        };
+        format!("{} {verb}", self.engine)
+    }
+
+    pub(crate) fn key(&self) -> String {
+        format!("docker-{}", &hash(&self.image)[..16])
+    }
+
+    pub(crate) fn make(&self, builder: &Builder) -> Result<(), MakeError> {
+        let Some(folder) = &self.build else {
+            return builder.run(&format!(
+                "{} pull {}",
+                self.engine,
+                quote(&self.environment.image)
+            ));
+        };
+        let image = &self.environment.image;
+        let text = format!("FROM {image}\nCOPY . {CODE}\nWORKDIR {CODE}\n");
+        let file = builder.write("dockerfile", &text)?;
+        builder.run(&format!(
+            "{} build --tag {} --file {} {}",
+            self.engine,
+            quote(&self.image),
+            quote(&file.to_string_lossy()),
+            quote(&folder.to_string_lossy())
+        ))
+    }
+
+    /// The folder of the project's files in the container, if they are in its image.
+    pub fn code(&self) -> Option<&'static str> {
+        self.build.as_ref().map(|_| CODE)
+    }
+
+    /// Whether a step's relative paths mean something else in the container.
+    pub(crate) fn moves_the_project(&self) -> bool {
+        self.build.is_some()
+    }
+}
+
+/// Whether the engine has an image; an error when there is no engine to ask.
+fn has_image(engine: &str, program: &Path, image: &str) -> Result<bool, EnvironmentError> {
+    let arguments = ["image", "inspect", "--format", "{{.Id}}", image];
+    let arguments = arguments.map(AsRef::as_ref);
+    let failed = |message: String| EnvironmentError::Engine {
+        tool: engine.to_owned(),
+        message,
+    };
+    let output = super::ask(program, &arguments);
+    let output = output.map_err(|error| failed(error.to_string()))?;
+    if output.status.success() {
+        return Ok(true);
+    }
+    let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    // docker says "No such image", podman "image not known".
+    let lower = message.to_lowercase();
+    if lower.contains("no such image") || lower.contains("image not known") {
+        return Ok(false);
+    }
+    Err(failed(
+        message.lines().last().unwrap_or("it failed").to_owned(),
+    ))
+}
+
+/// MLflow's tag for the image of a project: its name, and the beginning of its commit.
+fn tag(name: Option<&str>, folder: &Path) -> String {
+    let name = name.unwrap_or("docker-project").to_lowercase();
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "./_-".contains(c);
+    let name: String = name
+        .chars()
+        .map(|c| if allowed(c) { c } else { '-' })
+        .collect();
+    let name = name.trim_matches(['.', '/', '_', '-']);
+    let commit = git::ask_tree(folder, &["rev-parse", "HEAD"]);
+    let commit = commit.ok().and_then(Result::ok);
+    let short = commit.as_deref().and_then(|commit| commit.get(..7));
+    match (name, short) {
+        ("", short) => format!("docker-project:{}", short.unwrap_or("latest")),
+        (name, Some(short)) => format!("{name}:{short}"),
+        (name, None) => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_has_a_name_that_engines_take() {
+        let folder = Path::new("/");
+        assert_eq!(tag(Some("My Project!"), folder), "my-project");
+        assert_eq!(tag(Some("!"), folder), "docker-project:latest");
+        assert_eq!(tag(None, folder), "docker-project");
+    }
+}

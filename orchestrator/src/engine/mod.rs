@@ -1,0 +1,38 @@
+//! Where an attempt at a step runs: from the step and its environment to what is started.
+
+mod docker;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use environment::{Environment, Store};
+use process::Launch;
+
+/// A command that is to run in an environment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Job<'a> {
+    pub(crate) step: &'a str,
+    pub(crate) command: &'a str,
+    /// The pipeline's folder.
+    pub(crate) root: &'a Path,
+    /// The folder in which the command runs.
+    pub(crate) folder: &'a Path,
+    /// The files that the parameters name, to read and to write; the latter with the parameters' names.
+    pub(crate) reads: &'a [PathBuf],
+    pub(crate) writes: &'a [(String, PathBuf)],
+    /// Changes to the caller's variables; none stands for one to take out.
+    pub(crate) variables: &'a [(&'a str, Option<OsString>)],
+}
+
+/// What to start for a command: a container where the environment is one, else a process of this machine.
+/// `store` is the folder of environments, if there is one.
+pub(crate) fn launch(job: &Job, environment: &Environment, store: Option<&Store>) -> Launch {
+    let mut launch = match environment.container() {
+        Some(container) => docker::launch(container, job),
+        None => environment.wrap(job.command, store),
+    };
+    let ours = job.variables.iter();
+    let ours = ours.map(|(name, value)| ((*name).into(), value.clone()));
+    launch.variables.extend(ours);
+    launch
+}

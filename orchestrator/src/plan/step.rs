@@ -1,0 +1,423 @@
+//! One step: what it runs, with which values, and everything that is wrong with it.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use environment::{Environment, Settings};
+use mlproject::{EntryPoint, Parameter, ParameterKind, Place, Project};
+use process::host;
+use tracking::refused_name;
+
+use super::command::{find_entry_point, render, without_secrets};
+use super::graph::{Files, Graph};
+use super::values::{self, Resolved, Sources};
+use super::{Limits, PlannedStep, Problem, ProblemKind, manager};
+use crate::definition::error::{ProjectError, SelectionError};
+use crate::definition::{MAIN, Pipeline, Step};
+use crate::engine;
+use crate::request::Request;
+
+/// The pause before the first retry of a step that does not say how long it should be.
+const RETRY_DELAY: Duration = Duration::from_secs(10);
+
+/// What is wrong with a step, and where it is written.
+type Complaint = (Option<Place>, ProblemKind);
+
+/// What every step's plan depends on.
+pub(super) struct Context<'a> {
+    pub(super) pipeline: &'a Pipeline,
+    pub(super) request: &'a Request,
+    pub(super) caller: &'a Path,
+    pub(super) storage: PathBuf,
+    pub(super) settings: Settings,
+}
+
+/// A step whose parameters have their values, as far as they can.
+pub(super) struct Draft<'a> {
+    step: &'a Step,
+    project: &'a Project,
+    entry_point: Cow<'a, EntryPoint>,
+    resolved: Vec<Resolved>,
+    unresolved: Vec<Problem>,
+    pub(super) files: Files,
+}
+
+impl Context<'_> {
+    /// Finds what a step runs, and the values of its parameters.
+    pub(super) fn draft<'a>(&self, step: &'a Step) -> Result<Draft<'a>, Box<Problem>> {
+        let in_step = |(place, kind)| Problem {
+            step: Some(step.name.clone()),
+            place,
+            kind,
+        };
+        let (project, entry_point) = self.locate(step).map_err(|it| Box::new(in_step(*it)))?;
+        let (resolved, unresolved) = values::resolve(&entry_point, &self.sources(step, project));
+        Ok(Draft {
+            files: Files {
+                inputs: other_files(&entry_point, &resolved),
+                outputs: outputs(&entry_point, &resolved),
+            },
+            step,
+            project,
+            entry_point,
+            resolved,
+            unresolved,
+        })
+    }
+
+    /// Plans the step with this number, after those that are `earlier`. One with problems is planned as
+    /// far as it goes.
+    pub(super) fn step(
+        &self,
+        mut draft: Draft,
+        number: usize,
+        graph: &Graph,
+        earlier: &[PlannedStep],
+    ) -> (PlannedStep, Vec<Problem>) {
+        let (name, unresolved) = (&draft.step.name, std::mem::take(&mut draft.unresolved));
+        let in_step = |(place, kind)| Problem {
+            step: Some(name.clone()),
+            place,
+            kind,
+        };
+        let of_files = self.file_problems(&draft, number, graph, earlier);
+        let (planned, complaints) = self.fill_in(draft, of_files);
+        // A command cannot be complete without the values that are missing.
+        let is_told = |(_, kind): &Complaint| {
+            unresolved.is_empty() || !matches!(kind, ProblemKind::Command { .. })
+        };
+        let told = complaints.into_iter().filter(is_told).map(in_step);
+        let mut problems: Vec<Problem> = told.collect();
+        problems.extend(unresolved);
+        (planned, problems)
+    }
+
+    /// The project and entry point of a step.
+    fn locate<'a>(
+        &self,
+        step: &'a Step,
+    ) -> Result<(&'a Project, Cow<'a, EntryPoint>), Box<Complaint>> {
+        let project = step.project.as_ref().map_err(|error| {
+            // A project that was neither found nor fetched has no line of its own to point to.
+            let is_elsewhere =
+                matches!(**error, ProjectError::Missing(_) | ProjectError::Source(_));
+            let entry = step.entry.as_ref().filter(|_| is_elsewhere);
+            (
+                entry.map(|entry| entry.place.clone()),
+                ProblemKind::Project(Arc::clone(error)),
+            )
+        })?;
+        let name = step.entry_point_name(&self.request.entry_point);
+        if name == MAIN && project.folder == self.pipeline.root() {
+            let kind = ProblemKind::Selection(SelectionError::Itself {
+                name: step.name.clone(),
+            });
+            return Err(Box::new((Some(project.place.clone()), kind)));
+        }
+        let entry_point = find_entry_point(project, name).ok_or_else(|| {
+            let known = project
+                .entry_points
+                .iter()
+                .map(|known| known.name.clone())
+                .collect();
+            let (name, folder) = (name.to_owned(), project.folder.clone());
+            let kind = ProblemKind::UnknownEntryPoint {
+                name,
+                project: folder,
+                known,
+            };
+            (Some(project.place.clone()), kind)
+        })?;
+        Ok((project, entry_point))
+    }
+
+    /// The plan of a step whose parameters have their values.
+    fn fill_in(&self, draft: Draft, of_files: Vec<Complaint>) -> (PlannedStep, Vec<Complaint>) {
+        let Draft {
+            step,
+            project,
+            entry_point,
+            resolved,
+            files,
+            ..
+        } = draft;
+        let manager = manager(self.pipeline, self.request, step, project);
+        let (environment, wrong) = self.settings.plan(manager, project);
+        let resolved = if environment.moves_the_project() {
+            with_absolute_files(resolved)
+        } else {
+            resolved
+        };
+        let command = render(&entry_point, &resolved);
+        let of_entry_point = undeclared_files(&entry_point)
+            .into_iter()
+            .chain(command.as_ref().err().cloned());
+        let of_entry_point = of_entry_point.map(|kind| (Some(entry_point.place.clone()), kind));
+        let of_project = wrong
+            .into_iter()
+            .map(|error| (Some(project.place.clone()), ProblemKind::Environment(error)));
+        let size_problem = |command: &String| self.size_problem(project, &environment, command);
+        let of_size = command.as_ref().ok().and_then(size_problem);
+        let of_names = self.refused_names(&resolved).into_iter().chain(of_size);
+        let of_names = of_names.map(|kind| (Some(entry_point.place.clone()), kind));
+        let complaints = of_project
+            .chain(of_files)
+            .chain(of_entry_point)
+            .chain(of_names)
+            .collect();
+        let planned = PlannedStep {
+            name: step.name.clone(),
+            project: project.folder.clone(),
+            entry_point: entry_point.name.clone(),
+            cwd: project.folder.clone(),
+            command: command.unwrap_or_default(),
+            shown_command: render(&entry_point, &without_secrets(&resolved)).unwrap_or_default(),
+            allow_failure: step.entry.as_ref().is_some_and(|entry| entry.allow_failure),
+            files,
+            source: step.entry.as_ref().and_then(|entry| entry.project.clone()),
+            downloads: downloads(&resolved),
+            limits: self.limits(step),
+            parameters: resolved
+                .into_iter()
+                .map(|value| (value.name, value.value))
+                .collect(),
+            environment,
+        };
+        (planned, complaints)
+    }
+
+    fn sources<'a>(&'a self, step: &'a Step, project: &'a Project) -> Sources<'a> {
+        Sources {
+            step: &step.name,
+            given: &self.request.parameters,
+            defined: step.entry.as_ref().map_or(&[], |entry| &entry.parameters),
+            pipeline: self.pipeline.parameters(),
+            caller: self.caller,
+            root: self.pipeline.root(),
+            folder: &project.folder,
+            storage: self.storage.join(step.name.replace('/', "_")),
+        }
+    }
+
+    /// Given names that no declaration knows; also those of steps which are not selected count as known.
+    pub(super) fn unknown_parameters(&self) -> Vec<Problem> {
+        let known: Vec<String> = self
+            .pipeline
+            .options()
+            .into_iter()
+            .map(|option| option.name)
+            .collect();
+        let is_known = |name: &str| {
+            known.iter().any(|known| known == name)
+                || self
+                    .pipeline
+                    .steps
+                    .iter()
+                    .any(|step| values::qualified(name, &step.name).is_some())
+        };
+        let unknown = self
+            .request
+            .parameters
+            .iter()
+            .filter(|(name, _)| !is_known(name));
+        unknown
+            .map(|(name, _)| {
+                let kind = ProblemKind::UnknownParameter {
+                    name: name.clone(),
+                    known: known.clone(),
+                };
+                Problem::general(None, kind)
+            })
+            .collect()
+    }
+
+    /// Whether the system would not start a command, in its environment, for its length.
+    fn size_problem(
+        &self,
+        project: &Project,
+        environment: &Environment,
+        command: &str,
+    ) -> Option<ProblemKind> {
+        let most = host::longest_argument()?;
+        // Quotes within quotes make it a few times longer.
+        if command.len() < most / 16 {
+            return None;
+        }
+        let job = engine::Job {
+            step: "",
+            command,
+            root: self.pipeline.root(),
+            folder: &project.folder,
+            reads: &[],
+            writes: &[],
+            variables: &[],
+        };
+        let launch = engine::launch(&job, environment, self.settings.store.as_ref());
+        let set_up = launch.bracket.map(|bracket| bracket.set_up.len());
+        let size = launch.command.len().max(set_up.unwrap_or(0));
+        (size > most).then_some(ProblemKind::LongCommand { size, most })
+    }
+
+    /// Names that cannot be recorded, told before anything runs.
+    fn refused_names(&self, resolved: &[Resolved]) -> Vec<ProblemKind> {
+        if self.request.tracking.off {
+            return Vec::new();
+        }
+        let refused = resolved.iter().filter_map(|value| {
+            let reason = refused_name(&value.name)?;
+            let name = value.name.clone();
+            Some(ProblemKind::RefusedName { name, reason })
+        });
+        refused.collect()
+    }
+
+    fn limits(&self, step: &Step) -> Limits {
+        let entry = step.entry.as_ref();
+        Limits {
+            timeout: self
+                .request
+                .timeout
+                .or(entry.and_then(|entry| entry.timeout)),
+            retries: self
+                .request
+                .retries
+                .or(entry.and_then(|entry| entry.retries))
+                .unwrap_or(0),
+            retry_delay: entry
+                .and_then(|entry| entry.retry_delay)
+                .unwrap_or(RETRY_DELAY),
+        }
+    }
+
+    /// Files that should exist, or be made by an earlier step, and outputs that two steps would write.
+    fn file_problems(
+        &self,
+        draft: &Draft,
+        number: usize,
+        graph: &Graph,
+        earlier: &[PlannedStep],
+    ) -> Vec<Complaint> {
+        let (step, entry_point) = (draft.step, &*draft.entry_point);
+        let problem = |value: &Resolved| {
+            let path = value.path.as_ref()?;
+            let parameter = entry_point.parameter(&value.name)?;
+            let is_output = entry_point.outputs.contains(&value.name);
+            let kind = if is_output && !entry_point.inputs.contains(&value.name) {
+                let other = graph.writer(path).filter(|writer| *writer < number)?;
+                ProblemKind::SameOutput {
+                    name: value.name.clone(),
+                    path: path.clone(),
+                    other: earlier[other].name.clone(),
+                }
+            } else if path.exists() || graph.makers(path).any(|maker| maker < number) {
+                return None;
+            } else {
+                self.missing_file(step, entry_point, parameter, path)
+            };
+            Some((Some(parameter.place.clone()), kind))
+        };
+        draft.resolved.iter().filter_map(problem).collect()
+    }
+
+    /// Why a file that nobody makes has to be there.
+    fn missing_file(
+        &self,
+        step: &Step,
+        entry_point: &EntryPoint,
+        parameter: &Parameter,
+        path: &Path,
+    ) -> ProblemKind {
+        let name = parameter.name.clone();
+        let is_input = entry_point.inputs.contains(&name);
+        let value = path.to_string_lossy().into_owned();
+        match parameter.kind {
+            _ if is_input => {
+                let maker = self.maker(path, &step.name);
+                ProblemKind::MissingInput {
+                    name,
+                    path: path.to_owned(),
+                    maker,
+                }
+            }
+            ParameterKind::Uri => ProblemKind::NotAUri { name, value },
+            _ => ProblemKind::NoSuchPath { name, value },
+        }
+    }
+
+    /// The step that would make a file, were it selected or before.
+    fn maker(&self, path: &Path, for_step: &str) -> Option<String> {
+        let others = self.pipeline.steps.iter();
+        let others: Vec<&Step> = others.filter(|step| step.name != for_step).collect();
+        let drafts = others.iter().map(|step| self.draft(step).ok());
+        let files: Vec<Files> = drafts
+            .map(|draft| draft.map(|draft| draft.files).unwrap_or_default())
+            .collect();
+        let maker = Graph::of(files.iter()).makers(path).min()?;
+        Some(others[maker].name.clone())
+    }
+}
+
+fn undeclared_files(entry_point: &EntryPoint) -> Vec<ProblemKind> {
+    let inputs = entry_point.inputs.iter().map(|name| ("inputs", name));
+    let outputs = entry_point.outputs.iter().map(|name| ("outputs", name));
+    let undeclared = inputs
+        .chain(outputs)
+        .filter(|(_, name)| entry_point.parameter(name).is_none());
+    undeclared
+        .map(|(key, name)| ProblemKind::UndeclaredFile {
+            key,
+            name: name.clone(),
+            entry_point: entry_point.name.clone(),
+            known: entry_point
+                .parameters
+                .iter()
+                .map(|parameter| parameter.name.clone())
+                .collect(),
+        })
+        .collect()
+}
+
+/// The files of a step by their absolute path, for a place where relative ones lead elsewhere.
+fn with_absolute_files(resolved: Vec<Resolved>) -> Vec<Resolved> {
+    let absolute = |value: Resolved| match &value.path {
+        Some(path) => Resolved {
+            value: path.display().to_string(),
+            ..value
+        },
+        None => value,
+    };
+    resolved.into_iter().map(absolute).collect()
+}
+
+/// What the parameters name besides the outputs.
+fn other_files(entry_point: &EntryPoint, resolved: &[Resolved]) -> Vec<PathBuf> {
+    let others = resolved
+        .iter()
+        .filter(|value| !entry_point.outputs.contains(&value.name));
+    let paths = others.filter_map(|value| match &value.download {
+        Some(_) => Some(PathBuf::from(&value.value)),
+        None => value.path.clone(),
+    });
+    paths.collect()
+}
+
+fn downloads(resolved: &[Resolved]) -> Vec<(String, PathBuf)> {
+    let remote = resolved
+        .iter()
+        .filter_map(|value| Some((value.download.clone()?, &value.value)));
+    remote
+        .map(|(uri, target)| (uri, PathBuf::from(target)))
+        .collect()
+}
+
+/// The parameters that name files to write, and the files.
+fn outputs(entry_point: &EntryPoint, resolved: &[Resolved]) -> Vec<(String, PathBuf)> {
+    let found = resolved
+        .iter()
+        .filter(|value| entry_point.outputs.contains(&value.name));
+    found
+        .filter_map(|value| Some((value.name.clone(), value.path.clone()?)))
+        .collect()
+}
