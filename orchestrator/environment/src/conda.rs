@@ -12,7 +12,7 @@ use super::make::Builder;
 use super::ours::{self, Left};
 use super::store::{Store, is_nowhere};
 use super::{EnvironmentError, MakeError, Manager, Record, files, hash};
-use mlproject::strformat::quote;
+use mlproject::shell::quote;
 use process::Launch;
 use process::Question;
 use process::host;

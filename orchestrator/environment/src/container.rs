@@ -7,7 +7,7 @@ use super::make::Builder;
 use super::{EnvironmentError, MakeError, Manager, hash, reference};
 use crate::DockerOptions;
 use mlproject::DockerEnvironment;
-use mlproject::strformat::quote;
+use mlproject::shell::quote;
 use process::git;
 use process::host;
 

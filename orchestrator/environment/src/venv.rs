@@ -11,7 +11,7 @@ use super::requirements::Requirements;
 use super::store::Store;
 use super::{EnvironmentError, MakeError, Manager, Record, files, hash, python};
 use mlproject::PythonEnvironment;
-use mlproject::strformat::quote;
+use mlproject::shell::quote;
 use process::Launch;
 use process::host;
 

@@ -2,7 +2,7 @@
 //! commands, the environment, and for a pipeline the section `steps:`.
 //!
 //! Text is what Python would print of the objects that PyYAML makes ([`pyyaml`]), commands are filled in
-//! by the grammar of `str.format` ([`strformat`]) with values quoted as `shlex.quote` does. Nothing is
+//! by the grammar of `str.format` ([`strformat`]) with values quoted as `shlex.quote` does ([`shell`]). Nothing is
 //! run here, and nothing but files is read.
 //!
 //! ```
@@ -32,6 +32,7 @@ pub mod number;
 pub mod paths;
 mod project;
 pub mod pyyaml;
+pub mod shell;
 pub mod strformat;
 pub mod uri;
 

@@ -5,6 +5,7 @@
 //! raise is an error here, and so is attribute access (`{name.upper}`), whose text Python does not
 //! keep from run to run.
 
+use crate::shell::quote;
 use std::collections::HashMap;
 
 use thiserror::Error;
@@ -90,15 +91,6 @@ fn shell_hint(name: &str, shell: bool) -> String {
     } else {
         String::new()
     }
-}
-
-/// Quotes a word for the shell, to the byte as Python's `shlex.quote`.
-pub fn quote(word: &str) -> String {
-    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
-    if !word.is_empty() && word.bytes().all(is_safe) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r#"'"'"'"#))
 }
 
 /// Fills the template with the quoted `parameters` and appends `extra` as ` --key value`.

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use environment::Container;
 use mlproject::paths::absolute;
-use mlproject::strformat::quote;
+use mlproject::shell::quote;
 use process::{Bracket, Launch};
 
 use super::Job;

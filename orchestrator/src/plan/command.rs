@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use mlproject::strformat;
 use mlproject::{EntryPoint, Project};
+use mlproject::{shell, strformat};
 use process::redact::{is_secret_parameter, shown_value};
 
 use super::ProblemKind;
@@ -21,13 +21,13 @@ pub(super) fn find_entry_point<'a>(
     let file = name.rsplit('/').next()?;
     let (_, extension) = file.trim_start_matches('.').rsplit_once('.')?;
     let command = match extension {
-        "py" => format!("python {}", strformat::quote(name)),
+        "py" => format!("python {}", shell::quote(name)),
         "sh" => {
             let shell = std::env::var("SHELL").unwrap_or_else(|_| "bash".to_owned());
-            format!("{shell} {}", strformat::quote(name))
+            format!("{shell} {}", shell::quote(name))
         }
         "R" => {
-            let name = strformat::quote(name);
+            let name = shell::quote(name);
             format!("Rscript -e \"mlflow::mlflow_source('{name}')\" --args")
         }
         _ => return None,

@@ -12,7 +12,7 @@ use crate::report::output;
 use crate::request::{Format, Request};
 use mlproject::Manager;
 use mlproject::Parameter;
-use mlproject::strformat;
+use mlproject::shell;
 use process::printable::{flowed, one_line};
 use process::redact::shown_value;
 
@@ -126,7 +126,7 @@ fn parameter_line(parameter: &ListedParameter) -> String {
     let default = match &parameter.default {
         None => "required".to_owned(),
         Some(default) => {
-            let default = strformat::quote(default);
+            let default = shell::quote(default);
             format!("default: {}", one_line(&default))
         }
     };

@@ -9,7 +9,7 @@ use std::process::{ExitStatus, Output};
 use std::time::Duration;
 
 use duct::Expression;
-use mlproject::strformat::quote;
+use mlproject::shell::quote;
 
 use super::{Running, supervisor};
 use crate::console::while_waiting;
