@@ -95,14 +95,26 @@ impl Logins {
         Logins(netrc)
     }
 
-    /// Finds user and password for `host`. The entry `default` counts only if `trusted`, that is
-    /// for the host that the user named and not for those it redirects to.
-    pub(crate) fn find(&self, host: &str, trusted: bool) -> Option<(&str, &str)> {
+    /// Finds user and password for `host` among the entries that may be used.
+    pub(crate) fn find(&self, host: &str, entries: Entries) -> Option<(&str, &str)> {
         let netrc = self.0.as_ref()?;
-        let fallback = || netrc.fallback().filter(|_| trusted);
-        let (user, password) = netrc.of(host).or_else(fallback)?;
+        let (user, password) = match entries {
+            Entries::All => netrc.of(host).or_else(|| netrc.fallback()),
+            Entries::Named => netrc.of(host),
+            Entries::None => None,
+        }?;
         Some((user, password))
     }
+}
+
+/// Which entries of a netrc file may be used for a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entries {
+    /// Its own and `default`.
+    All,
+    /// Its own.
+    Named,
+    None,
 }
 
 /// The netrc file that is there.
@@ -176,8 +188,9 @@ mod tests {
     fn finds_logins() {
         let text = "machine a login u password p#1\ndefault login d password q\n";
         let logins = Logins(Netrc::parse(text));
-        assert_eq!(logins.find("a", false), Some(("u", "p#1")));
-        assert_eq!(logins.find("b", true), Some(("d", "q")));
-        assert_eq!(logins.find("b", false), None);
+        assert_eq!(logins.find("a", Entries::Named), Some(("u", "p#1")));
+        assert_eq!(logins.find("b", Entries::All), Some(("d", "q")));
+        assert_eq!(logins.find("b", Entries::Named), None);
+        assert_eq!(logins.find("a", Entries::None), None);
     }
 }

@@ -18,7 +18,7 @@ use reqwest::{Certificate, Client, Response, StatusCode, Url};
 use rustls::InvalidMessage;
 
 use crate::files::read_small;
-use crate::headers::Logins;
+use crate::headers::{Entries, Logins};
 use crate::remote::{self, Answer, Ask, Failure, Incoming};
 use crate::retry::retry_after;
 use crate::source::redacted;
@@ -147,8 +147,11 @@ impl Http {
         let mut url = self.url.clone();
         // Whether the user's headers and login are meant for the host.
         let mut trusted = true;
+        let mut was_sealed = false;
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.send(&url, trusted, conditions).await?;
+            let logins = self.logins_for(&url, trusted, was_sealed);
+            let response = self.send(&url, trusted, logins, conditions).await?;
+            was_sealed |= url.scheme() == "https";
             let Some(mut next) = redirected(&response)? else {
                 return Ok(response);
             };
@@ -164,10 +167,23 @@ impl Http {
         Err(Failure::Final(error))
     }
 
+    /// Which entries of netrc may go to a place: those of the user's own host all, those of another host
+    /// only one in its name. Nothing goes by another way to the host that the user named, nor in clear
+    /// where TLS has led.
+    fn logins_for(&self, url: &Url, trusted: bool, was_sealed: bool) -> Entries {
+        let is_in_clear = was_sealed && url.scheme() == "http";
+        match trusted {
+            true => Entries::All,
+            false if is_in_clear || url.host_str() == self.url.host_str() => Entries::None,
+            false => Entries::Named,
+        }
+    }
+
     async fn send(
         &self,
         url: &Url,
         trusted: bool,
+        logins: Entries,
         conditions: &HeaderMap,
     ) -> Result<Response, Failure> {
         let mut request = self.client.get(url.clone()).headers(conditions.clone());
@@ -179,7 +195,7 @@ impl Http {
             || (trusted && self.headers.contains_key(AUTHORIZATION));
         if !logged_in
             && let Some(host) = url.host_str()
-            && let Some((user, password)) = self.logins.find(host, trusted)
+            && let Some((user, password)) = self.logins.find(host, logins)
         {
             request = request.basic_auth(user, Some(password));
         }

@@ -132,6 +132,25 @@ fn logs_in_as_netrc_says() {
     assert_eq!(value(&server.requests()[3], "authorization"), None);
 }
 
+/// As to a host for logins; but by another port, the host that the user named is another place.
+#[test]
+fn a_redirect_gets_the_login_in_its_own_name() {
+    for (host, login) in [("localhost", Some("basic dtpw")), ("127.0.0.1", None)] {
+        let other = Server::answering(|_| answer("200 OK", "a,b\n"));
+        let location = format!("Location: http://{host}:{}/x.csv", other.address().port());
+        let server = Server::answering(move |_| with_head("302 Found", &location, ""));
+        let (folder, url) = (Folder::new(), server.url("/x.csv"));
+        folder.write(
+            "netrc",
+            "machine 127.0.0.1 login a password b\nmachine localhost login u password p\n",
+        );
+        download(&folder, &[("NETRC", "netrc")], &["--data_url", &url])
+            .succeeded(4, "raw_data.csv");
+        let [head] = other.requests().try_into().unwrap();
+        assert_eq!(value(&head, "authorization"), login, "{head}");
+    }
+}
+
 #[test]
 fn goes_through_a_proxy() {
     let proxy = Server::answering(|_| answer("200 OK", "a,b\n"));

@@ -9,11 +9,15 @@ use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::program::Folder;
-use crate::server::answer;
+use crate::program::{Ended, Folder};
+use crate::server::{Server, answer, value, with_head};
+
+fn server() -> (SocketAddr, String, Arc<AtomicUsize>) {
+    serving(answer("200 OK", "a,b\n"))
+}
 
 /// Answers every request by TLS with a certificate of its own, which is returned as PEM.
-fn server() -> (SocketAddr, String, Arc<AtomicUsize>) {
+fn serving(answer: Vec<u8>) -> (SocketAddr, String, Arc<AtomicUsize>) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
     let certificate = params.self_signed(&key).unwrap();
@@ -36,8 +40,7 @@ fn server() -> (SocketAddr, String, Arc<AtomicUsize>) {
             let mut stream = StreamOwned::new(connection, stream.unwrap());
             // A client that does not trust the certificate hangs up.
             if stream.read(&mut [0; 4096]).is_ok() {
-                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\na,b\n";
-                stream.write_all(answer).ok();
+                stream.write_all(&answer).ok();
                 stream.conn.send_close_notify();
                 stream.flush().ok();
             }
@@ -60,6 +63,30 @@ fn trusts_the_certificates_of_a_file() {
         .download(&["--data_url", &url, "--ca_file", "ca.pem"])
         .succeeded(4, "raw_data.csv");
     assert_eq!(folder.read("raw_data.csv"), b"a,b\n");
+}
+
+/// Neither to the host that the user named, by another way, nor to another one that has an entry.
+#[test]
+fn sends_no_login_in_clear_where_tls_has_led() {
+    for host in ["127.0.0.1", "localhost"] {
+        let plain = Server::answering(|_| answer("200 OK", "a,b\n"));
+        let location = format!("Location: http://{host}:{}/x.csv", plain.address().port());
+        let (address, pem, _) = serving(with_head("302 Found", &location, ""));
+        let folder = Folder::new();
+        folder.write("ca.pem", pem);
+        folder.write(
+            "netrc",
+            "machine 127.0.0.1 login u password p\nmachine localhost login u password p\n",
+        );
+        let url = format!("https://{address}/x.csv");
+        let mut command = folder.command(env!("CARGO_BIN_EXE_data_download"));
+        command
+            .args(["--data_url", &url, "--ca_file", "ca.pem"])
+            .env("NETRC", "netrc");
+        Ended::of(&mut command).succeeded(4, "raw_data.csv");
+        let [head] = plain.requests().try_into().unwrap();
+        assert_eq!(value(&head, "authorization"), None, "{head}");
+    }
 }
 
 /// Nor is this tried again.
