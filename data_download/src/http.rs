@@ -257,7 +257,8 @@ fn redirected(response: &Response) -> Result<Option<Url>, Failure> {
         return Ok(None);
     };
     let here = redacted(response.url());
-    let next = location.to_str().ok();
+    // Often not percent-encoded; parsing does that.
+    let next = str::from_utf8(location.as_bytes()).ok();
     let next = next.and_then(|location| response.url().join(location).ok());
     let next = next
         .with_context(|| format!("`{here}` redirects to what is not a URL"))
@@ -301,6 +302,10 @@ fn client(url: &Url, extra: Vec<Certificate>, limits: Limits) -> reqwest::Result
             .read_timeout(limits.idle)
             .redirect(Policy::none())
             .http1_only()
+            // As curl and requests: headers that break the rules a little. One that says nothing certain,
+            // such as a length that is no number, stays an error.
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
             // It would tell the next host the whole query of this one, tokens included.
             .referer(false)
     };

@@ -2,7 +2,7 @@
 
 use std::fs::{File, Metadata};
 use std::io::{BufRead, BufReader, IoSlice};
-use std::path::Path;
+use std::path::{Component, Path};
 
 use anyhow::{Context, Result, ensure};
 
@@ -19,12 +19,30 @@ const BUFFER: usize = 256 * 1024;
 pub(crate) fn open(source: &Path) -> Result<(File, Version)> {
     let shown = source.display();
     let file = File::open(source).with_context(|| {
-        format!("cannot open `{shown}`, expected an http, https or file URL or the path of a file")
+        let expected = "an http, https or file URL or the path of a file";
+        let hint = if is_like_a_host(source) {
+            format!("; is it `https://{shown}`?")
+        } else {
+            String::new()
+        };
+        format!("cannot open `{shown}`, expected {expected}{hint}")
     })?;
     let metadata = file.metadata().with_context(|| cannot_read(source))?;
     ensure!(!metadata.is_dir(), "`{shown}` is a folder, expected a file");
     let version = version(&metadata);
     Ok((file, version))
+}
+
+/// Whether a path begins like `example.com/`, so that its scheme was forgotten.
+fn is_like_a_host(path: &Path) -> bool {
+    let mut parts = path.components();
+    let Some(Component::Normal(first)) = parts.next() else {
+        return false;
+    };
+    let is_domain = first.to_str().and_then(|first| first.split_once('.'));
+    is_domain.is_some_and(|(name, top)| !name.is_empty() && !top.is_empty())
+        && parts.next().is_some()
+        && !Path::new(first).exists()
 }
 
 /// A file has no tag; its stamp stands for one.

@@ -46,6 +46,9 @@ impl Source {
                 bail!("`{scheme}` URLs need a data_download that was built with `--features cloud`")
             }
             Some("file") => file_path(&parse_url(text)?).map(Source::Local),
+            Some(_) if is_host_and_port(text) => {
+                bail!("`{text}` has no scheme, expected `http://{text}` or `https://{text}`")
+            }
             // Only the scheme is shown: `user:secret@host/file` also has one.
             Some(scheme) => bail!(
                 "unsupported URL scheme `{scheme}`, expected http, https, file or the path of a file"
@@ -124,6 +127,14 @@ fn scheme(text: &str) -> Option<String> {
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     is_scheme.then(|| scheme.to_ascii_lowercase())
+}
+
+/// Whether the text begins like `localhost:8000`, so that its scheme was forgotten. It holds no login.
+fn is_host_and_port(text: &str) -> bool {
+    let place = text.split('/').next().unwrap_or_default();
+    let port = place.split_once(':').map_or("", |(_, port)| port);
+    let is_plain = |c: char| !c.is_control() && !"?#@".contains(c);
+    port.parse::<u16>().is_ok() && text.chars().all(is_plain)
 }
 
 fn parse_url(text: &str) -> Result<Url> {

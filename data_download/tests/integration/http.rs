@@ -177,6 +177,38 @@ fn follows_redirects_without_telling_where_it_came_from() {
 }
 
 #[test]
+fn follows_a_location_that_is_not_percent_encoded() {
+    let server = Server::answering(|path| match path {
+        "/old" => with_head("302 Found", "Location: /gr\u{fc}n \u{e9}.csv", ""),
+        _ => answer("200 OK", "a,b\n"),
+    });
+    let folder = Folder::new();
+    folder
+        .download(&["--data_url", &server.url("/old")])
+        .succeeded(4, "raw_data.csv");
+    let [_, second] = server.requests().try_into().unwrap();
+    assert!(
+        second.starts_with("get /gr%c3%bcn%20%c3%a9.csv http/1.1\n"),
+        "{second}"
+    );
+}
+
+#[test]
+fn takes_headers_that_break_the_rules_a_little() {
+    for header in [
+        "X-Folded: one\r\n two\r\nContent-Length: 4",
+        "X-Spaced : x\r\nContent-Length: 4",
+    ] {
+        let server = Server::answering(move |_| with_head("200 OK", header, "a,b\n"));
+        let folder = Folder::new();
+        folder
+            .download(&["--data_url", &server.url("/x.csv")])
+            .succeeded(4, "raw_data.csv");
+        assert_eq!(server.requests().len(), 1, "{header}");
+    }
+}
+
+#[test]
 fn sends_credentials_and_shows_none() {
     let server = Server::answering(|path| match path {
         "/login?api_key=k3y&page=2" => {

@@ -60,7 +60,16 @@ fn names_a_missing_file() {
         )
     };
     Folder::new().assert_refused("missing.csv", &expected("missing.csv"));
-    Folder::new().assert_refused("example.com/x.csv", &expected("example.com/x.csv"));
+    Folder::new().assert_refused(
+        "example.com/x.csv",
+        &expected("example.com/x.csv").replace(
+            "of a file\n",
+            "of a file; is it `https://example.com/x.csv`?\n",
+        ),
+    );
+    for path in ["data.d", "../data.d/x.csv", ".d/x.csv"] {
+        Folder::new().assert_refused(path, &expected(path));
+    }
     Folder::new().assert_refused("file:///no/such%20file", &expected("/no/such file"));
 }
 

@@ -23,6 +23,20 @@ fn tells_what_object_stores_need() {
 }
 
 #[test]
+fn tells_a_forgotten_scheme() {
+    for text in ["localhost:8000/x.csv", "example.com:80"] {
+        let expected =
+            format!("error: `{text}` has no scheme, expected `http://{text}` or `https://{text}`");
+        Folder::new().assert_refused(text, &expected);
+    }
+    // What may hold a secret is not shown.
+    Folder::new().assert_refused(
+        "user:1234@host/x",
+        "error: unsupported URL scheme `user`, expected http, https, file or the path of a file",
+    );
+}
+
+#[test]
 fn refuses_text_that_is_not_a_url() {
     let cases = [
         (
