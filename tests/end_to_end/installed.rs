@@ -32,7 +32,9 @@ fn calls(step: &str, options: &str, programs: &[(&str, &str)]) -> String {
         .file(&format!("{step}/MLproject"), project)
         .file(&format!("{step}/conda.yml"), "")
         .file(&format!("{step}/target/release/{step}"), "built already")
-        .file("in.csv", "a\n1\n");
+        .file("in.csv", "a\n1\n")
+        // These programs write no output, so it has to be there.
+        .file("out.csv", "");
     for (name, version) in programs {
         let path = format!("bin/{name}");
         folder.file(&path, program(name, version));

@@ -174,3 +174,47 @@ fn a_run_survives_that_its_program_is_removed() {
         .run()
         .succeeds("b\n");
 }
+
+/// Who reads it would fail late, or take what is left of another run.
+#[test]
+fn a_step_that_does_not_make_its_output_has_failed() {
+    let folder = Folder::new();
+    folder.file(
+        "MLproject",
+        "name: p\nenv_manager: local\nsteps: {a: {retries: 1, retry_delay: 1ms}, b: }\n",
+    );
+    let step = |command: &str| {
+        folder.step(
+            "a",
+            &format!(
+                "parameters: {{out: {{default: ../made}}}}\noutputs: [out]\ncommand: {command}"
+            ),
+        );
+    };
+    folder.step("b", "command: touch ../b_ran");
+    step("echo here I am >> ../tries");
+    let ended = folder.orchestrator(&[]).run();
+    ended
+        .says("[1/2] a: step `a` succeeded, but its output `out` is not there:")
+        .says("error: step `a` succeeded, but its output `out` is not there: made\n")
+        .says("hint: let the step write it, or take `out` out of `outputs:`\n")
+        .ends(1);
+    assert_eq!(folder.read("tries"), "here I am\nhere I am\n");
+    assert!(!folder.exists("b_ran"));
+    let history = folder
+        .orchestrator(&["--history", "--format", "json"])
+        .run();
+    history.ends(0);
+    assert_eq!(
+        history.stdout().matches("\"status\":\"FAILED\"").count(),
+        3,
+        "{}",
+        history.stdout()
+    );
+
+    // A folder is an output, too, and so is an empty file.
+    for command in ["mkdir {out}", "rmdir {out} && touch {out}"] {
+        step(command);
+        folder.orchestrator(&["--steps", "a"]).run().ends(0);
+    }
+}

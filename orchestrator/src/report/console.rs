@@ -49,6 +49,7 @@ pub(crate) fn tell(event: Event) {
 fn reason(error: &RunError) -> String {
     match error {
         RunError::Failed(failure) => format!("{failure} (log: {})", shown(&failure.log)),
+        RunError::MissingOutput { log, .. } => format!("{error} (log: {})", shown(log)),
         RunError::Download { uri, source, .. } => format!("cannot download `{uri}`: {source}"),
         error => error.to_string(),
     }

@@ -19,6 +19,9 @@ pub(crate) fn text(error: &RunError) -> String {
             line(&mut text, format_args!("  folder: {}", cwd.display()));
         }
         RunError::Failed(failure) => of_step(&mut text, failure),
+        RunError::MissingOutput { log, .. } => {
+            line(&mut text, format_args!("  log: {}", shown(log)));
+        }
         RunError::Environments(failures) => of_environments(&mut text, failures),
         _ => {}
     }
@@ -97,6 +100,11 @@ fn hint(error: &RunError) -> Option<String> {
                 .any(|it| matches!(it.error, MakeError::Write { .. })) =>
         {
             "`--env-root DIR` names another folder for environments"
+        }
+        RunError::MissingOutput { name, .. } => {
+            return Some(format!(
+                "let the step write it, or take `{name}` out of `outputs:`"
+            ));
         }
         RunError::Start { source, .. } if source.kind() == io::ErrorKind::ArgumentListTooLong => {
             "the command and all variables together are too long (`getconf ARG_MAX`), or one variable is"

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use mlproject::paths::shown;
 use process::text::{names, plural, signal_name};
 use tracking::TrackingError;
 
@@ -23,6 +24,14 @@ pub(crate) enum RunError {
     /// The step ran, and did not succeed.
     #[error(transparent)]
     Failed(Box<Failure>),
+    /// The step succeeded without making what it declares as an output.
+    #[error("step `{step}` succeeded, but its output `{name}` is not there: {}", shown(.path))]
+    MissingOutput {
+        step: String,
+        name: String,
+        path: PathBuf,
+        log: PathBuf,
+    },
     /// Steps that were allowed to fail did, or could not run without those; the others succeeded.
     #[error("{} of {} did not finish: {}", .failed.len(), plural(*.count, "step"), names(.failed))]
     Incomplete { failed: Vec<String>, count: usize },
@@ -69,7 +78,9 @@ impl RunError {
     pub(super) fn is_of_step(&self) -> bool {
         match self {
             RunError::Failed(failure) => failure.signal().is_none(),
-            RunError::Start { .. } | RunError::Download { .. } => true,
+            RunError::Start { .. } | RunError::MissingOutput { .. } | RunError::Download { .. } => {
+                true
+            }
             _ => false,
         }
     }

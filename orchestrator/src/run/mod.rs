@@ -182,7 +182,9 @@ impl Run<'_> {
             Ok(log) => {
                 let fetched = fetch(step);
                 (
-                    fetched.and_then(|()| self.command(step, &run, &log)),
+                    fetched
+                        .and_then(|()| self.command(step, &run, &log))
+                        .and_then(|()| made(step, &log)),
                     Some(log),
                 )
             }
@@ -255,6 +257,21 @@ impl Run<'_> {
             last_lines: log::tail(log).unwrap_or_default(),
             log: log.to_owned(),
         })))
+    }
+}
+
+/// Checks that a step which succeeded has made what it declares; who reads it would fail late, or take
+/// what is left of another run.
+fn made(step: &PlannedStep, log: &Path) -> Result<(), RunError> {
+    let mut outputs = step.files.outputs.iter();
+    match outputs.find(|(_, path)| !path.exists()) {
+        None => Ok(()),
+        Some((name, path)) => Err(RunError::MissingOutput {
+            step: step.name.clone(),
+            name: name.clone(),
+            path: path.clone(),
+            log: log.to_owned(),
+        }),
     }
 }
 
