@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
 use clap::builder::NonEmptyStringValueParser;
 use clap::error::{ContextKind, ContextValue};
+use clap::{Command, CommandFactory, FromArgMatches, Parser};
 
 use crate::terminal::{print, printable, say, say_lines};
 
@@ -22,7 +22,6 @@ pub(crate) struct Arguments {
     #[cfg_attr(feature = "cloud", doc = "; or an s3, gs or az URL")]
     #[arg(
         long,
-        alias = "data-url",
         value_name = "URL",
         value_parser = NonEmptyStringValueParser::new()
     )]
@@ -91,10 +90,23 @@ pub(crate) fn value<T>(given: Option<&Given<T>>) -> Option<&T> {
     given.and_then(|given| given.0.as_ref())
 }
 
+/// The options, each also with hyphens for its underscores.
+fn command() -> Command {
+    Arguments::command().mut_args(|argument| {
+        let name = argument.get_long().filter(|name| name.contains('_'));
+        match name.map(|name| name.replace('_', "-")) {
+            Some(name) => argument.alias(name),
+            None => argument,
+        }
+    })
+}
+
 /// Reads the command line. If it is wrong, or asks for help, the answer to it is printed, and the
 /// exit code returned.
 pub(crate) fn read() -> Result<Arguments, ExitCode> {
-    Arguments::try_parse().map_err(|error| {
+    let read = command().try_get_matches();
+    let read = read.and_then(|matches| Arguments::from_arg_matches(&matches));
+    read.map_err(|error| {
         let error = escaped(error);
         let text = error.render().to_string();
         if error.use_stderr() {

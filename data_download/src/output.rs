@@ -21,6 +21,10 @@ impl Output {
     /// pipe is refused, as a rename would replace it by a file.
     pub(crate) fn new(given: &Path) -> Result<Output> {
         let shown = given.display();
+        ensure!(
+            !is_descriptor(given),
+            "output `{shown}` stands for an open file, which a download would replace; expected the name of a file"
+        );
         let names_a_folder = given.file_name().is_none() || shown.to_string().ends_with('/');
         ensure!(
             !names_a_folder && !given.is_dir(),
@@ -136,4 +140,22 @@ fn folder(path: &Path) -> &Path {
         Some(parent) if parent != "" => parent,
         _ => Path::new("."),
     }
+}
+
+/// Whether a path leads to what a process has open, as `/dev/stdout` does. The file behind it has more
+/// than the download in it.
+fn is_descriptor(path: &Path) -> bool {
+    // As many links as Linux follows.
+    let mut path = path.to_owned();
+    for _ in 0..40 {
+        let folder = folder(&path).canonicalize().unwrap_or_default();
+        if folder.starts_with("/proc") && folder.ends_with("fd") || folder == Path::new("/dev/fd") {
+            return true;
+        }
+        let Ok(next) = fs::read_link(&path) else {
+            return false;
+        };
+        path = folder.join(next);
+    }
+    false
 }

@@ -162,3 +162,24 @@ fn succeeds_when_nobody_reads_the_summary() {
     assert!(command.status().unwrap().success());
     assert_eq!(folder.read("raw_data.csv"), b"a,b\n");
 }
+
+/// The file behind it holds more than the download.
+#[test]
+fn what_stands_for_an_open_file_is_not_replaced() {
+    let folder = Folder::new();
+    folder.write("in.csv", "a,b\n");
+    std::os::unix::fs::symlink("/dev/stdout", folder.path("link")).unwrap();
+    for output in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "link"] {
+        let program = env!("CARGO_BIN_EXE_data_download");
+        let line = format!(
+            "exec >> my.log; echo before; {program} --data_url in.csv --output {output}; echo code $?"
+        );
+        let mut shell = folder.command("bash");
+        shell.args(["-c", &line]);
+        Ended::of(&mut shell).said(&format!(
+            "error: output `{output}` stands for an open file, which a download would replace; expected the name of a file"
+        ));
+        assert_eq!(folder.read("my.log"), b"before\ncode 1\n");
+        std::fs::remove_file(folder.path("my.log")).unwrap();
+    }
+}

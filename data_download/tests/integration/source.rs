@@ -103,3 +103,16 @@ fn tells_what_an_option_expects() {
     }
     assert!(folder.names().is_empty());
 }
+
+/// As every step's.
+#[test]
+fn options_are_taken_with_hyphens_too() {
+    let folder = Folder::new();
+    folder.write("in.csv", "a,b\n");
+    folder
+        .download(&["--data-url", "in.csv", "--max-bytes", "4", "--if-changed"])
+        .succeeded(4, "raw_data.csv");
+    folder
+        .download(&["--data-url", "in.csv", "--max-bytes", "3"])
+        .failed_with(1, "3 bytes");
+}
