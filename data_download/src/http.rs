@@ -168,13 +168,15 @@ impl Http {
     }
 
     /// Which entries of netrc may go to a place: those of the user's own host all, those of another host
-    /// only one in its name. Nothing goes by another way to the host that the user named, nor in clear
-    /// where TLS has led.
+    /// only one in its name, and so for the user's own when others lead back to it. Nothing goes by another
+    /// way to the host that the user named, nor in clear where TLS has led.
     fn logins_for(&self, url: &Url, trusted: bool, was_sealed: bool) -> Entries {
         let is_in_clear = was_sealed && url.scheme() == "http";
+        let is_another_way =
+            url.host_str() == self.url.host_str() && !is_same_place(&self.url, url);
         match trusted {
             true => Entries::All,
-            false if is_in_clear || url.host_str() == self.url.host_str() => Entries::None,
+            false if is_in_clear || is_another_way => Entries::None,
             false => Entries::Named,
         }
     }

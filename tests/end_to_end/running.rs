@@ -175,7 +175,7 @@ fn a_run_survives_that_its_program_is_removed() {
         .succeeds("b\n");
 }
 
-/// Who reads it would fail late, or take what is left of another run.
+/// Who reads it would fail late.
 #[test]
 fn a_step_that_does_not_make_its_output_has_failed() {
     let folder = Folder::new();

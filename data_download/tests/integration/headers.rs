@@ -151,6 +151,32 @@ fn a_redirect_gets_the_login_in_its_own_name() {
     }
 }
 
+/// As a host does that has people log in at another one.
+#[test]
+fn the_own_host_gets_its_login_again_when_another_leads_back() {
+    let other = Server::answering(|path| {
+        let back = path.trim_start_matches("/?");
+        with_head("302 Found", &format!("Location: http://{back}/done"), "")
+    });
+    let place = other.address().port();
+    let server = Server::talking(move |head, stream| {
+        let host = value(head, "host").unwrap();
+        let to_other = format!("Location: http://localhost:{place}/?{host}");
+        let text = match head.split(' ').nth(1) {
+            Some("/done") => answer("200 OK", "a,b\n"),
+            _ => with_head("302 Found", &to_other, ""),
+        };
+        std::io::Write::write_all(stream, &text).unwrap();
+    });
+    let (folder, url) = (Folder::new(), server.url("/x.csv"));
+    folder.write("netrc", "machine 127.0.0.1 login a password b\n");
+    download(&folder, &[("NETRC", "netrc")], &["--data_url", &url]).succeeded(4, "raw_data.csv");
+    for head in server.requests() {
+        assert_eq!(value(&head, "authorization"), Some("basic ytpi"), "{head}");
+    }
+    assert_eq!(value(&other.requests()[0], "authorization"), None);
+}
+
 #[test]
 fn goes_through_a_proxy() {
     let proxy = Server::answering(|_| answer("200 OK", "a,b\n"));

@@ -260,11 +260,11 @@ impl Run<'_> {
     }
 }
 
-/// Checks that a step which succeeded has made what it declares; who reads it would fail late, or take
-/// what is left of another run.
+/// Checks that what a step declares as its outputs is there when it has succeeded. What may be there, but
+/// not for us to see, is taken to be.
 fn made(step: &PlannedStep, log: &Path) -> Result<(), RunError> {
     let mut outputs = step.files.outputs.iter();
-    match outputs.find(|(_, path)| !path.exists()) {
+    match outputs.find(|(_, path)| matches!(path.try_exists(), Ok(false))) {
         None => Ok(()),
         Some((name, path)) => Err(RunError::MissingOutput {
             step: step.name.clone(),
