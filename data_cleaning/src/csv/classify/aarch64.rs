@@ -7,7 +7,7 @@ use std::arch::aarch64::{
 use std::arch::is_aarch64_feature_detected;
 
 use crate::csv::classes::{Classes, FIRST, SECOND};
-use crate::csv::classify::{Classifier, Masks, Work};
+use crate::csv::classify::masks::{Classifier, Masks, Work};
 
 /// Exists only on a processor with NEON.
 pub(super) struct Neon<'a>(&'a Classes);

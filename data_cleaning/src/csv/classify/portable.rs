@@ -1,7 +1,7 @@
 //! Byte by byte, for processors without the other instructions; what these have to agree with.
 
 use crate::csv::classes::Classes;
-use crate::csv::classify::{Classifier, Masks};
+use crate::csv::classify::masks::{Classifier, Masks};
 
 /// Classifies by a table, one byte at a time, and gathers the bits of eight bytes at once.
 pub(super) struct Portable {

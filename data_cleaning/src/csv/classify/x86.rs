@@ -7,7 +7,7 @@ use std::arch::x86_64::{
 };
 
 use crate::csv::classes::{Classes, FIRST, SECOND};
-use crate::csv::classify::{Classifier, Masks, Work};
+use crate::csv::classify::masks::{Classifier, Masks, Work};
 
 /// Exists only on a processor with AVX2 and the bit instructions of its time.
 pub(super) struct Avx2<'a>(&'a Classes);
