@@ -50,9 +50,9 @@ pub(crate) fn execute(
     let for_signals = tracker.clone();
     interruption.on_signal(move |signal| for_signals.interrupted(signal));
     tracker.begin(tracking::Pipeline {
-        name: &plan.pipeline,
-        root: &plan.root,
-        parameters: &plan.parameters,
+        name: plan.pipeline.clone(),
+        root: plan.root.clone(),
+        parameters: plan.parameters.clone(),
     })?;
     let run = Run {
         plan,
@@ -176,7 +176,7 @@ impl Run<'_> {
     /// One try of a step, with all that it has to fetch, in a run of its own.
     fn attempt(&self, step: &PlannedStep, number: u32) -> Result<(), RunError> {
         let attempt = recorded(step, number);
-        let run = self.tracker.start_step(attempt);
+        let run = self.tracker.start_step(&attempt);
         let log = log::create(&run.folder, &step.name).map_err(RunError::Log);
         let (result, log) = match log {
             Ok(log) => {
@@ -191,8 +191,13 @@ impl Run<'_> {
             Err(error) => (Err(error), None),
         };
         let gone = self.lock.restore();
-        self.tracker
-            .end_step(run, attempt, ending::of_step(&result), log.as_deref(), gone);
+        self.tracker.end_step(
+            run,
+            &attempt,
+            ending::of_step(&result),
+            log.as_deref(),
+            gone,
+        );
         result
     }
 
@@ -276,16 +281,16 @@ fn made(step: &PlannedStep, log: &Path) -> Result<(), RunError> {
 }
 
 /// A try of a step, as it is recorded.
-fn recorded(step: &PlannedStep, number: u32) -> tracking::Attempt<'_> {
+fn recorded(step: &PlannedStep, number: u32) -> tracking::Attempt {
     tracking::Attempt {
-        step: &step.name,
+        step: step.name.clone(),
         number,
-        entry_point: &step.entry_point,
+        entry_point: step.entry_point.clone(),
         manager: step.environment.manager,
-        project: &step.project,
-        source: step.source.as_deref(),
-        parameters: &step.parameters,
-        outputs: &step.files.outputs,
+        project: step.project.clone(),
+        source: step.source.clone(),
+        parameters: step.parameters.clone(),
+        outputs: step.files.outputs.clone(),
     }
 }
 

@@ -49,6 +49,8 @@ pub enum TrackingError {
     Spool(#[source] io::Error),
     #[error("nothing can be kept in `mlruns`")]
     Folder(#[source] io::Error),
+    #[error("cannot start the thread that records")]
+    Thread(#[source] io::Error),
     #[error("the log of {step} is {}, which is not below `mlruns`", file.display())]
     LogElsewhere { step: String, file: PathBuf },
     #[error("with --no-tracking there are no records")]

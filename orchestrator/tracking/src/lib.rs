@@ -26,6 +26,7 @@ mod sqlite;
 mod store;
 mod stored;
 mod subject;
+mod thread;
 mod tls;
 mod waiting;
 mod wire;
@@ -34,8 +35,6 @@ use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant, SystemTime};
 
 use metrics::MetricsFile;
@@ -45,6 +44,7 @@ use record::{Metric, Record};
 use recorder::Recorder;
 use settings::Settings;
 use spool::{Spool, last_fact};
+use thread::{Outcome, RecorderThread};
 use waiting::Hurry;
 
 pub use error::{TrackingError, Waiting};
@@ -78,17 +78,14 @@ const LAST_WORDS: Duration = Duration::from_millis(600);
 /// Records one run of a pipeline. Clones are the same record; one of them is for the signals.
 #[derive(Debug, Clone)]
 pub struct Tracker {
-    /// None with `--no-tracking`, and after the end.
-    recorder: Arc<Mutex<Option<Recorder>>>,
+    /// None with `--no-tracking`.
+    recorder: Option<RecorderThread>,
     /// What the recorder has not sent, to be reached also while it waits for the store.
     spool: Option<Spool>,
     hurry: Hurry,
     /// The folder that has `mlruns`: the pipeline's, or a temporary one if that cannot be written.
     base: PathBuf,
 }
-
-/// The recorder waits for its store.
-struct Busy;
 
 /// A try of a step.
 #[derive(Debug)]
@@ -122,7 +119,10 @@ impl Tracker {
         }
         Ok(Tracker {
             spool: recorder.as_ref().map(|recorder| recorder.spool.clone()),
-            recorder: Arc::new(Mutex::new(recorder)),
+            recorder: recorder
+                .map(RecorderThread::start)
+                .transpose()
+                .map_err(TrackingError::Thread)?,
             hurry,
             base,
         })
@@ -130,76 +130,42 @@ impl Tracker {
 
     /// Starts the pipeline's run, unless we are inside of one.
     pub fn begin(&self, pipeline: Pipeline) -> Result<(), TrackingError> {
-        match &mut *self.recorder() {
-            Some(recorder) => recorder.begin(pipeline),
-            None => Ok(()),
-        }
+        self.ask(|recorder| recorder.begin(pipeline))
+            .unwrap_or(Ok(()))
     }
 
-    /// Starts the run of a step's try.
-    pub fn start_step(&self, attempt: Attempt) -> StepRun {
+    /// Starts the run of a step's try. It waits for the store, as the step has to know its run.
+    pub fn start_step(&self, attempt: &Attempt) -> StepRun {
         let key = new_key();
-        let mut recorder = self.recorder();
-        // What a signal has ended begins nothing any more.
-        let Some(recorder) = recorder.as_mut().filter(|_| !self.hurry.is_set()) else {
-            return StepRun {
-                folder: self.base.join(artifacts::own_folder("0", &key)),
-                key,
-                is_elsewhere: false,
-                environment: Vec::new(),
-                metrics: None,
-                start: Instant::now(),
-            };
-        };
-        recorder.start_step(&key, attempt);
-        let (folder, is_elsewhere) = recorder.log_folder(&key, &log::name(attempt.step));
-        let metrics = MetricsFile::new(&recorder.spool, attempt.step);
-        let text = |text: &str| Some(OsString::from(text));
-        // A run that the store does not know yet would make the step's own MLflow client fail.
-        let id = recorder.store.known.get(&key).map(|known| known.id.clone());
-        let environment = vec![
-            ("MLFLOW_RUN_ID", id.map(OsString::from)),
-            ("MLFLOW_TRACKING_URI", text(&recorder.store.place.uri())),
-            ("MLFLOW_EXPERIMENT_ID", text(&recorder.store.experiment)),
-            // Both together are an error for a nested `mlflow run`.
-            ("MLFLOW_EXPERIMENT_NAME", None),
-            (
-                "PIPELINE_METRICS",
-                metrics.as_ref().map(|file| file.path().into()),
-            ),
-        ];
-        StepRun {
-            key,
-            folder,
-            is_elsewhere,
-            environment,
-            metrics,
+        let unrecorded = || StepRun {
+            folder: self.base.join(artifacts::own_folder("0", &key)),
+            key: key.clone(),
+            is_elsewhere: false,
+            environment: Vec::new(),
+            metrics: None,
             start: Instant::now(),
-        }
+        };
+        let (of_run, attempt, hurry) = (key.clone(), attempt.clone(), self.hurry.clone());
+        // What a signal has ended begins nothing any more, also when it came meanwhile.
+        self.ask(move |recorder| (!hurry.is_set()).then(|| started(recorder, of_run, &attempt)))
+            .flatten()
+            .unwrap_or_else(unrecorded)
     }
 
     /// Ends the run of a step's try; `log` is the file in the run's folder, if it was written, and
-    /// `gone` the file of the lock, if somebody has removed that.
+    /// `gone` the file of the lock, if somebody has removed that. It waits for no store.
     pub fn end_step(
         &self,
         run: StepRun,
-        attempt: Attempt,
+        attempt: &Attempt,
         ending: Ending,
         log: Option<&Path>,
-        gone: Option<&str>,
+        gone: Option<&'static str>,
     ) {
-        let end = record::now();
-        // Read before the recorder is asked: a signal's last words wait for that.
-        let own = run.metrics.map(|file| file.read(attempt.step, end));
-        let mut recorder = self.recorder();
-        let mut removed = recorder.as_mut().map(Recorder::restore).unwrap_or_default();
-        if !removed.iter().any(|name| name == "mlruns") {
-            removed.extend(gone.map(str::to_owned));
-        }
-        tell_of_the_removed(&removed);
-        let Some(recorder) = recorder.as_mut() else {
-            return;
+        let Some(recorder) = &self.recorder else {
+            return tell_of_the_removed(&Vec::from_iter(gone.map(str::to_owned)));
         };
+        let end = record::now();
         let metric = |name: String, value| Metric {
             name,
             value,
@@ -208,7 +174,7 @@ impl Tracker {
         };
         let seconds = run.start.elapsed().as_secs_f64();
         let mut metrics = vec![metric("duration_seconds".to_owned(), seconds)];
-        for (name, path) in attempt.outputs {
+        for (name, path) in &attempt.outputs {
             let is_file = |found: &std::fs::Metadata| found.is_file();
             if let Some(found) = std::fs::metadata(path).ok().filter(is_file) {
                 #[expect(
@@ -218,6 +184,7 @@ impl Tracker {
                 metrics.push(metric(format!("{name}_bytes"), found.len() as f64));
             }
         }
+        let own = run.metrics.map(|file| file.read(&attempt.step, end));
         metrics.extend(own.into_iter().flatten());
         let mut records = Vec::new();
         let file = log.filter(|file| run.is_elsewhere && file.exists());
@@ -239,60 +206,80 @@ impl Tracker {
             status,
             end,
         });
-        recorder.close(&run.key, records);
+        recorder.tell(move |recorder| {
+            let mut removed = recorder.restore();
+            if !removed.iter().any(|name| name == "mlruns") {
+                removed.extend(gone.map(str::to_owned));
+            }
+            tell_of_the_removed(&removed);
+            recorder.close(&run.key, records);
+        });
     }
 
     /// Ends the pipeline's run, and every other that is still open.
     pub fn end(&self, ending: Ending) {
-        let Some(mut recorder) = self.recorder().take() else {
-            return;
-        };
-        recorder.end(ending.status, &record::tags(ending.tags));
+        if let Some(thread) = &self.recorder {
+            thread.end(move |mut recorder| recorder.end(ending.status, &record::tags(ending.tags)));
+        }
     }
 
     /// Ends all runs because a signal is about to end this process. It waits for no store: what that
     /// does not hear at once is in the spool.
     pub fn interrupted(&self, signal: i32) {
         self.hurry.set();
+        let (Some(thread), Some(spool)) = (&self.recorder, &self.spool) else {
+            return;
+        };
         let tags = vec![signal_tag(signal)];
-        let Ok(free) = self.free_recorder() else {
+        let of_end = tags.clone();
+        let last = move |mut recorder: Recorder| recorder.end(Status::Killed, &of_end);
+        let is_kept = spool.path().is_some();
+        match thread.end_within(ASIDE, LAST_WORDS, last) {
+            Outcome::Done => {}
+            Outcome::Begun => tell_of_the_rest(is_kept),
             // It waits for a store, and this process will not.
-            let kept = self.spool.as_ref().is_some_and(|spool| {
+            Outcome::Refused => {
                 let facts = |run: &str| last_fact(run, tags.clone());
                 let kept = spool.end_all(Status::Killed, record::now(), facts);
-                kept.is_ok() && spool.path().is_some()
-            });
-            return tell_of_the_rest(kept);
-        };
-        let Some(mut recorder) = free else { return };
-        let (done, end) = channel();
-        let is_kept = recorder.spool.path().is_some();
-        let tell = move || {
-            recorder.end(Status::Killed, &tags);
-            done.send(()).ok();
-        };
-        let started = std::thread::Builder::new().spawn(tell);
-        if started.is_ok() && end.recv_timeout(LAST_WORDS).is_err() {
-            tell_of_the_rest(is_kept);
-        }
-    }
-
-    /// The recorder, taken out; fails if it is busy for too long.
-    fn free_recorder(&self) -> Result<Option<Recorder>, Busy> {
-        let deadline = Instant::now() + ASIDE;
-        loop {
-            match self.recorder.try_lock() {
-                Ok(mut recorder) => return Ok(recorder.take()),
-                Err(TryLockError::Poisoned(error)) => return Ok(error.into_inner().take()),
-                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => return Err(Busy),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+                tell_of_the_rest(kept.is_ok() && is_kept);
             }
         }
     }
 
-    fn recorder(&self) -> MutexGuard<'_, Option<Recorder>> {
-        // A record that was not finished is better than none.
-        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Recorder) -> T + Send + 'static,
+    ) -> Option<T> {
+        self.recorder.as_ref()?.ask(work)
+    }
+}
+
+/// Starts a run of a step, of which the store hears before the step runs.
+fn started(recorder: &mut Recorder, key: String, attempt: &Attempt) -> StepRun {
+    recorder.start_step(&key, attempt);
+    let (folder, is_elsewhere) = recorder.log_folder(&key, &log::name(&attempt.step));
+    let metrics = MetricsFile::new(&recorder.spool, &attempt.step);
+    let text = |text: &str| Some(OsString::from(text));
+    // A run that the store does not know yet would make the step's own MLflow client fail.
+    let id = recorder.store.known.get(&key).map(|known| known.id.clone());
+    let environment = vec![
+        ("MLFLOW_RUN_ID", id.map(OsString::from)),
+        ("MLFLOW_TRACKING_URI", text(&recorder.store.place.uri())),
+        ("MLFLOW_EXPERIMENT_ID", text(&recorder.store.experiment)),
+        // Both together are an error for a nested `mlflow run`.
+        ("MLFLOW_EXPERIMENT_NAME", None),
+        (
+            "PIPELINE_METRICS",
+            metrics.as_ref().map(|file| file.path().into()),
+        ),
+    ];
+    StepRun {
+        key,
+        folder,
+        is_elsewhere,
+        environment,
+        metrics,
+        start: Instant::now(),
     }
 }
 

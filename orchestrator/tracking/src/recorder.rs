@@ -77,7 +77,7 @@ impl Recorder {
     /// Starts the pipeline's run. Nothing has run yet, so a store that does not take it is an error.
     pub(crate) fn begin(&mut self, pipeline: Pipeline) -> Result<(), TrackingError> {
         self.start = Instant::now();
-        let name_tag = ("pipeline.name".to_owned(), pipeline.name.to_owned());
+        let name_tag = ("pipeline.name".to_owned(), pipeline.name.clone());
         if self.base == pipeline.root {
             let begun = self.spool.begin(&self.base, &self.spool_name());
             begun.map_err(TrackingError::Spool)?;
@@ -102,17 +102,17 @@ impl Recorder {
             name: self
                 .run_name
                 .clone()
-                .unwrap_or_else(|| pipeline.name.to_owned()),
+                .unwrap_or_else(|| pipeline.name.clone()),
             parent: None,
             user: self.user.clone(),
             start: record::now(),
-            tags: self.pipeline_tags(pipeline, name_tag),
+            tags: self.pipeline_tags(&pipeline, name_tag),
         };
         self.begun = vec![
             Record::Start(run),
             Record::Parameters {
                 run: self.pipeline.clone(),
-                parameters: record::parameters(pipeline.parameters.iter().cloned()),
+                parameters: record::parameters(pipeline.parameters),
             },
         ];
         self.keep(self.begun.clone());
@@ -145,11 +145,11 @@ impl Recorder {
         self.check(noted);
     }
 
-    fn pipeline_tags(&mut self, pipeline: Pipeline, name: (String, String)) -> Pairs {
+    fn pipeline_tags(&mut self, pipeline: &Pipeline, name: (String, String)) -> Pairs {
         let mut tags = vec![name];
         tags.push(("mlflow.project.entryPoint".to_owned(), "main".to_owned()));
         tags.push(("mlflow.project.backend".to_owned(), "local".to_owned()));
-        tags.extend(self.trees.tags(pipeline.root, None));
+        tags.extend(self.trees.tags(&pipeline.root, None));
         record::tags(tags)
     }
 
@@ -162,20 +162,20 @@ impl Recorder {
         }
     }
 
-    pub(crate) fn start_step(&mut self, key: &str, attempt: Attempt) {
+    pub(crate) fn start_step(&mut self, key: &str, attempt: &Attempt) {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut tags = vec![
-            pair("mlflow.project.entryPoint", attempt.entry_point),
+            pair("mlflow.project.entryPoint", &attempt.entry_point),
             pair("mlflow.project.backend", "local"),
-            pair("pipeline.step", attempt.step),
+            pair("pipeline.step", &attempt.step),
             pair("pipeline.attempt", &attempt.number.to_string()),
         ];
         if attempt.manager != mlproject::Manager::Local {
             tags.push(pair("mlflow.project.env", &attempt.manager.to_string()));
         }
-        tags.extend(self.trees.tags(attempt.project, attempt.source));
+        tags.extend(self.trees.tags(&attempt.project, attempt.source.as_deref()));
         let name = match attempt.number {
-            1 => attempt.step.to_owned(),
+            1 => attempt.step.clone(),
             number => format!("{} (try {number})", attempt.step),
         };
         let run = NewRun {

@@ -1,41 +1,41 @@
 //! What is recorded of: a pipeline, a try of one of its steps, and how each ended.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use mlproject::Manager;
 
 use crate::record::{Pairs, Status};
 
 /// A pipeline that runs.
-#[derive(Debug, Clone, Copy)]
-pub struct Pipeline<'a> {
+#[derive(Debug, Clone)]
+pub struct Pipeline {
     /// Its name, by which its runs are found again.
-    pub name: &'a str,
+    pub name: String,
     /// Its folder, absolute.
-    pub root: &'a Path,
+    pub root: PathBuf,
     /// Its own values, for the record.
-    pub parameters: &'a [(String, String)],
+    pub parameters: Vec<(String, String)>,
 }
 
 /// A try of a step.
-#[derive(Debug, Clone, Copy)]
-pub struct Attempt<'a> {
+#[derive(Debug, Clone)]
+pub struct Attempt {
     /// The step's name.
-    pub step: &'a str,
+    pub step: String,
     /// Counted from 1.
     pub number: u32,
     /// The entry point that runs.
-    pub entry_point: &'a str,
+    pub entry_point: String,
     /// What makes its environment.
     pub manager: Manager,
     /// The folder of its project.
-    pub project: &'a Path,
+    pub project: PathBuf,
     /// Where the project comes from, if the pipeline says so.
-    pub source: Option<&'a str>,
+    pub source: Option<String>,
     /// Its values.
-    pub parameters: &'a [(String, String)],
+    pub parameters: Vec<(String, String)>,
     /// The parameters that name files to write, and the files.
-    pub outputs: &'a [(String, PathBuf)],
+    pub outputs: Vec<(String, PathBuf)>,
 }
 
 /// How a run ended, in MLflow's words, and what of it does not show in these.
