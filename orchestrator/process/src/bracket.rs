@@ -18,15 +18,16 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What comes before and, if it does not end by itself, after a step's command; lines for `bash -c`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bracket {
-    /// Makes it, so that there is something to remove. The first signal does not interrupt it: an engine
-    /// that is left in the middle of it goes on, and then nobody removes the result.
+    /// Makes it before the command starts, so that there is something to remove. The first signal does
+    /// not interrupt it: an engine that is left in the middle of it goes on, and then nobody removes the
+    /// result.
     pub set_up: String,
-    /// Ends and removes it.
+    /// Ends and removes it; run when the command has failed or was told to stop.
     pub clean_up: String,
 }
 
 impl Bracket {
-    /// From the arguments of a process, both or none.
+    /// From the last arguments of a supervisor: both lines in this order; none for anything else.
     pub fn from_arguments(arguments: &[OsString]) -> Option<Bracket> {
         let [set_up, clean_up] = arguments else {
             return None;
@@ -38,7 +39,7 @@ impl Bracket {
     }
 
     /// Has it made. An exit code says that the step's command is not to be started: nothing was made,
-    /// or a signal came meanwhile.
+    /// or a signal came meanwhile (128 and its number, as a shell says it).
     pub fn set_up(&self, events: &mut Events) -> Option<u8> {
         let Ok(child) = bash(&self.set_up).spawn() else {
             return Some(1);
@@ -55,7 +56,7 @@ impl Bracket {
         }
     }
 
-    /// Ends it, with patience for an engine that hangs.
+    /// Ends it, with patience for an engine that hangs; what goes wrong with it is not told.
     pub fn clean_up(&self) {
         let mut command = bash(&self.clean_up);
         let Ok(mut child) = command.stderr(Stdio::null()).spawn() else {

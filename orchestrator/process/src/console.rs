@@ -8,12 +8,13 @@ use std::time::Duration;
 use crate::printable::one_line;
 use crate::redact::redact;
 
-/// Tells in a line how far the run is.
+/// Tells in a line how far the run is, with secrets hidden and foreign characters as escapes.
 pub fn say(text: &str) {
     writeln!(io::stderr(), "{}", one_line(&redact(text))).ok();
 }
 
-/// Tells what went wrong with a step while the others go on, by the lines of an error's report.
+/// Tells what went wrong with a step while the others go on, by the lines of an error's report, which
+/// [`text::line`](crate::text::line) has made fit for a terminal. Secrets are hidden.
 pub fn report(lines: &str) {
     write!(io::stderr(), "{}", redact(lines)).ok();
 }
@@ -21,7 +22,7 @@ pub fn report(lines: &str) {
 /// How long something may take before it is told.
 const LONG: Duration = Duration::from_secs(2);
 
-/// Does what may take long, and tells what is waited for when it does.
+/// Does what may take long, and says `text` once when it takes more than two seconds.
 pub fn while_waiting<T>(text: &str, work: impl FnOnce() -> T) -> T {
     std::thread::scope(|scope| {
         let (done, is_done) = mpsc::channel::<()>();
@@ -36,7 +37,7 @@ pub fn while_waiting<T>(text: &str, work: impl FnOnce() -> T) -> T {
     })
 }
 
-/// Tells what went wrong without being a reason to stop.
+/// Tells, with `warning: ` before it, what went wrong without being a reason to stop.
 pub fn warn(text: &str) {
     say(&format!("warning: {text}"));
 }

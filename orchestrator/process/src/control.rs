@@ -32,19 +32,23 @@ pub struct Report {
 /// An output of ours that could not be written, other than because its reader has gone away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unwritten {
+    /// Which of ours.
     pub target: Target,
-    /// The system's number of the error.
+    /// The system's number of the error, as in `errno`.
     pub errno: i32,
 }
 
 /// One of our outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
+    /// Standard output.
     Stdout,
+    /// Standard error.
     Stderr,
 }
 
 impl Target {
+    /// Its descriptor in this process.
     pub fn fd(self) -> BorrowedFd<'static> {
         match self {
             Target::Stdout => rustix::stdio::stdout(),

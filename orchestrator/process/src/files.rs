@@ -16,6 +16,8 @@ const CAREFUL: OFlags = OFlags::NONBLOCK
 
 /// Opens a regular file `below` a folder to be read, through no link but the first part of `below`:
 /// a user may have `mlruns` on another disk.
+///
+/// `below` is relative, has no `..` and names a folder before the file; anything else is an error.
 pub fn open_below(folder: &Path, below: &Path) -> io::Result<File> {
     let (parent, name) = parent_below(folder, below)?;
     open_in(&parent, Path::new(name), OFlags::RDONLY)
@@ -41,26 +43,27 @@ fn parent_below<'a>(folder: &Path, below: &'a Path) -> io::Result<(OwnedFd, &'a 
     Ok((parent, name))
 }
 
-/// Opens a folder; links to it are followed.
+/// Opens a folder; links to it are followed. Anything else of that name is an error.
 pub fn open_folder(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(rustix::fs::openat(CWD, path, flags, Mode::empty())?)
 }
 
-/// Opens a folder in another one, which may not be a link.
+/// Opens the folder `name` in another one; a link is an error.
 pub fn open_folder_in(parent: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     told(rustix::fs::openat(parent, name, flags, Mode::empty()))
 }
 
-/// Opens a regular file in a folder, which may not be a link; new ones are for their owner to write.
+/// Opens the regular file `name` in a folder with the flags of `open(2)`; a link is an error, and so is
+/// what is no regular file. A new one is for its owner to write and for all to read, less the umask.
 pub fn open_in(folder: &OwnedFd, name: &Path, flags: OFlags) -> io::Result<File> {
     let mode = Mode::from_raw_mode(0o644);
     let flags = flags | OFlags::NOFOLLOW | CAREFUL;
     regular(told(rustix::fs::openat(folder, name, flags, mode))?)
 }
 
-/// Removes a file in a folder.
+/// Removes a file, or the link that has its name, in a folder; errs when there is none.
 pub fn remove_in(folder: &OwnedFd, name: &str) -> io::Result<()> {
     Ok(rustix::fs::unlinkat(folder, name, AtFlags::empty())?)
 }

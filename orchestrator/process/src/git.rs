@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::command::{Question, ask, ask_server as ask_supervised};
 
-/// What git answered, or what it complained of.
+/// What git answered, or what it complained of on standard error; both without blanks at the ends.
 pub type Answer = Result<String, String>;
 
 /// Settings that win over those of every file. A folder's own `.git/config` may name programs by the
@@ -51,13 +51,14 @@ const LOCATION: [&str; 14] = [
 /// How long git may take to look at a folder of this machine.
 const LOOKING: Duration = Duration::from_secs(10);
 
-/// Asks about the work tree in which a folder is. Reaches no server.
+/// Asks about the work tree in which a folder is, for ten seconds at most. Reaches no server. Errs when
+/// there is no git on PATH or it is too slow.
 pub fn ask_tree(folder: &Path, arguments: &[&str]) -> io::Result<Answer> {
     git(folder, arguments, Reach::Tree)
 }
 
 /// Asks what may need a server, in a folder that holds nothing of the user's. No longer than the limit,
-/// and ended with us.
+/// and ended with us. Errs as [`ask_tree`] does.
 pub fn ask_server(folder: &Path, arguments: &[&str], limit: Duration) -> io::Result<Answer> {
     git(folder, arguments, Reach::Server(limit))
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 /// Where programs are looked for when there is no PATH, as by the C library.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
-/// The first executable of that name on PATH, which a name with a `/` does not need.
+/// The first executable of that name on PATH, which a name with a `/` does not need: that one is given
+/// as it is, relative to the current folder.
 pub fn find(name: &str) -> Option<PathBuf> {
     if name.contains('/') {
         return Some(PathBuf::from(name)).filter(|program| is_executable(program));
@@ -26,13 +27,14 @@ pub fn all(name: &str) -> impl Iterator<Item = PathBuf> {
     programs.filter(|program| is_executable(program))
 }
 
+/// Whether it is a file, also by a link, that somebody may execute; not whether we may.
 pub fn is_executable(program: &Path) -> bool {
     std::fs::metadata(program)
         .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
-/// The longest argument that a program can be started with, in bytes, if the system has such a limit
-/// besides that for all arguments and variables together.
+/// The longest argument that a program can be started with, in bytes without the NUL at its end, if the
+/// system has such a limit besides that for all arguments and variables together; only Linux has.
 pub fn longest_argument() -> Option<usize> {
     // MAX_ARG_STRLEN, with the NUL byte that ends it.
     cfg!(target_os = "linux").then(|| 32 * rustix::param::page_size() - 1)

@@ -14,8 +14,8 @@ use crate::command::running::Running;
 use crate::signals;
 use crate::terminal::{self, Modes};
 
-/// The signals that ask us to stop. They are passed on to the running command; when none is
-/// running, they end this process as they always do.
+/// The signals that ask us to stop: SIGINT, SIGTERM and SIGHUP. They are passed on to the running
+/// command; when none is running, they end this process as they always do.
 #[derive(Debug, Clone)]
 pub struct Interruption {
     state: Arc<Mutex<State>>,
@@ -45,6 +45,7 @@ impl Interruption {
     /// comes to this process.
     ///
     /// SIGSTOP cannot be caught: it stops this process alone, and the command runs on.
+    /// Errs when the system gives no handler or thread.
     pub fn watch() -> io::Result<Interruption> {
         #[cfg(target_os = "linux")]
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
@@ -74,18 +75,19 @@ impl Interruption {
     }
 
     /// Has something done before a signal ends this process between two commands. Another signal
-    /// does not wait for it.
+    /// does not wait for it. What was to be done before is replaced.
     pub fn on_signal(&self, last_words: impl FnOnce(i32) + Send + 'static) {
         self.state().last_words = Some(Box::new(last_words));
     }
 
-    /// The signal that asked us to stop, if one came.
+    /// The number of the first signal that asked us to stop, if one came.
     pub fn signal(&self) -> Option<i32> {
         self.state().signal
     }
 
     /// Starts a command that is told of signals until it is [`Interruption::forget`]ten, and before
-    /// which our terminal had these modes if it is typed for it.
+    /// which our terminal had these modes if it is typed for it. Errs with `Interrupted`, and starts
+    /// nothing, once a signal has come.
     pub fn start(
         &self,
         modes: Option<Modes>,
@@ -102,6 +104,7 @@ impl Interruption {
         Ok(running)
     }
 
+    /// From here on the command, which has ended, is told of no signal; others still are.
     pub fn forget(&self, ended: &Arc<Running>) {
         let mut state = self.state();
         state.running.retain(|running| !Arc::ptr_eq(running, ended));

@@ -5,6 +5,8 @@
 //! supervisor is that program once more, and watches for signals by an [`Interruption`]. Beside it stands
 //! what every start and every message of it needs: programs on PATH, locks, logs, text of strangers.
 
+#![warn(missing_docs)]
+
 mod bracket;
 mod command;
 pub mod console;

@@ -22,8 +22,13 @@ const LOCKED: &str = "ORCHESTRATOR_LOCKED";
 /// Why a folder could not be locked.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
+    /// Nobody who waits gets this.
     #[error("another run of this pipeline is going on ({holder})")]
-    Held { holder: String },
+    Held {
+        /// Who, in words, as far as it can be told: `pid 4711, since 2026-01-31T12:00:00Z`.
+        holder: String,
+    },
+    /// The folder is gone, or neither it nor a file in it takes a lock.
     #[error("cannot lock the pipeline's folder, neither itself nor by `{FILE}`")]
     Io(#[from] io::Error),
 }
@@ -43,7 +48,10 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Locks a pipeline's folder, with `wait` as soon as nobody else has locked it.
+    /// Locks a pipeline's folder, with `wait` as soon as nobody else has locked it. It stays locked until
+    /// this is dropped and every process that was started meanwhile has ended.
+    ///
+    /// In a run that a step of this folder's run has started nothing is locked, and it does not err.
     pub fn take(root: &Path, wait: bool) -> Result<Lock, LockError> {
         let root = root.canonicalize()?;
         let outside = std::env::var_os(LOCKED).unwrap_or_default();
@@ -69,13 +77,13 @@ impl Lock {
         Ok(lock)
     }
 
-    /// The variable by which a step's own orchestrator knows that it is a part of this run.
+    /// The variable, name and value, by which a step's own orchestrator knows that it is a part of this run.
     pub fn variable(&self) -> (&'static str, &OsStr) {
         (LOCKED, &self.locked)
     }
 
-    /// Says anew who holds the lock if what said so is gone, and gives its name then. The folder was
-    /// locked all the time.
+    /// Writes anew who holds the lock if the file that said so is gone, and gives its name then, relative
+    /// to the pipeline's folder. The folder was locked all the time.
     pub fn restore(&self) -> Option<&'static str> {
         let path = self.root.join(FILE);
         let is_gone = || path.symlink_metadata().is_err();

@@ -19,7 +19,8 @@ const LAST_LINES: usize = 20;
 /// How many characters of a line are shown.
 const WIDTH: usize = 400;
 
-/// Makes the log of one attempt at a step, in the folder for the artifacts of its run.
+/// Makes the empty log of one attempt at a step, in the folder for the artifacts of its run, which is
+/// made if need be. Errs when there is one already.
 pub fn create(folder: &Path, step: &str) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let log = folder.join(name(step));
@@ -27,12 +28,13 @@ pub fn create(folder: &Path, step: &str) -> io::Result<PathBuf> {
     Ok(log)
 }
 
-/// The name of a step's log: that of the step.
+/// The name of a step's log: that of the step with `_` for `/`, and `.log`.
 pub fn name(step: &str) -> String {
     step.replace('/', "_") + ".log"
 }
 
-/// The last lines of a log, made fit to be printed on a terminal.
+/// The last lines of a log, at most 20 of at most 400 characters each, made fit to be printed on a
+/// terminal. Empty ones at the end do not count. Errs when it is no regular file that can be read.
 pub fn tail(log: &Path) -> io::Result<Vec<String>> {
     let mut file = open_regular(log)?;
     let length = file.metadata()?.len();
@@ -49,7 +51,8 @@ pub fn tail(log: &Path) -> io::Result<Vec<String>> {
     Ok(last.iter().map(|line| cut(line)).collect())
 }
 
-/// Prints a log: as it is, or made fit for a terminal, which would obey what it holds.
+/// Prints a log to its end: as it is, or made fit for a terminal, which would obey what it holds.
+/// Errs when either end fails, after what came before.
 ///
 /// What looks like a log may be anything, such as one that came with a folder from elsewhere.
 pub fn print(mut log: impl Read, target: &mut impl Write, is_terminal: bool) -> io::Result<()> {

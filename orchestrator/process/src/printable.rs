@@ -7,14 +7,15 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// The text with its lines and tabs as they are.
+/// The text with escapes such as `\u{1b}` for the characters that [`is_unfit`] names, but for newlines
+/// and tabs.
 pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, |character| {
         is_unfit(character) && !matches!(character, '\n' | '\t')
     })
 }
 
-/// The text as a part of one line: a newline in it is shown as an escape, too.
+/// The text as a part of one line: newlines and tabs in it are shown as escapes, too.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     escaped(text, is_unfit)
 }
@@ -25,7 +26,8 @@ pub fn flowed(text: &str) -> String {
     one_line(&words.join(" ")).into_owned()
 }
 
-/// JSON without characters that are unfit for a terminal. All of them stand within its strings.
+/// JSON with `\u001b` and the like for characters that are unfit for a terminal. All of them stand
+/// within its strings, so that it means the same.
 pub fn json(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {

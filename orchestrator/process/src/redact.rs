@@ -94,7 +94,8 @@ pub fn is_secret_parameter(name: &str) -> bool {
     }
 }
 
-/// The value of a parameter as people may read it.
+/// The value of a parameter as people may read it: `***` for all of it if the name says that it is a
+/// secret, else as [`redact`] has it. An empty one stays empty.
 pub fn shown_value<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
     if is_secret_parameter(name) && !value.is_empty() {
         return HIDDEN.into();
@@ -119,7 +120,7 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// A URL without its user name and password; everything else as it is.
+/// A URL without its user name and password; everything else, also a secret in its query, as it is.
 pub fn without_credentials(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => format!("{scheme}://{}", split_user(rest).1),
@@ -127,7 +128,8 @@ pub fn without_credentials(url: &str) -> String {
     }
 }
 
-/// The text, in which a program that was given `url` may repeat its user name and password.
+/// A text of a program that was given `url`, with `***` wherever it repeats the URL's user name and
+/// password as they stand there.
 pub fn without_user_of(url: &str, text: &str) -> String {
     let user = url
         .split_once("://")

@@ -24,7 +24,8 @@ pub fn prepare() {
     SigSet::from(Signal::SIGCHLD).thread_unblock().ok();
 }
 
-/// Those of the signals that were not ignored when this process started.
+/// Those of the signals, by their numbers, that were not ignored when this process started: `nohup`
+/// ignores SIGHUP. On other systems than Linux all of them.
 pub fn heeded(signals: &[i32]) -> Vec<i32> {
     static IGNORED: LazyLock<u64> = LazyLock::new(ignored);
     let is_ignored = |signal: i32| *IGNORED & (1 << (signal - 1)) != 0;

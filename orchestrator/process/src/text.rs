@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::printable::printable;
 
-/// "did you mean" for the nearest known name, and all the known names.
+/// "did you mean" for the nearest known name, if one is near enough, and all the known names.
 pub fn suggestion(name: &str, known: &[impl AsRef<str>]) -> String {
     let nearest = known
         .iter()
@@ -25,7 +25,7 @@ pub fn suggestion(name: &str, known: &[impl AsRef<str>]) -> String {
     }
 }
 
-/// How a process ended, as the end of a sentence that starts with its name.
+/// How a process ended, as the end of a sentence that starts with its name: `failed with exit code 2`.
 pub fn describe(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
@@ -35,7 +35,7 @@ pub fn describe(status: ExitStatus) -> String {
     }
 }
 
-/// A time for people: `0.1 s`, `2h 3m 20s`.
+/// A time for people: `0.1 s` below a minute, then whole seconds as `2h 3m 20s`.
 pub fn seconds(time: Duration) -> String {
     if time < Duration::from_mins(1) {
         return format!("{:.1} s", time.as_secs_f64());
@@ -49,6 +49,7 @@ pub fn signal_name(signal: i32) -> String {
         .map_or_else(|| format!("signal {signal}"), str::to_owned)
 }
 
+/// The names in backticks, with commas between them.
 pub fn names(names: &[impl AsRef<str>]) -> String {
     let quoted: Vec<String> = names
         .iter()
@@ -57,12 +58,13 @@ pub fn names(names: &[impl AsRef<str>]) -> String {
     quoted.join(", ")
 }
 
+/// A number of things: `1 step`, `0 steps`; the noun's plural ends in `s`.
 pub fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Adds a line. What follows a newline in its content is indented, so that nobody takes it for a line
-/// of ours.
+/// Adds a line, its own newline included. What follows a newline in its content is indented, so that
+/// nobody takes it for a line of ours.
 pub fn line(text: &mut String, content: fmt::Arguments<'_>) {
     let content = content.to_string();
     let content = printable(content.trim_end_matches('\n'));

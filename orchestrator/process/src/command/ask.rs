@@ -19,13 +19,15 @@ use crate::supervisor::Errand;
 /// What a tool is asked.
 #[derive(Debug)]
 pub struct Question<'a> {
-    /// Looked for on PATH.
+    /// Looked for on PATH as by [`host::find`].
     pub program: &'a str,
+    /// Without the program itself; none is looked at by a shell. [`ask_server`] takes UTF-8 alone.
     pub arguments: &'a [&'a OsStr],
+    /// Where the tool runs, absolute; `/` has nothing of the user's that a tool would read by itself.
     pub folder: &'a Path,
     /// Changes to the caller's variables; none stands for one to take out.
     pub variables: &'a [(&'a str, Option<&'a str>)],
-    /// How long it may take.
+    /// How long it may take; then it is ended, and the answer is an error of the kind `TimedOut`.
     pub limit: Duration,
 }
 
@@ -41,7 +43,8 @@ const LONGEST_ANSWER: u64 = 16 << 20;
 /// The largest file that a tool may write, in KiB; `ulimit` takes it.
 const LARGEST_FILE: u64 = 4 << 20;
 
-/// Asks a tool, in a folder with nothing of the user's unless one is named. As [`ask_server`].
+/// Asks a tool as [`ask_server`] does, for a minute at most; in `/`, where nothing is the user's, unless
+/// a folder is named.
 pub fn capture(program: &str, arguments: &[&OsStr], folder: Option<&Path>) -> io::Result<Output> {
     ask_server(&Question {
         program,
@@ -53,6 +56,9 @@ pub fn capture(program: &str, arguments: &[&OsStr], folder: Option<&Path>) -> io
 }
 
 /// Asks a tool that looks at files of this machine and starts no other program. It has no input.
+///
+/// Of each output the first 16 MiB are kept. Errs when the tool is not on PATH, cannot be started or is
+/// too slow; that it failed is no error but its status.
 pub fn ask(question: &Question) -> io::Result<Output> {
     let tool = duct::cmd(find(question.program)?, question.arguments)
         .dir(question.folder)
@@ -69,7 +75,7 @@ pub fn ask(question: &Question) -> io::Result<Output> {
 }
 
 /// Asks a tool that may start others and wait for a server. All of them end with it and with us, and
-/// none writes a file without end. It has no input.
+/// none writes a file of more than 4 GiB. It has no input. Its answer and the errors are as of [`ask`].
 pub fn ask_server(question: &Question) -> io::Result<Output> {
     let program = find(question.program)?;
     let words = std::iter::once(program.as_os_str()).chain(question.arguments.iter().copied());

@@ -7,16 +7,16 @@ use crate::bracket::Bracket;
 /// How a command runs in its environment.
 #[derive(Debug)]
 pub struct Launch {
-    /// The text for `bash -c`.
+    /// The text for `bash -c`, all parameters filled in.
     pub command: String,
-    /// Variables to set, or to take out.
+    /// Changes to the caller's variables; none stands for one to take out.
     pub variables: Vec<(OsString, Option<OsString>)>,
     /// What it needs around it, if an engine runs it.
     pub bracket: Option<Bracket>,
 }
 
 impl Launch {
-    /// A command that runs as it is.
+    /// A command that runs as it is, as in MLflow's `local` environment.
     pub fn plain(command: &str) -> Launch {
         Launch {
             command: command.to_owned(),

@@ -27,7 +27,7 @@ use running::Running;
 /// How a command ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Ended {
-    /// Its status; without a report that of its supervisor.
+    /// How the command's shell ended; without a report, how the supervisor was killed.
     pub status: ExitStatus,
     /// What the supervisor told; none when that was killed.
     pub report: Option<Report>,
@@ -36,13 +36,15 @@ pub struct Ended {
 /// A command line about to be run.
 #[derive(Debug)]
 pub struct Job<'a> {
+    /// The command line and its variables.
     pub launch: &'a Launch,
+    /// Where it runs, absolute: the folder of the step's project.
     pub folder: &'a Path,
-    /// An existing file that its output is added to.
+    /// An existing file that its output is added to, absolute.
     pub log: &'a Path,
-    /// After this time the command is stopped as by a signal.
+    /// After this time the command is stopped as by SIGTERM; none is no limit.
     pub timeout: Option<Duration>,
-    /// The time that its processes have to end after they were asked to.
+    /// The time that its processes have to end after they were asked to; what is left then is killed.
     pub grace: Duration,
 }
 
@@ -50,8 +52,8 @@ pub struct Job<'a> {
 ///
 /// The command has the caller's variables with its own changes to them, and our standard input; its
 /// output is passed on to ours and kept. It runs under a supervisor, which ends all of its processes
-/// with it and with us. Fails only when the shell cannot be started; how the command ended is in the
-/// status.
+/// with it and with us. Fails only when nothing can be started, also because a signal has asked us to
+/// stop (`Interrupted`); how the command ended is in the status.
 pub fn run(job: &Job, interruption: &Interruption) -> io::Result<Ended> {
     let errand = Errand {
         grace: job.grace,
@@ -74,7 +76,8 @@ pub fn run(job: &Job, interruption: &Interruption) -> io::Result<Ended> {
     Ok(Ended { status, report })
 }
 
-/// Runs a command line as a step's, with an input of its own and its output in a file.
+/// Runs a command line as a step's, with an input of its own and its output in a file, without a limit
+/// of time. Fails as [`run`] does.
 pub fn run_logged(
     command: &str,
     folder: &Path,

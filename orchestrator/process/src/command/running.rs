@@ -15,11 +15,14 @@ use crate::supervisor::tree;
 /// A supervisor that was started.
 #[derive(Debug)]
 pub struct Running {
+    /// The process, as duct knows it.
     pub handle: Handle,
+    /// Our end of the line to it.
     pub control: Control,
 }
 
 impl Running {
+    /// Starts a supervisor and hands it what its step is to read.
     pub fn start(supervisor: &Expression, stdin: BorrowedFd) -> io::Result<Running> {
         let (control, end) = Control::new()?;
         let handle = supervisor.stdin_file(end).start()?;

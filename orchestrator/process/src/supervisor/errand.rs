@@ -12,21 +12,22 @@ pub(super) const ROLE: &str = "--supervise";
 /// What a supervisor is started for. Its arguments are these, in this order.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Errand {
-    /// The time that processes have to end after they were told to.
+    /// The time that processes have to end after they were told to, passed on in whole milliseconds.
     pub grace: Duration,
-    /// After this time the step is stopped as by a signal.
+    /// After this time the step is stopped as by SIGTERM; none is no limit.
     pub timeout: Option<Duration>,
     /// Whether the step gets what is typed on our terminal.
     pub is_typed: bool,
-    /// An existing file that its output is added to.
+    /// An existing file that its output is added to, absolute.
     pub log: PathBuf,
     /// The text for `bash -c`.
     pub command: String,
+    /// What comes before and after the command, if an engine runs it.
     pub bracket: Option<Bracket>,
 }
 
 impl Errand {
-    /// As the arguments of a supervisor.
+    /// As the arguments of a supervisor, without the program itself.
     pub fn arguments(&self) -> Vec<OsString> {
         let milliseconds = |time: Duration| time.as_millis().to_string();
         let mut arguments: Vec<OsString> = vec![
@@ -44,7 +45,7 @@ impl Errand {
         arguments
     }
 
-    /// From the arguments of a process; none if it is no supervisor.
+    /// From the arguments of a process, with the program itself; none if it is no supervisor.
     pub fn from_arguments(arguments: &[OsString]) -> Option<Errand> {
         let [_, role, grace, timeout, typed, log, command, bracket @ ..] = arguments else {
             return None;

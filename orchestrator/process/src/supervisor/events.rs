@@ -18,13 +18,13 @@ use crate::signals;
 /// What the supervisor is told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// A child has ended.
+    /// A child has ended, or several.
     Child,
-    /// By the orchestrator: a signal that is to reach the step.
+    /// By the orchestrator: the number of a signal that is to reach the step.
     Told(i32),
-    /// A signal that somebody sent to this process itself.
+    /// SIGINT, SIGTERM or SIGHUP, that somebody sent to this process itself.
     Signal(i32),
-    /// The orchestrator has died.
+    /// The orchestrator has died; told once.
     Orphaned,
     /// All output has been passed on.
     Copied,
@@ -44,7 +44,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// From here on signals arrive here.
+    /// From here on signals arrive here, and do not end this process.
     pub fn watch() -> io::Result<Events> {
         let (reader, writer) = UnixStream::pair()?;
         let mut watched = signals::heeded(&[SIGINT, SIGTERM, SIGHUP]);
@@ -63,7 +63,8 @@ impl Events {
         self.tee = Some(tee);
     }
 
-    /// The next event; none when the deadline has passed before it.
+    /// Waits for the next event; none when the deadline has passed before it, and without a deadline as
+    /// long as it takes.
     pub fn next(&mut self, deadline: Option<Instant>) -> Option<Event> {
         loop {
             if let Some(event) = self.arrived.pop_front() {

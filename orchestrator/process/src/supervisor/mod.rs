@@ -51,8 +51,10 @@ const STANDSTILL: Duration = Duration::from_millis(200);
 /// The exit code of a shell that cannot execute a program, for when the shell itself cannot start.
 const CANNOT_START: u8 = 126;
 
-/// Runs a command line to its end and to that of all its processes; does not return if it was killed
-/// by a signal, which then kills this process, too.
+/// Runs a command line to its end and to that of all its processes, and gives the exit code of its shell;
+/// does not return if that was killed by a signal, which then kills this process, too.
+///
+/// 126, as a shell says it, when nothing could be started; the reason is told on standard error.
 pub fn supervise(errand: &Errand) -> ExitCode {
     let (report, end) = run(errand).unwrap_or_else(|error| {
         eprintln!("error: cannot start bash: {error}");

@@ -10,9 +10,11 @@ use super::errand::ROLE;
 /// A process as `/proc/PID/stat` describes it.
 #[derive(Debug, Clone, Copy)]
 pub struct Process {
+    /// Its number.
     pub pid: i32,
     parent: i32,
     group: i32,
+    /// The number of its session's leader.
     pub session: i32,
     /// The group in the foreground of its terminal.
     foreground: i32,
@@ -20,7 +22,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Describes a process, if there is one.
+    /// Describes a process, if there is one of that number and the system has `/proc`.
     pub fn read(pid: i32) -> Option<Process> {
         let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
         // The name comes second, in parentheses, and may hold anything.
@@ -55,7 +57,8 @@ impl Process {
     }
 }
 
-/// All living processes below this one, but not those that are `spared`, and none below these.
+/// All living processes below this one, but not those that are `spared`, and none below these. None on
+/// a system without `/proc`.
 pub fn below(is_spared: impl Fn(i32) -> bool) -> Vec<Process> {
     let Ok(entries) = std::fs::read_dir("/proc") else {
         return Vec::new();
@@ -93,7 +96,7 @@ pub fn is_supervisor(pid: i32) -> bool {
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Ends the processes that a supervisor left to us when it was killed: told to, and killed after the
-/// grace period, or as soon as it is `hurried`.
+/// grace period, or as soon as it is `hurried`. Returns when all of them are gone.
 ///
 /// They are those of other sessions than ours: nothing else that we start has one of its own. On other
 /// systems than Linux they do not come to us.
