@@ -9,14 +9,20 @@ use std::time::Duration;
 /// Why there is no file.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
+    /// No answer: a bad address, no connection within ten seconds, too many redirects, or the time was
+    /// over. It does not name the URL, which may hold credentials.
     #[error(transparent)]
     Http(reqwest::Error),
+    /// An answer other than 2xx, where the redirects led.
     #[error("the server answered {0}")]
     Status(reqwest::StatusCode),
+    /// More bytes came than this limit.
     #[error("it has more than {0} bytes")]
     TooLarge(u64),
+    /// The answer ended too early, or the time was over in the middle of it.
     #[error("the transfer failed")]
     Transfer(#[source] io::Error),
+    /// The folder is not there, its disk is full, or the file cannot get its name.
     #[error("cannot write the file")]
     Write(#[source] io::Error),
 }
@@ -26,17 +32,20 @@ pub enum DownloadError {
 pub struct Limits {
     /// For all of it; none when somebody waits for it who can interrupt it.
     pub time: Option<Duration>,
+    /// The most that the file may have.
     pub bytes: u64,
 }
 
 impl Limits {
+    /// As long and as large as it gets.
     pub const NONE: Limits = Limits {
         time: None,
         bytes: u64::MAX - 1,
     };
 }
 
-/// Downloads `url` to `target`, whole or not at all; the folder must exist.
+/// Downloads `url` by one GET to `target`, whole or not at all; the folder must exist, and a file that
+/// was there before is replaced.
 pub fn to_file(url: &str, target: &Path, limits: Limits) -> Result<(), DownloadError> {
     // Errors of reqwest name the URL with its credentials, so it is taken out of them.
     let http = |error: reqwest::Error| DownloadError::Http(error.without_url());

@@ -6,6 +6,8 @@
 //! that two runs may fetch the same thing at once, and it is reused by the next run. A work tree of
 //! the user is never touched.
 
+#![warn(missing_docs)]
+
 mod cache;
 pub mod download;
 mod git;
@@ -15,79 +17,127 @@ use std::path::{Component, Path, PathBuf};
 
 use mlproject::paths::absolute;
 
-/// Whether what is not here may be fetched.
+/// Whether what is not in the cache may be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Only what is here counts, and no process is started.
     Look,
-    /// What is not here is fetched.
+    /// What is not here is fetched; servers are asked also which commit a branch or tag is by now.
     Fetch,
 }
 
-/// Why a project cannot be used.
+/// Why a project cannot be used. Addresses in it may hold credentials, which are hidden when it is
+/// printed.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
+    /// There is nothing: what the pipeline says, or the path made of it.
     #[error("no folder or zip file `{0}`")]
     Missing(String),
-    /// It is only looked at, or its step is not going to run.
+    /// It is only looked at, or its step is not going to run: the address.
     #[error("not fetched: `{0}`")]
     NotFetched(String),
+    /// A program that is given it could take it for an option.
     #[error("`{0}` begins with `-`; expected a folder, a URL or a zip file")]
     Option(String),
+    /// Git could take it for something else: it is empty, begins with `-` or holds what no name does,
+    /// such as a blank or `:`.
     #[error("`version: {0}` is no name of a commit, tag or branch")]
     BadVersion(String),
+    /// The project is there, without the folder behind the `#`.
     #[error("no folder `{folder}` in `{source_name}`")]
-    NoSubfolder { folder: String, source_name: String },
+    NoSubfolder {
+        /// What stands behind the `#`.
+        folder: String,
+        /// Where the project comes from.
+        source_name: String,
+    },
+    /// What stands behind the `#`: it has a `..`, is absolute, or a link in what was fetched leads out.
     #[error("`{0}` leads out of the project; expected a folder in it")]
     OutsideFolder(String),
+    /// A folder has a version, but is in no work tree.
     #[error("`version: {version}` needs a git repository, but `{source_name}` is none")]
     NotGit {
+        /// What the pipeline says.
         version: String,
+        /// The folder, as the pipeline says.
         source_name: String,
     },
+    /// The repository was read, and has nothing of that name.
     #[error("`{source_name}` has no commit, tag or branch `{version}`")]
     NoVersion {
+        /// What the pipeline says, or `HEAD`.
         version: String,
+        /// The repository, without credentials.
         source_name: String,
     },
+    /// Git failed, as for want of a server, a repository or a login.
     #[error("git cannot read `{source_name}`: {message}")]
     Git {
+        /// The repository.
         source_name: String,
+        /// What git says, without the user name and password of the address.
         message: String,
     },
+    /// There is no git on PATH, or it did not answer in time: 30 seconds to tell its commits, 15 minutes
+    /// to fetch one.
     #[error("git cannot be asked for `{source_name}`")]
     NoGit {
+        /// The repository, without credentials.
         source_name: String,
+        /// Why.
         source: std::io::Error,
     },
+    /// There is no place for the cache.
     #[error("no folder for fetched projects: neither XDG_CACHE_HOME nor HOME is set")]
     NoCache,
+    /// The folder of what was fetched cannot be made or renamed.
     #[error("cannot write to the cache `{}`", folder.display())]
     Cache {
+        /// The folder in the cache.
         folder: PathBuf,
+        /// What the system says.
         source: std::io::Error,
     },
+    /// The zip file is there, but cannot be opened or read, or is no regular file.
     #[error("cannot read `{}`", path.display())]
     Read {
+        /// The file.
         path: PathBuf,
+        /// What the system says.
         source: std::io::Error,
     },
+    /// It is no zip file, a broken one, or its content cannot be written to the cache.
     #[error("`{}` is no zip file that can be read", path.display())]
     Zip {
+        /// The file.
         path: PathBuf,
+        /// What is wrong with it.
         source: ::zip::result::ZipError,
     },
+    /// It has over 256 MiB, over 10,000 files and folders, or over 1 GiB when unpacked.
     #[error("`{}` holds {what}; expected at most {limit}", path.display())]
     ZipTooLarge {
+        /// The file.
         path: PathBuf,
+        /// Of what there is too much: `too many files`.
         what: &'static str,
+        /// How many bytes or files there may be.
         limit: String,
     },
+    /// An entry leads out by `..`, or has a name that no file can have; nothing of the zip file is kept.
     #[error("`{}` holds a file `{name}` that would be written outside of it", path.display())]
-    ZipTraversal { path: PathBuf, name: String },
+    ZipTraversal {
+        /// The file.
+        path: PathBuf,
+        /// The entry, as the zip file names it.
+        name: String,
+    },
+    /// A zip file did not come from its server.
     #[error("cannot download `{uri}`")]
     Download {
+        /// Where it is.
         uri: String,
+        /// Why.
         source: crate::download::DownloadError,
     },
 }
@@ -95,7 +145,12 @@ pub enum SourceError {
 /// The local folder of the project at `uri`, fetched if need be and if `access` allows it.
 ///
 /// A URI is written as for `mlflow run`: a path, `file://`, a git URL or a zip file, and `#folder`
-/// for a project below. Relative paths start from `root`. `version` is a commit, tag or branch.
+/// for a project below; quotes around it do not count. What ends in `.zip` is a zip file, what exists a
+/// folder, and the rest is left to git. Relative paths start from `root`, which is absolute.
+///
+/// `version` is a commit, tag or branch, by default the head of the default branch, and means nothing
+/// for a zip file. A folder without a version is used where it is, unless it is a bare repository;
+/// everything else lies in the cache.
 pub fn folder(
     uri: &str,
     version: Option<&str>,
