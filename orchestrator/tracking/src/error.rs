@@ -5,56 +5,100 @@ use std::path::PathBuf;
 
 use super::stored::StoreError;
 
+/// Why nothing can be recorded, or nothing be read from the records.
 #[derive(Debug, thiserror::Error)]
 pub enum TrackingError {
+    /// Neither a server nor an sqlite file: its URI, without credentials.
     #[error("runs cannot be recorded in `{0}`")]
     Store(String),
+    /// It begins with `http` but is no URL: without credentials.
     #[error("`{0}` is no address of a tracking server")]
     Address(String),
+    /// It does not answer, or has not the experiment or run that is named.
     #[error("the tracking store {store} cannot be used")]
-    Open { store: String, source: StoreError },
+    Open {
+        /// The store, without credentials.
+        store: String,
+        /// What it says.
+        source: StoreError,
+    },
+    /// It was reached, but does not take the pipeline's run.
     #[error("the run cannot be recorded in {store}")]
-    Start { store: String, source: StoreError },
+    Start {
+        /// The store, without credentials.
+        store: String,
+        /// What it says.
+        source: StoreError,
+    },
     /// From options or variables; `mlflow run` refuses it, too.
     #[error(
         "two experiments are named, by --experiment-name or MLFLOW_EXPERIMENT_NAME and by --experiment-id or MLFLOW_EXPERIMENT_ID"
     )]
     TwoExperiments,
+    /// An option names an experiment inside of a run: the id of the run.
     #[error("MLFLOW_RUN_ID says that this is run `{0}`, whose experiment cannot be changed")]
     ExperimentOfRun(String),
+    /// A variable of MLflow's has a value that means nothing.
     #[error("the value of {name} should be {expected}")]
     Variable {
+        /// Its name.
         name: &'static str,
+        /// What it should be, with an article: `a number`.
         expected: &'static str,
     },
+    /// A variable asks for a login that only MLflow's own client knows: its name.
     #[error("{0} is set, which needs MLflow's own client")]
     Unsupported(&'static str),
+    /// MLflow's client refuses both together, too.
     #[error(
         "MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH contradict each other"
     )]
     InsecureAndCertificate,
+    /// The file of a certificate, ours or the server's, cannot be read.
     #[error("cannot read `{path}`, which {name} names")]
     Certificate {
+        /// The variable.
         name: &'static str,
+        /// Its value.
         path: String,
+        /// What the system says.
         source: io::Error,
     },
+    /// TLS cannot be set up, as with a file that is no certificate: why, in words.
     #[error("no client for the tracking server can be made: {0}")]
     Client(String),
+    /// It was reached, but its runs cannot be read.
     #[error("the records cannot be read from {store}")]
-    Read { store: String, source: StoreError },
+    Read {
+        /// The store, without credentials.
+        store: String,
+        /// What it says.
+        source: StoreError,
+    },
+    /// Something was left after all was tried, each with its reason.
     #[error("records of earlier runs were not sent")]
     Resend(Vec<Waiting>),
+    /// The file for records on their way cannot be made.
     #[error("records cannot be kept in `mlruns/unsent` until they are sent")]
     Spool(#[source] io::Error),
+    /// It is no folder, or cannot be made; one that we may not write to is no error.
     #[error("nothing can be kept in `mlruns`")]
     Folder(#[source] io::Error),
+    /// The system has no more threads for us.
     #[error("cannot start the thread that records")]
     Thread(#[source] io::Error),
+    /// A database that nobody has named, and that may have come with the folder, says where a log is.
     #[error("the log of {step} is {}, which is not below `mlruns`", file.display())]
-    LogElsewhere { step: String, file: PathBuf },
+    LogElsewhere {
+        /// Whose log: "step `train`".
+        step: String,
+        /// Where it is said to be.
+        file: PathBuf,
+    },
+    /// Records are asked for and switched off.
     #[error("with --no-tracking there are no records")]
     Off,
+    /// Nothing is recorded, or no log was kept: "step `train`" or "this pipeline".
     #[error("there is no log of {0}")]
     NoLog(String),
 }
@@ -62,13 +106,17 @@ pub enum TrackingError {
 /// Records that could not be sent, in a file.
 #[derive(Debug)]
 pub struct Waiting {
+    /// The file, below the pipeline's folder in `mlruns/unsent`.
     pub file: PathBuf,
-    /// Where they belong; none for a file that says nothing of it that can be believed.
+    /// Where they belong, without credentials and fit for a terminal; none for a file that says nothing
+    /// of it that can be believed.
     pub store: Option<String>,
+    /// Why it was not sent, in words.
     pub reason: String,
 }
 
 impl TrackingError {
+    /// What to type next, if there is something; several lines for [`TrackingError::Resend`].
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             TrackingError::Store(uri) if uri.starts_with("file:") || !uri.contains(':') => {

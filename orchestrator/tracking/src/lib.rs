@@ -4,6 +4,8 @@
 //! The store has to be there before the first step. When it goes away later the steps go on: what
 //! it did not take is kept in a file, in order, and sent when it is back.
 
+#![warn(missing_docs)]
+
 mod answer;
 mod artifacts;
 mod client;
@@ -54,18 +56,20 @@ pub use record::{Pairs, Status};
 pub use resend::resend;
 pub use subject::{Attempt, Ending, Pipeline, signal_tag};
 
-/// What the command line says of tracking.
+/// What the command line says of tracking. Where it says nothing MLflow's variables count.
 #[derive(Debug, Default)]
 pub struct Options {
-    /// The store.
+    /// The store, by default `MLFLOW_TRACKING_URI`, then `mlflow.db` in the pipeline's folder: http(s), or
+    /// `sqlite:///FILE`, relative to the caller's folder.
     pub uri: Option<String>,
-    /// Whether nothing is recorded.
+    /// Whether nothing is recorded, whatever the rest says.
     pub off: bool,
-    /// The experiment, by its name or by its id.
+    /// The experiment by its name, by default `MLFLOW_EXPERIMENT_NAME`; made if there is none. With neither
+    /// name nor id it is MLflow's own, with id 0.
     pub experiment_name: Option<String>,
-    /// See `experiment_name`.
+    /// The experiment by its id, by default `MLFLOW_EXPERIMENT_ID`; it has to be there.
     pub experiment_id: Option<String>,
-    /// The name of the pipeline's run, by default that of the pipeline.
+    /// The name of the pipeline's run, by default `MLFLOW_RUN_NAME`, then that of the pipeline.
     pub run_name: Option<String>,
 }
 
@@ -91,18 +95,23 @@ pub struct Tracker {
 #[derive(Debug)]
 pub struct StepRun {
     key: String,
-    /// The folder for what the step prints, not made yet.
+    /// The folder for what the step prints, absolute, not made yet.
     pub folder: PathBuf,
     /// Whether the log has to be sent from there to the store.
     is_elsewhere: bool,
-    /// Variables for the step; none stands for one to take out.
+    /// Variables for the step, as `mlflow run` sets them, and `PIPELINE_METRICS`; none stands for one to
+    /// take out. Empty when nothing is recorded.
     pub environment: Vec<(&'static str, Option<OsString>)>,
     metrics: Option<MetricsFile>,
     start: Instant,
 }
 
 impl Tracker {
-    /// Reaches the store, and sends what earlier runs of this pipeline could not.
+    /// Reaches the store, and sends what earlier runs of this pipeline could not. `root` is the pipeline's
+    /// folder, absolute; relative files of the options start from `caller`.
+    ///
+    /// Errs when the options or MLflow's variables are wrong, `mlruns` cannot be made, or the store has not
+    /// been reached for half a minute; what earlier runs have left is no reason.
     pub fn open(options: &Options, root: &Path, caller: &Path) -> Result<Tracker, TrackingError> {
         let settings = Settings::new(options, root, caller)?;
         let (base, hurry) = (base(root).map_err(TrackingError::Folder)?, Hurry::default());
@@ -128,13 +137,15 @@ impl Tracker {
         })
     }
 
-    /// Starts the pipeline's run, unless we are inside of one.
+    /// Starts the pipeline's run, unless we are inside of one (`MLFLOW_RUN_ID`), which then is the one
+    /// above the steps'. Errs when the store does not take it: nothing has run yet.
     pub fn begin(&self, pipeline: Pipeline) -> Result<(), TrackingError> {
         self.ask(|recorder| recorder.begin(pipeline))
             .unwrap_or(Ok(()))
     }
 
-    /// Starts the run of a step's try. It waits for the store, as the step has to know its run.
+    /// Starts the run of a step's try. It waits for the store, as the step has to know its run; when that
+    /// does not answer for some seconds, the step runs without `MLFLOW_RUN_ID`.
     pub fn start_step(&self, attempt: &Attempt) -> StepRun {
         let key = new_key();
         let unrecorded = || StepRun {
@@ -216,15 +227,16 @@ impl Tracker {
         });
     }
 
-    /// Ends the pipeline's run, and every other that is still open.
+    /// Ends the pipeline's run, and every other that is still open, and waits until the store has all or
+    /// does not answer; what it has not heard is told. Nothing is recorded afterwards.
     pub fn end(&self, ending: Ending) {
         if let Some(thread) = &self.recorder {
             thread.end(move |mut recorder| recorder.end(ending.status, &record::tags(ending.tags)));
         }
     }
 
-    /// Ends all runs because a signal is about to end this process. It waits for no store: what that
-    /// does not hear at once is in the spool.
+    /// Ends all runs as killed because a signal, by its number, is about to end this process. It takes less
+    /// than a second: what the store does not hear by then is in the spool.
     pub fn interrupted(&self, signal: i32) {
         self.hurry.set();
         let (Some(thread), Some(spool)) = (&self.recorder, &self.spool) else {

@@ -19,7 +19,11 @@ use process::printable::one_line;
 /// The pipeline whose records are looked at: its name and folder, and the caller's folder.
 type Pipeline<'a> = (&'a str, &'a Path, &'a Path);
 
-/// The last runs of a pipeline, for people or as JSON.
+/// The last runs of a pipeline, newest first and `limit` at most: a line for each, or a list in JSON.
+///
+/// A server is asked for those of one experiment, a database for all. Where there is no store there are
+/// no runs.
+/// Errs with `--no-tracking`, and when the store cannot be read.
 pub fn history(
     options: &Options,
     pipeline: Pipeline<'_>,
@@ -56,7 +60,10 @@ fn past_runs(
     Ok(Some((store, past)))
 }
 
-/// The newest log of a step, or of the step that ran last.
+/// The newest log of a step, or of the step that started last, in the last 100 runs of a pipeline.
+///
+/// It is what the step printed, not made fit for a terminal. Errs as [`history`] does, and when there is
+/// no log.
 pub fn newest_log(
     options: &Options,
     pipeline: Pipeline<'_>,

@@ -3,7 +3,7 @@
 /// MLflow's `MAX_ENTITY_KEY_LENGTH`, in characters.
 const MAX_NAME: usize = 250;
 
-/// Why MLflow would refuse a name of a parameter or metric; none if it takes it.
+/// Why MLflow would refuse a name of a parameter or metric, as the end of a sentence; none if it takes it.
 ///
 /// The rules of MLflow's `validate_param_and_metric_name` and `path_not_unique`: letters, digits,
 /// `_`, `-`, `.`, `:`, `/` and blanks, and a name that as a path would be itself.

@@ -17,7 +17,7 @@ pub(crate) const MAX_BATCH: usize = 100;
 /// MLflow's `MAX_METRICS_PER_BATCH`, less the tags of the same batch: 1,000 in all are allowed.
 pub(crate) const MAX_METRICS: usize = 900;
 
-/// Names and values, as they are shown.
+/// Names and values, in order, as they are shown: secrets are hidden already.
 pub type Pairs = Vec<(String, String)>;
 
 /// One thing that a store has to know. A run is named by its key, which is its id too where the
@@ -121,16 +121,19 @@ mod number {
     }
 }
 
-/// How a run ended.
+/// How a run ended, by MLflow's `RunStatus`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
+    /// It did what it should.
     Finished,
+    /// It ended by itself, and something went wrong.
     Failed,
+    /// A signal ended it, or its time was over.
     Killed,
 }
 
 impl Status {
-    /// MLflow's name.
+    /// MLflow's name, in capitals.
     pub fn name(self) -> &'static str {
         match self {
             Status::Finished => "FINISHED",

@@ -20,7 +20,12 @@ use process::files;
 /// milliseconds.
 const ON_ITS_WAY: u64 = 10_000;
 
-/// What was sent, in words, or why something was not.
+/// Sends what earlier runs of a pipeline could not, to the store that is named now, and ends their runs as
+/// killed. Gives what was sent, as a line.
+///
+/// `root` is the pipeline's folder, absolute; relative files of the options start from `caller`. Errs with
+/// `--no-tracking`, when the store cannot be reached, and with [`TrackingError::Resend`] when something is
+/// left, such as what belongs to another store.
 pub fn resend(options: &Options, root: &Path, caller: &Path) -> Result<String, TrackingError> {
     let (left, refused) = leftovers(root);
     let mut waiting: Vec<Waiting> = refused

@@ -25,14 +25,19 @@ pub enum StoreError {
     /// The artifacts are in a cloud, which needs a client that we do not have.
     #[error("logs cannot be sent to artifacts at `{scheme}:`; this one stays at {}", file.display())]
     LogStays { scheme: String, file: PathBuf },
+    /// The id is named by an option or variable, and nobody made it.
     #[error("there is no experiment with id `{0}`")]
     NoExperiment(String),
+    /// MLflow keeps what is deleted, and takes no runs for it.
     #[error("experiment `{name}` (id {id}) is deleted")]
     DeletedExperiment { id: String, name: String },
+    /// The run in which we are started.
     #[error("there is no run `{0}`, which MLFLOW_RUN_ID names")]
     NoRun(String),
+    /// The file is sqlite's, and has none of MLflow's tables.
     #[error("`{}` is a database, but none of MLflow", .0.display())]
     NotMlflow(PathBuf),
+    /// It was made by a version of MLflow whose tables are other ones.
     #[error("`{}` is no MLflow database that we know: column {column} {problem}", path.display())]
     Schema {
         path: PathBuf,

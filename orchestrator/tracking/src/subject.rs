@@ -13,7 +13,7 @@ pub struct Pipeline {
     pub name: String,
     /// Its folder, absolute.
     pub root: PathBuf,
-    /// Its own values, for the record.
+    /// Its own values, as they are; what is secret is hidden when it is recorded.
     pub parameters: Vec<(String, String)>,
 }
 
@@ -22,19 +22,19 @@ pub struct Pipeline {
 pub struct Attempt {
     /// The step's name.
     pub step: String,
-    /// Counted from 1.
+    /// Which try of the step it is, counted from 1.
     pub number: u32,
     /// The entry point that runs.
     pub entry_point: String,
-    /// What makes its environment.
+    /// What makes its environment; `local` is not recorded.
     pub manager: Manager,
-    /// The folder of its project.
+    /// The folder of its project, absolute; also where a project was fetched to.
     pub project: PathBuf,
-    /// Where the project comes from, if the pipeline says so.
+    /// Where the pipeline says that the project is; none for the folder of the step's name.
     pub source: Option<String>,
-    /// Its values.
+    /// Its values, as they are; what is secret is hidden when it is recorded.
     pub parameters: Vec<(String, String)>,
-    /// The parameters that name files to write, and the files.
+    /// The parameters that name files to write, and the files, absolute. Their sizes are recorded.
     pub outputs: Vec<(String, PathBuf)>,
 }
 
@@ -43,11 +43,12 @@ pub struct Attempt {
 pub struct Ending {
     /// MLflow's word.
     pub status: Status,
-    /// Tags that say more.
+    /// Tags that say more, such as `pipeline.error`; empty values are left out, long ones cut.
     pub tags: Pairs,
 }
 
-/// The tag that names the signal by which a run was ended.
+/// The tag `pipeline.signal` of the signal by which a run was ended: `SIGTERM`, or the number of one
+/// without a name.
 pub fn signal_tag(signal: i32) -> (String, String) {
     let name = signal_hook::low_level::signal_name(signal);
     (
