@@ -12,6 +12,7 @@ use process::text::{describe, names, suggestion};
 
 /// Why an environment cannot be planned, before anything is started.
 #[derive(Debug, Clone, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what each means")]
 pub enum EnvironmentError {
     #[error("environment manager `{manager}` needs {}, and there is none", or(.tools))]
     NoTool {
@@ -60,6 +61,7 @@ pub enum EnvironmentError {
 }
 
 impl EnvironmentError {
+    /// What to type next, if there is something.
     pub fn hint(&self) -> Option<String> {
         const LOCAL: &str = "`--env-manager local` runs the command without an environment";
         Some(match self {
@@ -130,12 +132,17 @@ fn or(tools: &[String]) -> String {
 /// An environment that could not be made, and the steps that needed it.
 #[derive(Debug)]
 pub struct Failure {
+    /// All that needed it, by their names.
     pub steps: Vec<String>,
+    /// By which the folder of environments, conda or the engine would know it.
     pub name: String,
+    /// Why it could not be made.
     pub error: MakeError,
 }
 
+/// Why an environment could not be made.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what each means")]
 pub enum MakeError {
     /// The tool's last lines are repeated, for it has said what is wrong.
     #[error("`{command}` {}", describe(*.status))]

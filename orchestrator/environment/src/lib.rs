@@ -3,6 +3,8 @@
 //! [`Settings::plan`] looks for everything that an environment needs before the first step runs,
 //! [`make_all`] makes what is not there yet, and [`Environment::wrap`] says how a command runs in it.
 
+#![warn(missing_docs)]
+
 mod conda;
 mod container;
 mod error;
@@ -43,6 +45,7 @@ pub use store::Store;
 /// What a step's environment is made by, and from.
 #[derive(Debug, Serialize)]
 pub struct Environment {
+    /// What makes it; `local` makes nothing.
     pub manager: Manager,
     /// The project's environment file, also when the manager does not use it.
     pub file: Option<PathBuf>,
@@ -73,8 +76,11 @@ pub struct DockerOptions {
 /// What the command line says about environments, and where they are.
 #[derive(Debug)]
 pub struct Settings {
+    /// The folder of environments; without one, every manager but `local` is a problem.
     pub store: Option<Store>,
+    /// Whether nothing is made that is not there yet.
     pub is_offline: bool,
+    /// What counts for containers alone.
     pub docker: DockerOptions,
 }
 

@@ -20,10 +20,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How environments are made in a run.
 #[derive(Debug, Clone, Copy)]
 pub struct BuildOptions<'a> {
+    /// The folder that they are made in.
     pub store: &'a Store,
     /// How many are made at once.
     pub jobs: usize,
+    /// The time that the tools have to end after a signal; what is left then is killed.
     pub grace: Duration,
+    /// What stops the tools, and lets no other start.
     pub interruption: &'a Interruption,
 }
 

@@ -31,6 +31,7 @@ const NOTE: &str = "making";
 /// The shared folder; it need not exist yet.
 #[derive(Debug, Clone)]
 pub struct Store {
+    /// The folder, absolute.
     pub root: PathBuf,
     /// Whether the user named the folder, so that conda's environments belong into it, too.
     pub is_explicit: bool,
@@ -68,6 +69,7 @@ impl Store {
         })
     }
 
+    /// Where a file of ours about an environment is, by its extension: lock, record, note or log.
     pub fn path(&self, name: &str, extension: &str) -> PathBuf {
         self.root.join(format!("{name}.{extension}"))
     }
