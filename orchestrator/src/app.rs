@@ -29,7 +29,11 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
         return without_pipeline(&cli::parse(arguments, &[]).map_err(Error::usage)?, &caller);
     }
     let (pipeline, request) = load(arguments, &early, &caller)?;
-    let plan = || plan::make(&pipeline, &request, &caller).map_err(Error::Plan);
+    let plan = || {
+        let plan = plan::make(&pipeline, &request, &caller).map_err(Error::Plan)?;
+        console::tell_selection(&plan);
+        Ok::<_, Error>(plan)
+    };
     let place = (pipeline.name.as_str(), pipeline.root(), &*caller);
     match &request.action {
         Action::List => written(list::print(&pipeline, &request)),

@@ -14,6 +14,8 @@ pub(crate) struct Request {
     pub(crate) directory: PathBuf,
     /// The steps, in the order in which they were named; none when the pipeline's default counts.
     pub(crate) steps: Option<Steps>,
+    /// What is left of them.
+    pub(crate) narrowing: Narrowing,
     /// `-P name=value` and `--name value`; a name may be qualified as `step.name`.
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) entry_point: String,
@@ -22,11 +24,30 @@ pub(crate) struct Request {
     pub(crate) timeout: Option<Duration>,
     pub(crate) retries: Option<u32>,
     pub(crate) grace: Duration,
+    /// How many steps run at once.
+    pub(crate) jobs: usize,
     pub(crate) keep_going: bool,
     pub(crate) wait: bool,
     pub(crate) tracking: tracking::Options,
     pub(crate) action: Action,
     pub(crate) format: Format,
+}
+
+/// Which of the selected steps run.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Narrowing {
+    /// These and all that wait for them, if any are named.
+    pub(crate) from: Vec<String>,
+    /// These and all that they wait for, if any are named.
+    pub(crate) until: Vec<String>,
+    /// Not these.
+    pub(crate) skip: Vec<String>,
+}
+
+impl Narrowing {
+    pub(crate) fn is_some(&self) -> bool {
+        *self != Narrowing::default()
+    }
 }
 
 /// How environments are made and used.
@@ -95,24 +116,29 @@ pub(crate) enum StepsError {
     AllAndOthers,
 }
 
+/// Names separated by commas, each once; blanks around a name do not count.
+pub(crate) fn step_names(text: &str) -> Result<Vec<String>, StepsError> {
+    if text.trim().is_empty() {
+        return Err(StepsError::None);
+    }
+    let mut names: Vec<String> = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        match name {
+            "" => return Err(StepsError::Empty),
+            name if names.iter().any(|known| known == name) => {
+                return Err(StepsError::Twice(name.into()));
+            }
+            name => names.push(name.into()),
+        }
+    }
+    Ok(names)
+}
+
 impl FromStr for Steps {
     type Err = StepsError;
 
-    /// Names separated by commas; blanks around a name do not count.
     fn from_str(text: &str) -> Result<Self, StepsError> {
-        if text.trim().is_empty() {
-            return Err(StepsError::None);
-        }
-        let mut names: Vec<String> = Vec::new();
-        for name in text.split(',').map(str::trim) {
-            match name {
-                "" => return Err(StepsError::Empty),
-                name if names.iter().any(|known| known == name) => {
-                    return Err(StepsError::Twice(name.into()));
-                }
-                name => names.push(name.into()),
-            }
-        }
+        let names = step_names(text)?;
         match names.iter().any(|name| name == "all") {
             true if names.len() > 1 => Err(StepsError::AllAndOthers),
             true => Ok(Steps::All),

@@ -434,6 +434,17 @@ impl Ended {
         self
     }
 
+    /// Asserts that stdout holds a text.
+    #[track_caller]
+    pub(crate) fn prints(self, text: &str) -> Ended {
+        assert!(
+            self.stdout().contains(text),
+            "{text:?} is not in stdout:\n{}",
+            self.stdout()
+        );
+        self
+    }
+
     /// stdout as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> serde_json::Value {

@@ -1,15 +1,11 @@
-//! What happens after a step that was allowed to fail.
+//! What happens after a step that has failed: by itself, with `--keep-going`, and where it may fail.
 
 use crate::harness::Folder;
 
 const DEFINITION: &str = "
 name: demo
 env_manager: local
-steps:
-  a: {allow_failure: true}
-  b:
-  c: {allow_failure: true}
-  d:
+steps: [a, b, c, d]
 ";
 
 /// `b` needs nothing; `c` reads what `a` writes, `d` what `c` writes.
@@ -26,7 +22,7 @@ fn pipeline(a: &str, b: &str) -> Folder {
         "a",
         &format!("parameters: {{{out}}}\noutputs: [out]\ncommand: {a}"),
     );
-    folder.step("b", &format!("command: touch ../b_ran; {b}"));
+    folder.step("b", &format!("inputs: []\ncommand: touch ../b_ran; {b}"));
     folder.step(
         "c",
         &format!(
@@ -72,14 +68,63 @@ fn steps_that_do_not_need_the_failed_one_run() {
 }
 
 #[test]
-fn a_step_that_is_not_allowed_to_fail_stops_the_run() {
+fn every_failure_is_told_when_it_happens() {
     let folder = pipeline("exit 3", "exit 4");
     folder
         .orchestrator(&["--keep-going"])
         .run()
         .says("error: step `a` failed with exit code 3 after")
         .says("[2/4] b: running\nerror: step `b` failed with exit code 4 after")
+        .says("error: 4 of 4 steps did not finish: `a`, `b`, `c`, `d`\n")
         .ends(1);
+}
+
+/// A step behind which nothing stands but by its place runs all the same.
+#[test]
+fn a_place_in_the_order_is_no_need() {
+    let folder = pipeline("exit 3", "true");
+    folder.file(
+        "MLproject",
+        "name: demo\nenv_manager: local\nsteps: {a: , fence: , after: {needs: [a]}}",
+    );
+    folder.step("fence", "command: touch ../fence_ran");
+    folder.step("after", "command: touch ../after_ran");
+    folder
+        .orchestrator(&["--keep-going"])
+        .run()
+        .says("[3/3] after: left out, as it needs what `a` did not make\n")
+        .ends(1);
+    assert!(folder.exists("fence_ran") && !folder.exists("after_ran"));
+}
+
+#[test]
+fn a_step_that_may_fail_neither_stops_nor_fails_the_run() {
+    let folder = pipeline("exit 3", "true");
+    folder.file(
+        "MLproject",
+        "name: demo\nenv_manager: local\nsteps: {a: {allow_failure: true}, b: , c: , d: }",
+    );
+    let ended = folder.orchestrator(&[]).run();
+    ended.ends(0);
+    assert_eq!(
+        ended.stderr(),
+        "[1/4] a: running\n\
+         warning: step `a` failed with exit code 3 after [TIME]\n  command: exit 3\n  \
+         log: mlruns/0/[RUN]/artifacts/a.log\n  it printed nothing\n\
+         [2/4] b: running\n[2/4] b: finished in [TIME]\n\
+         [3/4] c: left out, as it needs what `a` did not make\n\
+         [4/4] d: left out, as it needs what `c` did not make\n\
+         demo: 1 step finished in [TIME], without `a`, `c`, `d`, which may fail\n"
+    );
+    let runs = crate::tracking::runs(&folder.path().join("mlflow.db"));
+    let ends: Vec<_> = runs
+        .iter()
+        .map(|run| (run.name.as_str(), run.status.as_str()))
+        .collect();
+    assert_eq!(
+        ends,
+        [("demo", "FINISHED"), ("a", "FAILED"), ("b", "FINISHED")]
+    );
 }
 
 #[test]
@@ -106,9 +151,9 @@ fn a_signal_stops_the_run_all_the_same() {
 #[test]
 fn allow_failure_is_yes_or_no() {
     let folder = pipeline("true", "true");
-    folder.file("MLproject", DEFINITION.replacen("true", "maybe", 1));
+    folder.file("MLproject", "steps:\n  a: {allow_failure: maybe}\n");
     folder.orchestrator(&[]).run().fails(
         1,
-        "error: MLproject:5: `steps.a.allow_failure` should be true or false\n",
+        "error: MLproject:2: `steps.a.allow_failure` should be true or false\n",
     );
 }

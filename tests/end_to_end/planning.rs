@@ -132,7 +132,7 @@ fn the_dry_run_prints_the_plan_and_runs_nothing() {
         "name": "s", "project": format!("{root}/s"), "entry_point": "main", "cwd": format!("{root}/s"),
         "command": r#"touch ../ran; echo 'it'"'"'s' 8 --more '1 2'"#,
         "parameters": {"text": "it's", "n": "8", "more": "1 2"},
-        "environment": {"manager": "local", "file": null},
+        "environment": {"manager": "local", "file": null}, "needs": [],
     });
     assert_eq!(
         json.json(),
@@ -252,8 +252,13 @@ fn an_input_may_be_made_by_an_earlier_step() {
         commands(&folder, &["--steps", "make,use"]),
         ["make: make ../out/data", "use: use ../out/data"]
     );
+    // Where nobody has listed them the files decide.
+    assert_eq!(
+        commands(&folder, &["--steps", "use,make"]),
+        ["make: make ../out/data", "use: use ../out/data"]
+    );
     folder
-        .orchestrator(&["--steps", "use,make", "--dry-run"])
+        .orchestrator(&["--steps", "use", "--dry-run"])
         .run()
         .fails(
             1,

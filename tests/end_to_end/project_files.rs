@@ -106,7 +106,7 @@ fn the_definition_is_strict() {
     folder.orchestrator(&[]).run().fails(
         1,
         "error: MLproject:2: `entrypoint` is not a key of `steps.a`
-hint: did you mean `entry_point`? known are `project`, `version`, `entry_point`, `parameters`, `env_manager`, `default`, `timeout`, `retries`, `retry_delay`, `allow_failure`
+hint: did you mean `entry_point`? known are `project`, `version`, `entry_point`, `parameters`, `env_manager`, `default`, `timeout`, `retries`, `retry_delay`, `allow_failure`, `needs`, `resources`, `cached`
 ",
     );
     folder.file("MLproject", "steps:\n  a: {default: 3}\n");
@@ -114,6 +114,67 @@ hint: did you mean `entry_point`? known are `project`, `version`, `entry_point`,
         1,
         "error: MLproject:2: `steps.a.default` should be true or false\n",
     );
+    for (entry, complaint) in [
+        (
+            "{needs: b}",
+            "`steps.a.needs` should be a list of step names",
+        ),
+        (
+            "{resources: 3}",
+            "`steps.a.resources` should be a mapping with `cpus`, `memory` and `gpus`",
+        ),
+        (
+            "{resources: {cpus: -1}}",
+            "`steps.a.resources.cpus` should be a number of processors",
+        ),
+        (
+            "{resources: {cpus: many}}",
+            "`steps.a.resources.cpus` should be a number of processors",
+        ),
+        (
+            "{resources: {memory: 16}}",
+            "`steps.a.resources.memory` should be a size with its unit, such as 16G",
+        ),
+        (
+            "{resources: {memory: 99999999999T}}",
+            "`steps.a.resources.memory` should be a size with its unit, such as 16G",
+        ),
+        (
+            "{resources: {gpus: 0.5}}",
+            "`steps.a.resources.gpus` should be a number of graphics processors",
+        ),
+        (
+            "{resources: {cpu: 1}}",
+            "`cpu` is not a key of `steps.a.resources`\nhint: did you mean `cpus`? known are `cpus`, `memory`, `gpus`",
+        ),
+        ("{cached: 3}", "`steps.a.cached` should be true or false"),
+    ] {
+        folder.file("MLproject", format!("steps:\n  a: {entry}\n"));
+        folder
+            .orchestrator(&[])
+            .run()
+            .fails(1, &format!("error: MLproject:2: {complaint}\n"));
+    }
+    for (steps, complaint) in [
+        (
+            "[a, a]",
+            "`steps` should be a list in which each step stands once",
+        ),
+        (
+            "[a, {b: }]",
+            "`steps` should be a mapping of step names, or a list of them",
+        ),
+        (
+            "a",
+            "`steps` should be a mapping of step names, or a list of them",
+        ),
+    ] {
+        folder.file("MLproject", format!("steps: {steps}\n"));
+        folder
+            .orchestrator(&[])
+            .run()
+            .fails(1, &format!("error: MLproject:1: {complaint}\n"));
+    }
     folder.file("MLproject", "steps:\n  gone:\n");
     folder.orchestrator(&[]).run().fails(
         1,

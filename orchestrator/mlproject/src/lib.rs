@@ -38,5 +38,5 @@ pub mod uri;
 
 pub use project::{
     DockerEnvironment, EntryPoint, EnvironmentFile, Error, Manager, Parameter, ParameterKind,
-    Place, Project, PythonEnvironment, StepEntry, check_conda, load_conda, load_python,
+    Place, Project, PythonEnvironment, Resources, StepEntry, check_conda, load_conda, load_python,
 };

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH};
 use signal_hook::flag;
@@ -19,13 +20,15 @@ use crate::terminal::{self, Modes};
 #[derive(Debug, Clone)]
 pub struct Interruption {
     state: Arc<Mutex<State>>,
+    /// A signal came.
+    came: Arc<Condvar>,
 }
 
 #[derive(Default)]
 struct State {
     /// The first signal that came.
     signal: Option<i32>,
-    /// Environments are made several at once.
+    /// Steps may run beside each other, and environments are made several at once.
     running: Vec<Arc<Running>>,
     /// Those of our terminal before it was made ready for what is typed for the running step.
     modes: Option<Modes>,
@@ -60,6 +63,7 @@ impl Interruption {
         let mut signals = Signals::new(ending.iter().chain(&suspending).chain(&[SIGWINCH]))?;
         let interruption = Interruption {
             state: Arc::default(),
+            came: Arc::default(),
         };
         let watched = interruption.clone();
         std::thread::Builder::new().spawn(move || {
@@ -83,6 +87,16 @@ impl Interruption {
     /// The number of the first signal that asked us to stop, if one came.
     pub fn signal(&self) -> Option<i32> {
         self.state().signal
+    }
+
+    /// Waits for some time, but for no longer than until a signal comes; gives that.
+    pub fn pause(&self, time: Duration) -> Option<i32> {
+        let is_undisturbed = |state: &mut State| state.signal.is_none();
+        let waited = self
+            .came
+            .wait_timeout_while(self.state(), time, is_undisturbed);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.signal
     }
 
     /// Starts a command that is told of signals until it is [`Interruption::forget`]ten, and before
@@ -120,6 +134,7 @@ impl Interruption {
     fn interrupt(&self, signal: i32) {
         let mut state = self.state();
         state.signal.get_or_insert(signal);
+        self.came.notify_all();
         for running in &state.running {
             running.tell(signal);
         }

@@ -17,6 +17,7 @@ use rustix::termios::{self, Winsize};
 
 use crate::console::warn;
 use crate::control::{Target, Unwritten};
+use crate::label::{Label, Lines};
 use crate::terminal::{Typing, pseudo_terminal};
 use crate::transcript::Transcript;
 
@@ -51,19 +52,21 @@ struct Stream {
     source: File,
     target: Target,
     transcript: Transcript,
+    /// What is shown line by line, where other steps print, too.
+    lines: Option<Lines>,
     /// The size that the pseudo-terminal has; none for a pipe.
     size: Option<Winsize>,
 }
 
 impl Tee {
     /// Makes the step's stdout and stderr, and the tee that empties them.
-    pub(crate) fn new(log: File) -> io::Result<(Tee, OwnedFd, OwnedFd)> {
-        let (stream, stdout) = Stream::new(Target::Stdout)?;
+    pub(crate) fn new(log: File, label: Option<&Label>) -> io::Result<(Tee, OwnedFd, OwnedFd)> {
+        let (stream, stdout) = Stream::new(Target::Stdout, label)?;
         let mut streams = vec![stream];
         let stderr = if is_same(Target::Stdout.fd(), Target::Stderr.fd()) {
             stdout.try_clone()?
         } else {
-            let (stream, stderr) = Stream::new(Target::Stderr)?;
+            let (stream, stderr) = Stream::new(Target::Stderr, label)?;
             streams.push(stream);
             stderr
         };
@@ -199,7 +202,7 @@ impl Tee {
         };
         let bytes = &buffer[..length];
         stream.follow_size();
-        let written = write_all(stream.target.fd(), bytes);
+        let written = stream.show(bytes);
         // An output of ours that is closed is closed for the step, too, which then knows.
         let is_open = length > 0 && written.is_ok();
         if let Err(error) = written
@@ -224,6 +227,8 @@ impl Tee {
         if stream.size.is_some() {
             self.keys = None;
         }
+        // One that cannot be written was noted before.
+        stream.show_rest().ok();
         if let Some(log) = &mut self.log {
             let kept = stream.transcript.finish(log).and_then(|()| log.flush());
             self.check(kept);
@@ -249,7 +254,7 @@ struct Ready {
 
 impl Stream {
     /// A stream to one of our outputs, and the step's end of it.
-    fn new(target: Target) -> io::Result<(Stream, OwnedFd)> {
+    fn new(target: Target, label: Option<&Label>) -> io::Result<(Stream, OwnedFd)> {
         let is_terminal = termios::isatty(target.fd());
         let (source, sink) = if is_terminal {
             pseudo_terminal()?
@@ -264,6 +269,7 @@ impl Stream {
             source: File::from(source),
             target,
             transcript: Transcript::default(),
+            lines: label.map(|label| Lines::new(label, target)),
             size: is_terminal.then_some(Winsize {
                 ws_row: 0,
                 ws_col: 0,
@@ -273,6 +279,24 @@ impl Stream {
         };
         stream.follow_size();
         Ok((stream, sink))
+    }
+
+    /// Passes bytes on to our output.
+    fn show(&mut self, bytes: &[u8]) -> Result<(), Errno> {
+        let target = self.target.fd();
+        match &mut self.lines {
+            None => write_all(target, bytes),
+            Some(lines) => lines.write(bytes, |whole| write_all(target, whole)),
+        }
+    }
+
+    /// Passes on what was held back.
+    fn show_rest(&mut self) -> Result<(), Errno> {
+        let target = self.target.fd();
+        let lines = self.lines.as_mut();
+        lines.map_or(Ok(()), |lines| {
+            lines.finish(|whole| write_all(target, whole))
+        })
     }
 
     /// Writes to the log: from a pipe what was written, from a terminal what was to be read there.

@@ -3,6 +3,7 @@
 //! and so does all that follows a NUL byte, which no text holds.
 
 use std::io::{self, Write};
+use std::time::{Duration, Instant};
 
 use memchr::{memchr3, memrchr};
 
@@ -22,6 +23,8 @@ pub(crate) struct Transcript {
     /// Whether the cursor went back to the line's beginning: what follows paints it over.
     is_returned: bool,
     state: State,
+    /// How often something of what is painted over is kept all the same, and when that was last so.
+    bars: Option<(Duration, Instant)>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -41,6 +44,14 @@ enum State {
 }
 
 impl Transcript {
+    /// One that keeps a line of what is painted over, so often, from a moment on.
+    pub(crate) fn with_bars(often: Duration, begin: Instant) -> Transcript {
+        Transcript {
+            bars: Some((often, begin)),
+            ..Transcript::default()
+        }
+    }
+
     /// Writes what is certain of the stream so far.
     pub(crate) fn write(&mut self, mut bytes: &[u8], out: &mut impl Write) -> io::Result<()> {
         while let Some(&byte) = bytes.first() {
@@ -97,6 +108,14 @@ impl Transcript {
 
     fn text(&mut self, text: &[u8], out: &mut impl Write) -> io::Result<()> {
         if std::mem::take(&mut self.is_returned) && !text.starts_with(b"\n") {
+            match &mut self.bars {
+                Some((often, last)) if !self.line.is_empty() && last.elapsed() >= *often => {
+                    *last = Instant::now();
+                    out.write_all(&self.line)?;
+                    out.write_all(b"\n")?;
+                }
+                _ => {}
+            }
             self.line.clear();
             if std::mem::take(&mut self.is_begun) {
                 out.write_all(b"\n")?;

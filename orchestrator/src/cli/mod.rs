@@ -13,13 +13,18 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::builder::{
+    NonEmptyStringValueParser, PossibleValuesParser, StringValueParser, TypedValueParser,
+};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser};
 
 use mlproject::Manager;
 
-use crate::request::{Action, EnvironmentOptions, Format, ParameterOption, Request, Shell, Steps};
+use crate::request::{
+    Action, EnvironmentOptions, Format, Narrowing, ParameterOption, Request, Shell, Steps,
+    step_names,
+};
 use process::printable::is_unfit;
 
 pub(crate) use completion::{candidates, completed_folder, completed_words, script};
@@ -43,6 +48,18 @@ struct Cli {
     /// Steps to run, separated by commas, or `all`
     #[arg(long, value_name = "A,B")]
     steps: Option<Steps>,
+
+    /// Of these steps only A, B and all that wait for them
+    #[arg(long, value_name = "A,B", value_parser = names())]
+    from: Option<Names>,
+
+    /// Of these steps only A, B and all that they wait for
+    #[arg(long, value_name = "A,B", value_parser = names())]
+    until: Option<Names>,
+
+    /// Of these steps all but A and B
+    #[arg(long, value_name = "A,B", value_parser = names())]
+    skip: Option<Names>,
 
     /// Give a parameter a value, for all steps or as STEP.NAME=VALUE for one
     #[arg(short = 'P', long = "param-list", value_name = "NAME=VALUE")]
@@ -75,7 +92,11 @@ struct Cli {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     grace: Duration,
 
-    /// Run on after the failure of a step with `allow_failure: true`
+    /// How many steps run at once
+    #[arg(short, long, value_name = "N", default_value = "1")]
+    jobs: NonZero<usize>,
+
+    /// When a step fails, run all the same what does not need it
     #[arg(long)]
     keep_going: bool,
 
@@ -321,6 +342,12 @@ fn request(
         timeout: cli.timeout,
         retries: cli.retries,
         grace: cli.grace,
+        narrowing: Narrowing {
+            from: list(cli.from),
+            until: list(cli.until),
+            skip: list(cli.skip),
+        },
+        jobs: cli.jobs.get(),
         keep_going: cli.keep_going,
         wait: cli.wait,
         tracking,
@@ -339,6 +366,18 @@ fn request(
         environments: cli.environments.options(),
         format: cli.format,
     })
+}
+
+/// Names of steps.
+#[derive(Debug, Clone)]
+struct Names(Vec<String>);
+
+fn names() -> impl TypedValueParser<Value = Names> {
+    StringValueParser::new().try_map(|text| step_names(&text).map(Names))
+}
+
+fn list(names: Option<Names>) -> Vec<String> {
+    names.map_or_else(Vec::new, |Names(names)| names)
 }
 
 fn managers() -> impl TypedValueParser<Value = Manager> {

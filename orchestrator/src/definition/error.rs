@@ -6,7 +6,7 @@ use mlproject::Place;
 use mlproject::paths::shown;
 
 use crate::request::StepsError;
-use process::text::suggestion;
+use process::text::{names, suggestion};
 use source::SourceError;
 
 /// Why a project cannot be used, whatever it is asked for.
@@ -46,6 +46,10 @@ pub(crate) enum SelectionError {
     Default { source: StepsError, place: Place },
     #[error("unknown step `{name}`")]
     Unknown { name: String, known: Vec<String> },
+    #[error("step `{name}` is not among those that are selected")]
+    NotSelected { name: String, selected: Vec<String> },
+    #[error("no step is left of those that are selected")]
+    NothingLeft,
     #[error("`{name}` is the pipeline itself and cannot be one of its own steps")]
     Itself { name: String },
 }
@@ -57,7 +61,10 @@ impl SelectionError {
             SelectionError::NoSteps { place, .. } | SelectionError::Default { place, .. } => {
                 Some(place)
             }
-            SelectionError::Unknown { .. } | SelectionError::Itself { .. } => None,
+            SelectionError::Unknown { .. }
+            | SelectionError::NotSelected { .. }
+            | SelectionError::NothingLeft
+            | SelectionError::Itself { .. } => None,
         }
     }
 
@@ -71,6 +78,15 @@ impl SelectionError {
                 format!("a step is a folder with an MLproject, here `{name}/MLproject`")
             }
             SelectionError::Unknown { name, known } => suggestion(name, known),
+            SelectionError::NotSelected { selected, .. } => {
+                format!(
+                    "the selected steps are {}; `--steps` selects others",
+                    names(selected)
+                )
+            }
+            SelectionError::NothingLeft => {
+                "leave out one of `--from`, `--until` and `--skip`".into()
+            }
             SelectionError::Default { .. } | SelectionError::Itself { .. } => return None,
         })
     }

@@ -37,8 +37,11 @@ pub(super) fn find_entry_point<'a>(
         description: None,
         parameters: Vec::new(),
         command: Some(command),
-        inputs: Vec::new(),
-        outputs: Vec::new(),
+        inputs: None,
+        outputs: None,
+        code: None,
+        variables: Vec::new(),
+        cached: None,
         place: project.place.clone(),
     }))
 }

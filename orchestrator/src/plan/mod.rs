@@ -1,24 +1,30 @@
 //! All steps, resolved and checked, before anything runs.
 
 mod command;
-mod graph;
+pub(crate) mod graph;
+mod links;
 pub(crate) mod problem;
+mod selection;
 mod step;
 mod values;
+pub(crate) mod wires;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use environment::{Environment, Settings, Store};
 use mlproject::paths::absolute;
-use mlproject::{EnvironmentFile, Manager, Project};
+use mlproject::{EnvironmentFile, Manager, Project, Resources};
 use process::redact::shown_value;
 use serde::{Serialize, Serializer};
 
 use crate::definition::{Pipeline, Step};
 use crate::request::Request;
-use graph::{Files, Graph};
-use step::Context;
+use graph::Graph;
+use links::Links;
+use selection::Candidate;
+use step::{Before, Context};
+use wires::{Files, Paths};
 
 pub(crate) use problem::{Problem, ProblemKind};
 
@@ -28,9 +34,12 @@ pub(crate) struct Plan {
     pub(crate) pipeline: String,
     pub(crate) root: PathBuf,
     pub(crate) steps: Vec<PlannedStep>,
-    /// Which step makes what another one reads.
+    /// Which step waits for which.
     #[serde(skip)]
     pub(crate) graph: Graph,
+    /// Of how many steps these are what `--from`, `--until` and `--skip` leave, if one of them is given.
+    #[serde(skip)]
+    pub(crate) narrowed_from: Option<usize>,
     /// The pipeline's own values, for its record: what was given, and the defaults of the rest.
     #[serde(skip)]
     pub(crate) parameters: Vec<(String, String)>,
@@ -55,9 +64,14 @@ pub(crate) struct PlannedStep {
     #[serde(serialize_with = "as_map")]
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) environment: Environment,
+    /// The steps whose end it waits for.
+    #[serde(rename = "needs")]
+    pub(crate) waits: Vec<String>,
     #[serde(skip)]
     pub(crate) files: Files,
-    /// Whether the run may go on when it fails.
+    #[serde(skip)]
+    pub(crate) resources: Resources,
+    /// Whether its failure neither stops nor fails the run.
     #[serde(skip)]
     pub(crate) allow_failure: bool,
     /// Where the project comes from, if the pipeline says so.
@@ -101,23 +115,26 @@ pub(crate) fn make(
         caller,
         storage: storage(),
         settings: settings(request, caller),
+        links: Links::default(),
     };
     let mut problems = context.unknown_parameters();
-    let selected = pipeline.select(request.steps.as_ref());
-    let selected = selected.unwrap_or_else(|errors| {
-        problems.extend(errors.into_iter().map(Problem::of_selection));
-        Vec::new()
-    });
-    let drafts: Vec<_> = selected.iter().map(|step| context.draft(step)).collect();
-    let files = drafts.iter().flatten().map(|draft| &draft.files);
-    // Without problems every step has a draft, and the same number here and there.
-    let graph = Graph::of(files);
+    let (candidates, narrowed_from, of_selection) = selection::select(&context);
+    let is_ordered = of_selection.is_empty();
+    problems.extend(of_selection);
+    let graph = Graph::of(&selection::nodes(&candidates));
+    let files: Vec<Files> = candidates.iter().map(|it| it.files().clone()).collect();
+    let written = Paths::written(files.iter());
     let mut steps = Vec::new();
-    for draft in drafts {
+    for Candidate { draft, .. } in candidates {
         match draft {
+            // Without problems every step has a draft, and the same number here and there.
             Ok(draft) => {
-                let number = steps.len();
-                let (planned, complaints) = context.step(draft, number, &graph, &steps);
+                let before = Before {
+                    written: &written,
+                    steps: &steps,
+                    is_ordered,
+                };
+                let (planned, complaints) = context.step(draft, &before);
                 problems.extend(complaints);
                 steps.push(planned);
             }
@@ -127,6 +144,10 @@ pub(crate) fn make(
     if !problems.is_empty() {
         return Err(problems);
     }
+    for number in 0..steps.len() {
+        let waits = graph.waits(number).iter();
+        steps[number].waits = waits.map(|earlier| steps[*earlier].name.clone()).collect();
+    }
     Ok(Plan {
         pipeline: pipeline.name.clone(),
         root: pipeline.root().to_owned(),
@@ -134,6 +155,7 @@ pub(crate) fn make(
         store: context.settings.store,
         steps,
         graph,
+        narrowed_from,
     })
 }
 

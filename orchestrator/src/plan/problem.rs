@@ -105,6 +105,25 @@ pub(crate) enum ProblemKind {
         path: PathBuf,
         other: String,
     },
+    #[error("`needs` names the step itself")]
+    NeedsItself,
+    #[error("`needs` names `{name}`, which is no step of this pipeline")]
+    UnknownNeed { name: String, known: Vec<String> },
+    #[error("`needs` names `{name}`, which stands later in `steps:`")]
+    LaterNeed { name: String },
+    #[error(
+        "its input `{input}` ({}) is what step `{writer}` makes, which stands later in `steps:`",
+        shown(.path)
+    )]
+    Reversed {
+        input: String,
+        path: PathBuf,
+        reader: String,
+        writer: String,
+        right: Vec<String>,
+    },
+    #[error("each of these steps needs what the next one makes: {}", .0.join(" → "))]
+    Cycle(Vec<String>),
     #[error(transparent)]
     Environment(EnvironmentError),
     #[error("MLflow refuses the parameter name `{name}`: {reason}")]
@@ -119,7 +138,24 @@ impl ProblemKind {
             ProblemKind::Selection(error) => return error.hint(),
             ProblemKind::UnknownEntryPoint { name, known, .. }
             | ProblemKind::UnknownParameter { name, known }
+            | ProblemKind::UnknownNeed { name, known }
             | ProblemKind::UndeclaredFile { name, known, .. } => suggestion(name, known),
+            ProblemKind::NeedsItself => "a step waits for others; take its own name out".into(),
+            ProblemKind::LaterNeed { name } => {
+                format!("list `{name}` before it, or take the name out of `needs:`")
+            }
+            ProblemKind::Reversed {
+                reader,
+                writer,
+                right,
+                ..
+            } => format!(
+                "the right order is: {}; if `{reader}` is to read what an earlier run has left, say `needs: [{reader}]` in the entry of `{writer}`",
+                right.join(", ")
+            ),
+            ProblemKind::Cycle(_) => {
+                "take one of these files out of `inputs:` or `outputs:`, or split a step".into()
+            }
             ProblemKind::MissingParameter { name, step } => {
                 format!(
                     "give it with `-P {name}=VALUE`, or for this step alone with `-P {step}.{name}=VALUE`"

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use environment::{Environment, Settings};
-use mlproject::{EntryPoint, Parameter, ParameterKind, Place, Project};
+use mlproject::{EntryPoint, Parameter, ParameterKind, Place, Project, Resources};
 use process::host;
 use tracking::refused_name;
 
 use super::command::{find_entry_point, render, without_secrets};
-use super::graph::{Files, Graph};
+use super::links::Links;
 use super::values::{self, Resolved, Sources};
+use super::wires::{Files, NamedFile, Paths};
 use super::{Limits, PlannedStep, Problem, ProblemKind, manager};
 use crate::definition::error::{ProjectError, SelectionError};
 use crate::definition::{MAIN, Pipeline, Step};
@@ -32,6 +33,7 @@ pub(super) struct Context<'a> {
     pub(super) caller: &'a Path,
     pub(super) storage: PathBuf,
     pub(super) settings: Settings,
+    pub(super) links: Links,
 }
 
 /// A step whose parameters have their values, as far as they can.
@@ -42,6 +44,24 @@ pub(super) struct Draft<'a> {
     resolved: Vec<Resolved>,
     unresolved: Vec<Problem>,
     pub(super) files: Files,
+    /// Whether nothing is said of what it needs.
+    pub(super) is_fence: bool,
+}
+
+/// What stands before a step.
+pub(super) struct Before<'a> {
+    /// By their numbers what all steps of the plan write.
+    pub(super) written: &'a Paths<'a>,
+    pub(super) steps: &'a [PlannedStep],
+    /// Whether the steps are in their order; else any may come to stand before any other.
+    pub(super) is_ordered: bool,
+}
+
+impl Before<'_> {
+    fn makes(&self, path: &Path) -> bool {
+        let mut makers = self.written.overlapping(path);
+        makers.any(|maker| maker < self.steps.len() || !self.is_ordered)
+    }
 }
 
 impl Context<'_> {
@@ -54,11 +74,13 @@ impl Context<'_> {
         };
         let (project, entry_point) = self.locate(step).map_err(|it| Box::new(in_step(*it)))?;
         let (resolved, unresolved) = values::resolve(&entry_point, &self.sources(step, project));
+        let says_needs = step
+            .entry
+            .as_ref()
+            .is_some_and(|entry| entry.needs.is_some());
         Ok(Draft {
-            files: Files {
-                inputs: other_files(&entry_point, &resolved),
-                outputs: outputs(&entry_point, &resolved),
-            },
+            files: self.files(&entry_point, &resolved),
+            is_fence: entry_point.inputs.is_none() && entry_point.outputs.is_none() && !says_needs,
             step,
             project,
             entry_point,
@@ -67,22 +89,40 @@ impl Context<'_> {
         })
     }
 
-    /// Plans the step with this number, after those that are `earlier`. One with problems is planned as
-    /// far as it goes.
-    pub(super) fn step(
-        &self,
-        mut draft: Draft,
-        number: usize,
-        graph: &Graph,
-        earlier: &[PlannedStep],
-    ) -> (PlannedStep, Vec<Problem>) {
+    /// The files that the parameters name.
+    fn files(&self, entry_point: &EntryPoint, resolved: &[Resolved]) -> Files {
+        let named = |value: &Resolved| {
+            let path = match &value.download {
+                Some(_) => PathBuf::from(&value.value),
+                None => value.path.clone()?,
+            };
+            Some(NamedFile {
+                name: value.name.clone(),
+                real: self.links.resolve(&path),
+                path,
+            })
+        };
+        let is_written = |value: &&Resolved| entry_point.is_output(&value.name);
+        let is_read = |value: &&Resolved| !is_written(value) || entry_point.is_input(&value.name);
+        Files {
+            inputs: resolved.iter().filter(is_read).filter_map(named).collect(),
+            outputs: resolved
+                .iter()
+                .filter(is_written)
+                .filter_map(named)
+                .collect(),
+        }
+    }
+
+    /// Plans the step that stands behind others. One with problems is planned as far as it goes.
+    pub(super) fn step(&self, mut draft: Draft, before: &Before) -> (PlannedStep, Vec<Problem>) {
         let (name, unresolved) = (&draft.step.name, std::mem::take(&mut draft.unresolved));
         let in_step = |(place, kind)| Problem {
             step: Some(name.clone()),
             place,
             kind,
         };
-        let of_files = self.file_problems(&draft, number, graph, earlier);
+        let of_files = self.file_problems(&draft, before);
         let (planned, complaints) = self.fill_in(draft, of_files);
         // A command cannot be complete without the values that are missing.
         let is_told = |(_, kind): &Complaint| {
@@ -176,6 +216,11 @@ impl Context<'_> {
             shown_command: render(&entry_point, &without_secrets(&resolved)).unwrap_or_default(),
             allow_failure: step.entry.as_ref().is_some_and(|entry| entry.allow_failure),
             files,
+            waits: Vec::new(),
+            resources: step
+                .entry
+                .as_ref()
+                .map_or_else(Resources::default, |entry| entry.resources),
             source: step.entry.as_ref().and_then(|entry| entry.project.clone()),
             downloads: downloads(&resolved),
             limits: self.limits(step),
@@ -292,26 +337,21 @@ impl Context<'_> {
     }
 
     /// Files that should exist, or be made by an earlier step, and outputs that two steps would write.
-    fn file_problems(
-        &self,
-        draft: &Draft,
-        number: usize,
-        graph: &Graph,
-        earlier: &[PlannedStep],
-    ) -> Vec<Complaint> {
+    fn file_problems(&self, draft: &Draft, before: &Before) -> Vec<Complaint> {
         let (step, entry_point) = (draft.step, &*draft.entry_point);
         let problem = |value: &Resolved| {
             let path = value.path.as_ref()?;
             let parameter = entry_point.parameter(&value.name)?;
-            let is_output = entry_point.outputs.contains(&value.name);
-            let kind = if is_output && !entry_point.inputs.contains(&value.name) {
-                let other = graph.writer(path).filter(|writer| *writer < number)?;
+            let real = self.links.resolve(path);
+            let kind = if entry_point.is_output(&value.name) && !entry_point.is_input(&value.name) {
+                let other = before.written.first(&real)?;
+                let other = before.steps.get(other)?;
                 ProblemKind::SameOutput {
                     name: value.name.clone(),
                     path: path.clone(),
-                    other: earlier[other].name.clone(),
+                    other: other.name.clone(),
                 }
-            } else if path.exists() || graph.makers(path).any(|maker| maker < number) {
+            } else if path.exists() || before.makes(&real) {
                 return None;
             } else {
                 self.missing_file(step, entry_point, parameter, path)
@@ -330,7 +370,7 @@ impl Context<'_> {
         path: &Path,
     ) -> ProblemKind {
         let name = parameter.name.clone();
-        let is_input = entry_point.inputs.contains(&name);
+        let is_input = entry_point.is_input(&name);
         let value = path.to_string_lossy().into_owned();
         match parameter.kind {
             _ if is_input => {
@@ -354,21 +394,26 @@ impl Context<'_> {
         let files: Vec<Files> = drafts
             .map(|draft| draft.map(|draft| draft.files).unwrap_or_default())
             .collect();
-        let maker = Graph::of(files.iter()).makers(path).min()?;
+        let real = self.links.resolve(path);
+        let maker = Paths::written(files.iter()).overlapping(&real).min()?;
         Some(others[maker].name.clone())
     }
 }
 
 fn undeclared_files(entry_point: &EntryPoint) -> Vec<ProblemKind> {
-    let inputs = entry_point.inputs.iter().map(|name| ("inputs", name));
-    let outputs = entry_point.outputs.iter().map(|name| ("outputs", name));
+    let of_key = |key, names: &'_ Option<Vec<String>>| {
+        let names = names.iter().flatten();
+        names.map(|name| (key, name.clone())).collect::<Vec<_>>()
+    };
+    let inputs = of_key("inputs", &entry_point.inputs).into_iter();
+    let outputs = of_key("outputs", &entry_point.outputs);
     let undeclared = inputs
         .chain(outputs)
         .filter(|(_, name)| entry_point.parameter(name).is_none());
     undeclared
         .map(|(key, name)| ProblemKind::UndeclaredFile {
             key,
-            name: name.clone(),
+            name,
             entry_point: entry_point.name.clone(),
             known: entry_point
                 .parameters
@@ -391,33 +436,11 @@ fn with_absolute_files(resolved: Vec<Resolved>) -> Vec<Resolved> {
     resolved.into_iter().map(absolute).collect()
 }
 
-/// What the parameters name besides the outputs.
-fn other_files(entry_point: &EntryPoint, resolved: &[Resolved]) -> Vec<PathBuf> {
-    let others = resolved
-        .iter()
-        .filter(|value| !entry_point.outputs.contains(&value.name));
-    let paths = others.filter_map(|value| match &value.download {
-        Some(_) => Some(PathBuf::from(&value.value)),
-        None => value.path.clone(),
-    });
-    paths.collect()
-}
-
 fn downloads(resolved: &[Resolved]) -> Vec<(String, PathBuf)> {
     let remote = resolved
         .iter()
         .filter_map(|value| Some((value.download.clone()?, &value.value)));
     remote
         .map(|(uri, target)| (uri, PathBuf::from(target)))
-        .collect()
-}
-
-/// The parameters that name files to write, and the files.
-fn outputs(entry_point: &EntryPoint, resolved: &[Resolved]) -> Vec<(String, PathBuf)> {
-    let found = resolved
-        .iter()
-        .filter(|value| entry_point.outputs.contains(&value.name));
-    found
-        .filter_map(|value| Some((value.name.clone(), value.path.clone()?)))
         .collect()
 }

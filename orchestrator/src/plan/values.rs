@@ -212,7 +212,7 @@ fn check(
     if let Some(kind) = refused_as(&parameter.kind, &value) {
         return Err(ProblemKind::NotANumber { name, kind, value });
     }
-    let names_a_file = entry_point.inputs.contains(&name) || entry_point.outputs.contains(&name);
+    let names_a_file = entry_point.is_input(&name) || entry_point.is_output(&name);
     let (value, path) = match (&parameter.kind, local_path(&value)) {
         (ParameterKind::Path, None) if is_web(&value) => {
             return Ok(downloaded(parameter, &value, entry_point, sources));
@@ -316,8 +316,11 @@ mod tests {
             description: None,
             parameters,
             command: None,
-            inputs: vec!["raw".into()],
-            outputs: vec!["clean".into()],
+            inputs: Some(vec!["raw".into()]),
+            outputs: Some(vec!["clean".into()]),
+            code: None,
+            variables: Vec::new(),
+            cached: None,
             place: place(),
         }
     }

@@ -4,9 +4,10 @@ use std::fmt;
 
 use mlproject::paths::shown;
 use process::console::{report, say};
-use process::text::{plural, seconds};
+use process::text::{names, plural, seconds};
 
 use super::failure;
+use crate::plan::Plan;
 use crate::run::error::RunError;
 use crate::run::event::{Event, Position};
 
@@ -29,19 +30,48 @@ pub(crate) fn tell(event: Event) {
         Event::Finished { position, time } => {
             say(&format!("{position}: finished in {}", seconds(time)));
         }
-        Event::Failed(error) => report(&failure::text(error)),
+        Event::Failed { error, is_allowed } => {
+            let begin = if is_allowed { "warning" } else { "error" };
+            report(&failure::told_as(begin, error));
+        }
+        Event::Waiting { step, others } => say(&format!(
+            "`{step}` failed; waiting for {} (Ctrl-C stops {})",
+            names(others),
+            if others.len() == 1 { "it" } else { "them" }
+        )),
         Event::LeftOut { position, maker } => say(&format!(
             "{position}: left out, as it needs what `{maker}` did not make"
         )),
         Event::Done {
             pipeline,
             count,
+            unfinished,
             time,
-        } => say(&format!(
-            "{pipeline}: {} finished in {}",
-            plural(count, "step"),
-            seconds(time)
-        )),
+        } => {
+            let finished = plural(count - unfinished.len(), "step");
+            let rest = if unfinished.is_empty() {
+                String::new()
+            } else {
+                format!(", without {}, which may fail", names(unfinished))
+            };
+            say(&format!(
+                "{pipeline}: {finished} finished in {}{rest}",
+                seconds(time)
+            ));
+        }
+    }
+}
+
+/// Says which steps are left of those that were selected, if that was asked for.
+pub(crate) fn tell_selection(plan: &Plan) {
+    if let Some(all) = plan.narrowed_from {
+        let chosen: Vec<&str> = plan.steps.iter().map(|step| step.name.as_str()).collect();
+        say(&format!(
+            "{} of {}: {}",
+            chosen.len(),
+            plural(all, "step"),
+            names(&chosen)
+        ));
     }
 }
 

@@ -11,8 +11,16 @@ use crate::run::outcome::{Cause, Failure};
 
 /// The whole message, ending in a newline.
 pub(crate) fn text(error: &RunError) -> String {
+    match error {
+        RunError::Several(errors) => errors.iter().map(text).collect(),
+        error => told_as("error", error),
+    }
+}
+
+/// The message of one failure, which begins with a word that says how bad it is.
+pub(crate) fn told_as(begin: &str, error: &RunError) -> String {
     let mut text = String::new();
-    line(&mut text, format_args!("error: {error}"));
+    line(&mut text, format_args!("{begin}: {error}"));
     match error {
         RunError::Start { command, cwd, .. } => {
             line(&mut text, format_args!("  command: {command}"));

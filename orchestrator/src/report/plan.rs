@@ -44,6 +44,9 @@ impl fmt::Display for Plan {
             if let Some(name) = &step.environment.name {
                 write!(formatter, ", {}", one_line(name))?;
             }
+            if let Some(after) = self.after(position) {
+                write!(formatter, "\n   after: {}", one_line(&after))?;
+            }
             let command = step
                 .shown_command
                 .trim_end()
@@ -51,5 +54,17 @@ impl fmt::Display for Plan {
             writeln!(formatter, "\n   command: {command}")?;
         }
         Ok(())
+    }
+}
+
+impl Plan {
+    /// What a step waits for, where that is not just the one before it.
+    fn after(&self, number: usize) -> Option<String> {
+        let before = number.checked_sub(1)?;
+        match self.graph.waits(number) {
+            [only] if *only == before => None,
+            [] => Some("nothing".to_owned()),
+            _ => Some(self.steps[number].waits.join(", ")),
+        }
     }
 }

@@ -17,11 +17,13 @@ pub(super) fn of_step(result: &Result<(), RunError>) -> Ending {
     let mut tags = vec![("pipeline.error".to_owned(), redact(&error.to_string()))];
     let status = match error {
         RunError::Failed(failure) => of_cause(failure.cause, &mut tags),
-        RunError::InterruptedMaking(signal) => {
-            tags.push(signal_tag(*signal));
-            Status::Killed
-        }
-        _ => Status::Failed,
+        error => match error.signal() {
+            Some(signal) => {
+                tags.push(signal_tag(signal));
+                Status::Killed
+            }
+            None => Status::Failed,
+        },
     };
     Ending { status, tags }
 }

@@ -32,7 +32,16 @@ pub(crate) enum RunError {
         path: PathBuf,
         log: PathBuf,
     },
-    /// Steps that were allowed to fail did, or could not run without those; the others succeeded.
+    /// Steps that ran beside each other failed, the first one first.
+    #[error("{} failed", plural(.0.len(), "step"))]
+    Several(Vec<RunError>),
+    /// Steps that ran beside each other were stopped by a signal to us.
+    #[error("stopped by {} while steps {} were running", signal_name(*.signal), names(.steps))]
+    InterruptedSteps { signal: i32, steps: Vec<String> },
+    /// We were asked to stop while a step that had failed waited to be tried again.
+    #[error("stopped by {} while step `{step}` waited for its next try", signal_name(*.signal))]
+    InterruptedWaiting { signal: i32, step: String },
+    /// Steps failed, or could not run without those; the others succeeded.
     #[error("{} of {} did not finish: {}", .failed.len(), plural(*.count, "step"), names(.failed))]
     Incomplete { failed: Vec<String>, count: usize },
     /// The file for the step's output could not be made.
@@ -60,11 +69,35 @@ pub(crate) enum RunError {
 }
 
 impl RunError {
+    /// All failures as one, if there are any. Steps that one signal has stopped are told together.
+    pub(super) fn of_all(errors: Vec<RunError>) -> Option<RunError> {
+        let stopped = errors.iter().filter_map(|error| match error {
+            RunError::Failed(failure) => Some((failure.signal()?, failure.step.clone())),
+            _ => None,
+        });
+        let (signals, steps): (Vec<i32>, Vec<String>) = stopped.unzip();
+        let mut errors = errors;
+        if let ([_, _, ..], [signal, ..]) = (steps.as_slice(), signals.as_slice()) {
+            errors.retain(
+                |error| !matches!(error, RunError::Failed(failure) if failure.signal().is_some()),
+            );
+            let signal = *signal;
+            errors.push(RunError::InterruptedSteps { signal, steps });
+        }
+        match errors.len() {
+            0 | 1 => errors.pop(),
+            _ => Some(RunError::Several(errors)),
+        }
+    }
+
     /// The signal that stopped the run.
     pub(crate) fn signal(&self) -> Option<i32> {
         match self {
             RunError::Failed(failure) => failure.signal(),
-            RunError::InterruptedMaking(signal) => Some(*signal),
+            RunError::InterruptedMaking(signal)
+            | RunError::InterruptedSteps { signal, .. }
+            | RunError::InterruptedWaiting { signal, .. } => Some(*signal),
+            RunError::Several(errors) => errors.iter().find_map(RunError::signal),
             _ => None,
         }
     }

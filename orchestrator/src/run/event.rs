@@ -34,16 +34,26 @@ pub(crate) enum Event<'a> {
         time: Duration,
     },
     /// A step failed, and the others go on.
-    Failed(&'a RunError),
+    Failed {
+        error: &'a RunError,
+        /// Whether the run may succeed all the same.
+        is_allowed: bool,
+    },
+    /// A step failed, and the run ends with those that run beside it.
+    Waiting {
+        step: &'a str,
+        others: &'a [&'a str],
+    },
     /// A step does not run, as another one did not make what it needs.
     LeftOut {
         position: Position<'a>,
         maker: &'a str,
     },
-    /// All steps succeeded.
+    /// All steps succeeded, but for those that need not.
     Done {
         pipeline: &'a str,
         count: usize,
+        unfinished: &'a [String],
         time: Duration,
     },
 }

@@ -1,28 +1,37 @@
-//! One run of a plan: environments, then step after step, each with its attempts.
+//! One run of a plan: environments, then the steps, each with its attempts.
 
+mod attempt;
 mod ending;
 pub(crate) mod error;
 pub(crate) mod event;
+mod machine;
 pub(crate) mod outcome;
+mod scheduler;
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{Builder, Scope};
 use std::time::Instant;
 
-use crate::engine;
-use crate::plan::{Plan, PlannedStep};
+use crate::plan::Plan;
 use crate::request::Request;
 use environment::{BuildOptions, Leases};
-use process::Interruption;
-use process::console::say;
+use mlproject::Resources;
+use process::console::{say, warn};
 use process::lock::{Lock, LockError};
-use process::log;
-use process::{Job, Launch};
-use source::download::{self, DownloadError, Limits};
-use tracking::{StepRun, Tracker};
+use process::printable::one_line;
+use process::{Interruption, Label};
+use tracking::Tracker;
 
+use attempt::Share;
 use error::RunError;
 use event::{Event, Position};
-use outcome::{Cause, Failure};
+use machine::Machine;
+use scheduler::{Next, Scheduler};
+
+/// What the threads of the steps have for their stacks, in bytes: they wait, and there may be many.
+const STACK: usize = 512 * 1024;
 
 /// Locks a pipeline's folder, after the end of the run that has locked it.
 pub(crate) fn wait_for(root: &Path) -> Result<Lock, LockError> {
@@ -77,6 +86,9 @@ struct Run<'a> {
     tell: fn(Event),
 }
 
+/// The end of a step, by its number.
+type End = (usize, Result<(), RunError>);
+
 impl Run<'_> {
     /// Has every environment made that is not there, before the first step.
     fn make_environments(&self) -> Result<Option<Leases>, RunError> {
@@ -99,215 +111,214 @@ impl Run<'_> {
         }
     }
 
-    /// Runs the steps in order, up to the first that fails and may not.
+    /// Runs the steps, each as soon as it may, up to the first that fails and may not.
     fn steps(&self) -> Result<(), RunError> {
-        let plan = self.plan;
         let start = Instant::now();
-        let count = plan.steps.len();
-        let mut failed: Vec<usize> = Vec::new();
-        for (number, step) in plan.steps.iter().enumerate() {
-            let position = Position {
-                number: number + 1,
-                count,
-                step: &step.name,
-            };
-            let needs = plan.graph.needs(number);
-            if let Some(maker) = failed.iter().find(|earlier| needs.contains(earlier)) {
-                let maker = &plan.steps[*maker].name;
-                (self.tell)(Event::LeftOut { position, maker });
-                failed.push(number);
-                continue;
-            }
-            let step_start = Instant::now();
-            (self.tell)(Event::Started(position));
-            match self.step(position, step) {
-                Ok(()) => (self.tell)(Event::Finished {
-                    position,
-                    time: step_start.elapsed(),
-                }),
-                Err(error) if self.may_go_on(step, &error) => {
-                    (self.tell)(Event::Failed(&error));
-                    failed.push(number);
+        let needed: Vec<Resources> = self.plan.steps.iter().map(|step| step.resources).collect();
+        let mut machine = Machine::find(&needed);
+        self.warn_of_lacks(&machine);
+        let labels = self.labels();
+        let mut progress = Progress::default();
+        let has = machine.resources;
+        let mut scheduler = Scheduler::new(&self.plan.graph, &needed, has, self.request.jobs);
+        let (sender, ends) = channel();
+        std::thread::scope(|scope| {
+            loop {
+                while let Some(next) = self.next(&mut scheduler) {
+                    match next {
+                        Next::LeaveOut { step, maker } => progress.left_out(self, step, maker),
+                        Next::Start(step) => {
+                            let gpus = machine.take(needed[step].gpus);
+                            let names =
+                                (needed[step].gpus > 0 && self.is_shared()).then(|| gpus.join(","));
+                            progress.started(step, gpus);
+                            let work = (step, labels.as_ref().map(|labels| &labels[step]), names);
+                            self.start(scope, work, &sender);
+                        }
+                    }
                 }
-                Err(error) => return Err(error),
+                if scheduler.running().is_empty() {
+                    break;
+                }
+                // The sender is alive, so somebody tells of each end.
+                let Ok((step, result)) = ends.recv() else {
+                    break;
+                };
+                machine.give_back(progress.gpus.remove(&step).unwrap_or_default());
+                scheduler.ended(step, has, result.is_ok());
+                if let Err(error) = result {
+                    self.failed(step, error, &mut scheduler, &mut progress);
+                }
+            }
+        });
+        progress.result(self, start)
+    }
+
+    /// What to do now; nothing any more when a signal wants our end.
+    fn next(&self, scheduler: &mut Scheduler) -> Option<Next> {
+        if self.interruption.signal().is_some() {
+            scheduler.stop();
+        }
+        scheduler.next()
+    }
+
+    /// Runs a step on a thread of its own, or on this one where none runs beside it.
+    fn start<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        (number, label, gpus): (usize, Option<&'scope Label>, Option<String>),
+        ends: &Sender<End>,
+    ) {
+        let sender = ends.clone();
+        let work = move || {
+            let step = &self.plan.steps[number];
+            let position = self.position(number);
+            let share = Share {
+                position,
+                step,
+                label,
+                gpus: gpus.as_deref(),
+            };
+            let start = Instant::now();
+            (self.tell)(Event::Started(position));
+            let result = self.step(share);
+            if result.is_ok() {
+                let time = start.elapsed();
+                (self.tell)(Event::Finished { position, time });
+            }
+            sender.send((number, result)).ok();
+        };
+        if !self.is_shared() {
+            return work();
+        }
+        let thread = Builder::new().name("step".into()).stack_size(STACK);
+        if let Err(source) = thread.spawn_scoped(scope, work) {
+            let step = &self.plan.steps[number];
+            let error = RunError::Start {
+                step: step.name.clone(),
+                command: step.shown_command.clone(),
+                cwd: step.cwd.clone(),
+                source,
+            };
+            ends.send((number, Err(error))).ok();
+        }
+    }
+
+    /// What follows from the failure of a step.
+    fn failed(
+        &self,
+        number: usize,
+        error: RunError,
+        scheduler: &mut Scheduler,
+        progress: &mut Progress,
+    ) {
+        let is_allowed = self.plan.steps[number].allow_failure;
+        if error.is_of_step() && (is_allowed || self.request.keep_going) {
+            let error = &error;
+            (self.tell)(Event::Failed { error, is_allowed });
+            progress.unfinished.insert(number, !is_allowed);
+            return;
+        }
+        scheduler.stop();
+        let is_asked = self.interruption.signal().is_some();
+        let mut running = scheduler.running().iter().peekable();
+        if running.peek().is_some() && !is_asked && progress.failures.is_empty() {
+            let others: Vec<&str> = running
+                .map(|other| self.plan.steps[*other].name.as_str())
+                .collect();
+            (self.tell)(Event::Waiting {
+                step: &self.plan.steps[number].name,
+                others: &others,
+            });
+        }
+        progress.failures.push(error);
+    }
+
+    /// Whether steps may run beside each other.
+    fn is_shared(&self) -> bool {
+        self.request.jobs > 1 && self.plan.steps.len() > 1
+    }
+
+    fn position(&self, number: usize) -> Position<'_> {
+        Position {
+            number: number + 1,
+            count: self.plan.steps.len(),
+            step: &self.plan.steps[number].name,
+        }
+    }
+
+    /// What stands before the lines of each step where several run at once.
+    fn labels(&self) -> Option<Vec<Label>> {
+        let steps = &self.plan.steps;
+        let width = steps.iter().map(|step| step.name.chars().count()).max();
+        let label = |(number, step): (usize, &crate::plan::PlannedStep)| Label {
+            name: format!(
+                "{:width$}",
+                one_line(&step.name),
+                width = width.unwrap_or(0)
+            ),
+            number,
+        };
+        self.is_shared()
+            .then(|| steps.iter().enumerate().map(label).collect())
+    }
+
+    /// Tells of steps that want more than there is; they run alone.
+    fn warn_of_lacks(&self, machine: &Machine) {
+        if !self.is_shared() {
+            return;
+        }
+        for step in &self.plan.steps {
+            if let Some(lack) = machine.lacks(step.resources) {
+                warn(&format!("step `{}` wants {lack}: it runs alone", step.name));
             }
         }
-        if !failed.is_empty() {
-            let failed = failed.iter().map(|step| plan.steps[*step].name.clone());
-            let failed = failed.collect();
+    }
+}
+
+/// What has become of the steps.
+#[derive(Debug, Default)]
+struct Progress {
+    /// The graphics processors of the steps that run.
+    gpus: BTreeMap<usize, Vec<String>>,
+    /// The steps that failed or were left out while others went on, and whether that fails the run.
+    unfinished: BTreeMap<usize, bool>,
+    /// Those by which the run was stopped.
+    failures: Vec<RunError>,
+}
+
+impl Progress {
+    fn started(&mut self, step: usize, gpus: Vec<String>) {
+        self.gpus.insert(step, gpus);
+    }
+
+    fn left_out(&mut self, run: &Run, step: usize, maker: usize) {
+        let is_fatal = self.unfinished.get(&maker).copied().unwrap_or(true);
+        self.unfinished.insert(step, is_fatal);
+        (run.tell)(Event::LeftOut {
+            position: run.position(step),
+            maker: &run.plan.steps[maker].name,
+        });
+    }
+
+    /// How the run has ended.
+    fn result(self, run: &Run, start: Instant) -> Result<(), RunError> {
+        let count = run.plan.steps.len();
+        let name = |step: &usize| run.plan.steps[*step].name.clone();
+        if let Some(error) = RunError::of_all(self.failures) {
+            return Err(error);
+        }
+        if self.unfinished.values().any(|is_fatal| *is_fatal) {
+            let failed = self.unfinished.keys().map(name).collect();
             return Err(RunError::Incomplete { failed, count });
         }
-        (self.tell)(Event::Done {
-            pipeline: &plan.pipeline,
+        let unfinished: Vec<String> = self.unfinished.keys().map(name).collect();
+        (run.tell)(Event::Done {
+            pipeline: &run.plan.pipeline,
             count,
+            unfinished: &unfinished,
             time: start.elapsed(),
         });
         Ok(())
     }
-
-    /// Whether the failure of a step ends nothing but what needs it.
-    fn may_go_on(&self, step: &PlannedStep, error: &RunError) -> bool {
-        self.request.keep_going && step.allow_failure && error.is_of_step()
-    }
-
-    /// Runs one step, and again when it fails and may be tried again.
-    fn step(&self, position: Position, step: &PlannedStep) -> Result<(), RunError> {
-        let retries = step.limits.retries;
-        let mut pause = step.limits.retry_delay;
-        for retry in 1..=retries {
-            let error = match self.attempt(step, retry) {
-                Err(error) if error.may_pass() => error,
-                ended => return ended,
-            };
-            (self.tell)(Event::Retry {
-                position,
-                error: &error,
-                retry,
-                retries,
-                pause,
-            });
-            // A signal that comes meanwhile ends the process.
-            std::thread::sleep(pause);
-            pause = pause.saturating_mul(2);
-        }
-        self.attempt(step, retries + 1)
-    }
-
-    /// One try of a step, with all that it has to fetch, in a run of its own.
-    fn attempt(&self, step: &PlannedStep, number: u32) -> Result<(), RunError> {
-        let attempt = recorded(step, number);
-        let run = self.tracker.start_step(&attempt);
-        let log = log::create(&run.folder, &step.name).map_err(RunError::Log);
-        let (result, log) = match log {
-            Ok(log) => {
-                let fetched = fetch(step);
-                (
-                    fetched
-                        .and_then(|()| self.command(step, &run, &log))
-                        .and_then(|()| made(step, &log)),
-                    Some(log),
-                )
-            }
-            Err(error) => (Err(error), None),
-        };
-        let gone = self.lock.restore();
-        self.tracker.end_step(
-            run,
-            &attempt,
-            ending::of_step(&result),
-            log.as_deref(),
-            gone,
-        );
-        result
-    }
-
-    /// The step's command in its environment.
-    fn wrap(&self, step: &PlannedStep, run: &StepRun) -> Launch {
-        let (locked, folders) = self.lock.variable();
-        let of_lock = (locked, Some(folders.to_owned()));
-        let variables: Vec<_> = run.environment.iter().cloned().chain([of_lock]).collect();
-        let job = engine::Job {
-            step: &step.name,
-            command: &step.command,
-            root: &self.plan.root,
-            folder: &step.cwd,
-            reads: &step.files.inputs,
-            writes: &step.files.outputs,
-            variables: &variables,
-        };
-        engine::launch(&job, &step.environment, self.plan.store.as_ref())
-    }
-
-    fn command(&self, step: &PlannedStep, run: &StepRun, log: &Path) -> Result<(), RunError> {
-        let job = Job {
-            launch: &self.wrap(step, run),
-            folder: &step.cwd,
-            log,
-            timeout: step.limits.timeout,
-            grace: self.request.grace,
-        };
-        let start = Instant::now();
-        let ended = process::run(&job, &self.interruption);
-        let ended = match (self.interruption.signal(), ended) {
-            (None, Err(source)) => {
-                return Err(RunError::Start {
-                    step: step.name.clone(),
-                    command: step.shown_command.clone(),
-                    cwd: step.cwd.clone(),
-                    source,
-                });
-            }
-            (_, ended) => ended.ok(),
-        };
-        let report = ended.and_then(|ended| ended.report);
-        let unwritten = report.and_then(|report| report.unwritten);
-        let timeout = step.limits.timeout;
-        let timeout = timeout.filter(|_| report.is_some_and(|report| report.timed_out));
-        let cause = match (self.interruption.signal(), timeout, ended) {
-            (Some(signal), _, _) => Cause::Interruption(signal),
-            (None, Some(timeout), _) => Cause::Timeout(timeout),
-            (None, None, Some(ended)) if report.is_none() => Cause::Supervisor(ended.status),
-            (None, None, Some(ended)) if !ended.status.success() => Cause::Status(ended.status),
-            (None, None, _) => match unwritten {
-                Some(unwritten) => Cause::Unwritten(unwritten),
-                None => return Ok(()),
-            },
-        };
-        Err(RunError::Failed(Box::new(Failure {
-            step: step.name.clone(),
-            command: step.shown_command.clone(),
-            cause,
-            unwritten,
-            duration: start.elapsed(),
-            last_lines: log::tail(log).unwrap_or_default(),
-            log: log.to_owned(),
-        })))
-    }
-}
-
-/// Checks that what a step declares as its outputs is there when it has succeeded. What may be there, but
-/// not for us to see, is taken to be.
-fn made(step: &PlannedStep, log: &Path) -> Result<(), RunError> {
-    let mut outputs = step.files.outputs.iter();
-    match outputs.find(|(_, path)| matches!(path.try_exists(), Ok(false))) {
-        None => Ok(()),
-        Some((name, path)) => Err(RunError::MissingOutput {
-            step: step.name.clone(),
-            name: name.clone(),
-            path: path.clone(),
-            log: log.to_owned(),
-        }),
-    }
-}
-
-/// A try of a step, as it is recorded.
-fn recorded(step: &PlannedStep, number: u32) -> tracking::Attempt {
-    tracking::Attempt {
-        step: step.name.clone(),
-        number,
-        entry_point: step.entry_point.clone(),
-        manager: step.environment.manager,
-        project: step.project.clone(),
-        source: step.source.clone(),
-        parameters: step.parameters.clone(),
-        outputs: step.files.outputs.clone(),
-    }
-}
-
-/// Downloads the remote values of a step's `path` parameters.
-///
-/// As under MLflow they stay in the system's temporary folder, for a look afterwards.
-fn fetch(step: &PlannedStep) -> Result<(), RunError> {
-    for (uri, target) in &step.downloads {
-        let failed = |source| RunError::Download {
-            step: step.name.clone(),
-            uri: uri.clone(),
-            source,
-        };
-        if let Some(folder) = target.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| failed(DownloadError::Write(error)))?;
-        }
-        download::to_file(uri, target, Limits::NONE).map_err(failed)?;
-    }
-    Ok(())
 }

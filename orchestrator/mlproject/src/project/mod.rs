@@ -9,6 +9,7 @@ mod environment_file;
 mod error;
 mod manager;
 mod node;
+mod resources;
 mod step_entry;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use node::{Entry, Node};
 pub use environment_file::{PythonEnvironment, check_conda, load_conda, load_python};
 pub use error::{Error, Place};
 pub use manager::Manager;
+pub use resources::Resources;
 pub use step_entry::StepEntry;
 
 /// One folder with an MLproject file.
@@ -35,6 +37,8 @@ pub struct Project {
     pub environment: EnvironmentFile,
     /// `env_manager:`, the pipeline's default for its steps.
     pub env_manager: Option<Manager>,
+    /// `cached:`, the pipeline's default for leaving out what is up to date.
+    pub cached: Option<bool>,
     /// `steps:`, absent when the file has no such section.
     pub steps: Option<Vec<StepEntry>>,
     /// The file.
@@ -76,10 +80,16 @@ pub struct EntryPoint {
     pub parameters: Vec<Parameter>,
     /// `command:`, a template of [`crate::strformat`].
     pub command: Option<String>,
-    /// Names of the parameters that name files to read.
-    pub inputs: Vec<String>,
-    /// Names of the parameters that name files to write.
-    pub outputs: Vec<String>,
+    /// Names of the parameters that name files to read; none when nothing is said of them.
+    pub inputs: Option<Vec<String>>,
+    /// Names of the parameters that name files to write; none when nothing is said of them.
+    pub outputs: Option<Vec<String>>,
+    /// The files and globs that are its code, by default the project's folder; `!` takes some out.
+    pub code: Option<Vec<String>>,
+    /// Names of variables of the caller on which the result depends.
+    pub variables: Vec<String>,
+    /// Whether it may be left out when it is up to date.
+    pub cached: Option<bool>,
     /// Where it is written.
     pub place: Place,
 }
@@ -166,6 +176,7 @@ impl Project {
             entry_points: Vec::new(),
             environment: EnvironmentFile::default_of(folder),
             env_manager: None,
+            cached: None,
             steps: None,
             place: Place {
                 file: folder.to_owned(),
@@ -190,13 +201,10 @@ impl Project {
             entry_points: parse_entry_points(&root)?,
             environment: EnvironmentFile::parse(&root, folder)?,
             env_manager: read_manager(&root)?,
+            cached: read_bool(&root, "cached")?,
             steps: match root.get("steps") {
                 None => root.has("steps").then(Vec::new),
-                Some(steps) => Some(parse_all(
-                    &steps,
-                    "a mapping of step names",
-                    StepEntry::parse,
-                )?),
+                Some(steps) => Some(StepEntry::parse_all(&steps)?),
             },
             place: root.place(),
         })
@@ -278,8 +286,19 @@ fn parse_all<T>(
         .collect()
 }
 
+fn read_bool<'a>(node: &Node<'a>, key: &'a str) -> Result<Option<bool>, Error> {
+    node.read(key, "true or false")
+}
+
 fn read_manager(node: &Node) -> Result<Option<Manager>, Error> {
     node.read("env_manager", "local, conda, virtualenv, uv or docker")
+}
+
+/// What `inputs` and `outputs` are.
+const PARAMETERS: &str = "a list of parameter names";
+
+fn is_in(names: Option<&[String]>, name: &str) -> bool {
+    names.is_some_and(|names| names.iter().any(|known| known == name))
 }
 
 impl EntryPoint {
@@ -298,10 +317,25 @@ impl EntryPoint {
                 .get("command")
                 .map(|command| command.string("a text"))
                 .transpose()?,
-            inputs: node.strings_of("inputs")?,
-            outputs: node.strings_of("outputs")?,
+            inputs: node.strings_of("inputs", PARAMETERS)?,
+            outputs: node.strings_of("outputs", PARAMETERS)?,
+            code: node.strings_of("code", "a list of files, folders and globs")?,
+            variables: node
+                .strings_of("variables", "a list of names of variables")?
+                .unwrap_or_default(),
+            cached: read_bool(node, "cached")?,
             place: node.place(),
         })
+    }
+
+    /// Whether a parameter names a file to read.
+    pub fn is_input(&self, name: &str) -> bool {
+        is_in(self.inputs.as_deref(), name)
+    }
+
+    /// Whether a parameter names a file to write.
+    pub fn is_output(&self, name: &str) -> bool {
+        is_in(self.outputs.as_deref(), name)
     }
 
     /// The declared parameter of that name.

@@ -61,11 +61,16 @@ impl<'a> Node<'a> {
             .ok_or_else(|| self.shape(expected))
     }
 
-    /// The items of a list of strings below a key; empty when the key is.
-    pub(super) fn strings_of(&self, key: &'a str) -> Result<Vec<String>, Error> {
-        self.get(key).map_or(Ok(Vec::new()), |list| {
-            list.texts("a list of parameter names")
-        })
+    /// The items of a list of strings below a key, empty when the key is; none when it is absent.
+    pub(super) fn strings_of(
+        &self,
+        key: &'a str,
+        expected: &'static str,
+    ) -> Result<Option<Vec<String>>, Error> {
+        match self.get(key) {
+            None => Ok(self.has(key).then(Vec::new)),
+            Some(list) => list.texts(expected).map(Some),
+        }
     }
 
     /// As [`Node::strings_of`], with whatever Python takes for false counting as empty.
@@ -79,7 +84,7 @@ impl<'a> Node<'a> {
     }
 
     /// The items of this list of strings.
-    fn texts(&self, expected: &'static str) -> Result<Vec<String>, Error> {
+    pub(super) fn texts(&self, expected: &'static str) -> Result<Vec<String>, Error> {
         let texts = self.value.as_list().and_then(|items| {
             let texts = items.iter().map(|item| item.as_str().map(str::to_owned));
             texts.collect()
@@ -137,6 +142,21 @@ impl<'a> Node<'a> {
         Place {
             file: self.file.to_owned(),
             line: self.document.line(&self.trail),
+        }
+    }
+
+    /// The keys that lead here.
+    pub(super) fn name(&self) -> String {
+        self.trail.join(".")
+    }
+
+    /// The same place with another value.
+    pub(super) fn with(&self, value: &'a Object) -> Node<'a> {
+        Node {
+            value,
+            trail: self.trail.clone(),
+            document: self.document,
+            file: self.file,
         }
     }
 

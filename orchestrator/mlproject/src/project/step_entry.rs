@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::node::Node;
-use super::{Error, Manager, Place, parse_all, read_manager};
+use super::{Error, Manager, Place, Resources, parse_all, read_bool, read_manager};
+use crate::pyyaml::Object;
 
 /// One entry of `steps:`.
 #[derive(Debug)]
@@ -30,13 +31,19 @@ pub struct StepEntry {
     pub retries: Option<u32>,
     /// The pause before the first of these tries; it doubles with each.
     pub retry_delay: Option<Duration>,
-    /// Whether `--keep-going` runs on when it fails.
+    /// Whether its failure neither stops nor fails the run.
     pub allow_failure: bool,
+    /// The earlier steps that it waits for beside those that make its inputs; none when nothing is said.
+    pub needs: Option<Vec<String>>,
+    /// What it takes of the machine.
+    pub resources: Resources,
+    /// Whether it may be left out when it is up to date.
+    pub cached: Option<bool>,
     /// Where it is written.
     pub place: Place,
 }
 
-const STEP_KEYS: [&str; 10] = [
+const STEP_KEYS: [&str; 13] = [
     "project",
     "version",
     "entry_point",
@@ -47,19 +54,31 @@ const STEP_KEYS: [&str; 10] = [
     "retries",
     "retry_delay",
     "allow_failure",
+    "needs",
+    "resources",
+    "cached",
 ];
 
 impl StepEntry {
-    pub(super) fn parse(name: &str, node: &Node) -> Result<StepEntry, Error> {
-        let entries = node.named_entries("a mapping, or nothing")?;
-        if let Some((key, value)) = entries.iter().find(|(key, _)| !STEP_KEYS.contains(key)) {
-            return Err(Error::UnknownKey {
-                place: value.place(),
-                section: format!("steps.{name}"),
-                key: (*key).to_owned(),
-                known: &STEP_KEYS,
-            });
+    /// The section `steps:`: a mapping, or a list of names where there is nothing to say of the steps.
+    pub(super) fn parse_all(section: &Node) -> Result<Vec<StepEntry>, Error> {
+        if section.value().as_list().is_none() {
+            return parse_all(section, EXPECTED, StepEntry::parse);
         }
+        let names = section.texts(EXPECTED)?;
+        if (1..names.len()).any(|at| names[..at].contains(&names[at])) {
+            return Err(section.shape("a list in which each step stands once"));
+        }
+        let empty = section.with(&Object::None);
+        names
+            .iter()
+            .map(|name| StepEntry::parse(name, &empty))
+            .collect()
+    }
+
+    fn parse(name: &str, node: &Node) -> Result<StepEntry, Error> {
+        let entries = node.named_entries("a mapping, or nothing")?;
+        known_keys(&entries, &STEP_KEYS, || format!("steps.{name}"))?;
         let text = |name: &str, node: &Node| Ok((name.to_owned(), node.value().to_string()));
         Ok(StepEntry {
             name: name.to_owned(),
@@ -76,9 +95,32 @@ impl StepEntry {
             env_manager: read_manager(node)?,
             default: read_bool(node, "default")?.unwrap_or(true),
             allow_failure: read_bool(node, "allow_failure")?.unwrap_or(false),
+            needs: node.strings_of("needs", "a list of step names")?,
+            resources: Resources::parse(node)?,
+            cached: read_bool(node, "cached")?,
             place: node.place(),
         })
     }
+}
+
+/// What `steps:` is.
+const EXPECTED: &str = "a mapping of step names, or a list of them";
+
+/// Refuses a key that has no meaning in a section that is ours alone.
+pub(super) fn known_keys(
+    entries: &[(&str, Node)],
+    known: &'static [&'static str],
+    section: impl Fn() -> String,
+) -> Result<(), Error> {
+    let unknown = entries.iter().find(|(key, _)| !known.contains(key));
+    unknown.map_or(Ok(()), |(key, value)| {
+        Err(Error::UnknownKey {
+            place: value.place(),
+            section: section(),
+            key: (*key).to_owned(),
+            known,
+        })
+    })
 }
 
 /// A time as people write it.
@@ -97,8 +139,4 @@ impl TryFrom<String> for Time {
 fn read_time<'a>(node: &Node<'a>, key: &'a str) -> Result<Option<Duration>, Error> {
     let time: Option<Time> = node.read(key, "a time with its unit, such as 90s or 2h")?;
     Ok(time.map(|Time(time)| time))
-}
-
-fn read_bool<'a>(node: &Node<'a>, key: &'a str) -> Result<Option<bool>, Error> {
-    node.read(key, "true or false")
 }

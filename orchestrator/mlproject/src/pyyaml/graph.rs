@@ -1,5 +1,8 @@
 //! The nodes of a document; an alias is a second edge to its anchor's node.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use super::reader::Mark;
 use super::{Error, ErrorKind, MAX_DEPTH, Object};
 
@@ -56,11 +59,26 @@ impl Content {
 pub(super) struct Graph {
     pub(super) nodes: Vec<Node>,
     pub(super) root: Option<NodeId>,
+    /// The pairs of large mappings by their key, as far as they were asked for.
+    index: RefCell<HashMap<NodeId, PairsByKey>>,
 }
+
+type PairsByKey = HashMap<String, (NodeId, NodeId)>;
+
+/// From so many pairs on, going through a mapping for each of its keys would take long.
+const LARGE: usize = 32;
 
 impl Graph {
     pub(super) fn error(&self, id: NodeId, kind: ErrorKind) -> Error {
         self.nodes[id].mark.error(kind)
+    }
+
+    /// The text of a key.
+    fn text(&self, key: NodeId) -> Option<&str> {
+        match &self.nodes[key].content {
+            Content::Scalar(Object::Str(text)) | Content::Equals(Object::Str(text)) => Some(text),
+            _ => None,
+        }
     }
 
     /// The last pair of a mapping with that key, own pairs before merged ones.
@@ -71,11 +89,19 @@ impl Graph {
         depth: usize,
     ) -> Option<(NodeId, NodeId)> {
         let pairs = self.nodes[mapping].content.pairs()?;
-        let is_named = |key: NodeId| match &self.nodes[key].content {
-            Content::Scalar(Object::Str(text)) | Content::Equals(Object::Str(text)) => text == name,
-            _ => false,
+        let own = if pairs.len() < LARGE {
+            let is_named = |(key, _): &&(NodeId, NodeId)| self.text(*key) == Some(name);
+            pairs.iter().rev().find(is_named).copied()
+        } else {
+            let mut index = self.index.borrow_mut();
+            let of_mapping = index.entry(mapping).or_insert_with(|| {
+                let named = pairs
+                    .iter()
+                    .filter_map(|pair| Some((self.text(pair.0)?.to_owned(), *pair)));
+                named.collect()
+            });
+            of_mapping.get(name).copied()
         };
-        let own = pairs.iter().rev().find(|(key, _)| is_named(*key)).copied();
         own.or_else(|| {
             let merges = pairs
                 .iter()
@@ -99,6 +125,21 @@ impl Graph {
 #[cfg(test)]
 mod tests {
     use super::super::parse;
+
+    #[test]
+    fn of_many_keys_the_last_counts_too() {
+        let many: String =
+            (0..100).fold(String::new(), |text, key| text + &format!("key{key}: 1\n"));
+        let read = parse(&format!("{many}{many}<<: {{other: 1}}\n")).unwrap();
+        for (key, line) in [
+            ("key0", Some(101)),
+            ("key99", Some(200)),
+            ("other", Some(201)),
+            ("absent", None),
+        ] {
+            assert_eq!(read.line(&[key]), line, "{key}");
+        }
+    }
 
     #[test]
     fn keys_have_lines() {

@@ -86,6 +86,7 @@ pub fn ask_server(question: &Question) -> io::Result<Output> {
         grace: GRACE,
         timeout: Some(question.limit),
         is_typed: false,
+        label: None,
         // The answer is no output of a step.
         log: "/dev/null".into(),
         command: format!("ulimit -S -f {LARGEST_FILE}; exec {}", words.join(" ")),

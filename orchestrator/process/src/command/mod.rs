@@ -17,6 +17,7 @@ use rustix::stdio;
 use crate::control::Report;
 use crate::host;
 use crate::interruption::Interruption;
+use crate::label::Label;
 use crate::supervisor::Errand;
 use crate::terminal::{self, Modes};
 
@@ -40,6 +41,8 @@ pub struct Job<'a> {
     pub launch: &'a Launch,
     /// Where it runs, absolute: the folder of the step's project.
     pub folder: &'a Path,
+    /// What its lines begin with where others run beside it. Such a command has no input.
+    pub label: Option<&'a Label>,
     /// An existing file that its output is added to, absolute.
     pub log: &'a Path,
     /// After this time the command is stopped as by SIGTERM; none is no limit.
@@ -58,15 +61,17 @@ pub fn run(job: &Job, interruption: &Interruption) -> io::Result<Ended> {
     let errand = Errand {
         grace: job.grace,
         timeout: job.timeout,
-        is_typed: terminal::is_typed(),
+        is_typed: job.label.is_none() && terminal::is_typed(),
+        label: job.label.cloned(),
         log: job.log.to_owned(),
         command: job.launch.command.clone(),
         bracket: job.launch.bracket.clone(),
     };
     let modes = Modes::of(stdio::stdin()).filter(|_| errand.is_typed);
     let supervisor = with_changes(supervisor(&errand, job.folder)?, job.launch);
-    let running = interruption.start(modes.clone(), || {
-        Running::start(&supervisor, stdio::stdin())
+    let running = interruption.start(modes.clone(), || match job.label {
+        None => Running::start(&supervisor, stdio::stdin()),
+        Some(_) => Running::start(&supervisor, File::open("/dev/null")?.as_fd()),
     })?;
     let waited = running.wait(job.grace, || interruption.signal().is_some());
     interruption.forget(&running);
@@ -90,6 +95,7 @@ pub fn run_logged(
         grace,
         timeout: None,
         is_typed: false,
+        label: None,
         // Its whole output goes to the file already.
         log: "/dev/null".into(),
         command: command.to_owned(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::bracket::Bracket;
+use crate::label::Label;
 
 /// The first argument of a process in this role; those of an [`Errand`] follow.
 pub(super) const ROLE: &str = "--supervise";
@@ -18,6 +19,8 @@ pub struct Errand {
     pub timeout: Option<Duration>,
     /// Whether the step gets what is typed on our terminal.
     pub is_typed: bool,
+    /// What its lines begin with where they are shown; none for output that is passed on as it comes.
+    pub label: Option<Label>,
     /// An existing file that its output is added to, absolute.
     pub log: PathBuf,
     /// The text for `bash -c`.
@@ -35,6 +38,11 @@ impl Errand {
             milliseconds(self.grace).into(),
             self.timeout.map(milliseconds).unwrap_or_default().into(),
             if self.is_typed { "typed" } else { "" }.into(),
+            self.label
+                .as_ref()
+                .map(Label::to_argument)
+                .unwrap_or_default()
+                .into(),
             self.log.clone().into(),
             self.command.clone().into(),
         ];
@@ -47,7 +55,18 @@ impl Errand {
 
     /// From the arguments of a process, with the program itself; none if it is no supervisor.
     pub fn from_arguments(arguments: &[OsString]) -> Option<Errand> {
-        let [_, role, grace, timeout, typed, log, command, bracket @ ..] = arguments else {
+        let [
+            _,
+            role,
+            grace,
+            timeout,
+            typed,
+            label,
+            log,
+            command,
+            bracket @ ..,
+        ] = arguments
+        else {
             return None;
         };
         if role != ROLE {
@@ -59,6 +78,7 @@ impl Errand {
             grace: milliseconds(grace)?,
             timeout: milliseconds(timeout),
             is_typed: typed == "typed",
+            label: Label::from_argument(label.to_str()?),
             log: log.into(),
             command: command.to_str()?.to_owned(),
             bracket: Bracket::from_arguments(bracket),
@@ -78,6 +98,10 @@ mod tests {
                     grace: Duration::from_secs(10),
                     timeout,
                     is_typed: timeout.is_some(),
+                    label: timeout.map(|_| Label {
+                        name: "a b ".into(),
+                        number: 3,
+                    }),
                     log: "a b.log".into(),
                     command: "echo 'ü'\n".into(),
                     bracket: bracket.map(|(set_up, clean_up)| Bracket {

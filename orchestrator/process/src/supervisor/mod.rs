@@ -106,7 +106,7 @@ fn prepare() -> io::Result<(Events, OwnedFd)> {
 /// Starts the command line, and the tee of its output.
 fn start(errand: &Errand, stdin: OwnedFd, events: &mut Events) -> io::Result<Supervision> {
     let log = File::options().append(true).open(&errand.log)?;
-    let (mut tee, stdout, stderr) = Tee::new(log)?;
+    let (mut tee, stdout, stderr) = Tee::new(log, errand.label.as_ref())?;
     let terminal = [&stdout, &stderr].into_iter().find(|fd| isatty(fd));
     let (stdin, typing) = match terminal.filter(|_| errand.is_typed) {
         Some(terminal) => {

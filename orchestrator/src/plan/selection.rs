@@ -1,0 +1,226 @@
+//! The steps of a plan in their order: those that are asked for, arranged, and narrowed.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
+
+use super::graph::{self, Graph, Node, OrderError};
+use super::step::{Context, Draft};
+use super::wires::Files;
+use super::{Problem, ProblemKind};
+use crate::definition::error::SelectionError;
+use crate::definition::{Pipeline, Step};
+use crate::request::Narrowing;
+
+/// A step that may run.
+pub(super) struct Candidate<'a> {
+    pub(super) step: &'a Step,
+    pub(super) draft: Result<Draft<'a>, Box<Problem>>,
+}
+
+/// What a step has to do with whose project cannot be used: nobody knows.
+static UNKNOWN: LazyLock<Files> = LazyLock::new(Files::default);
+
+impl Candidate<'_> {
+    pub(super) fn files(&self) -> &Files {
+        self.draft.as_ref().map_or(&UNKNOWN, |draft| &draft.files)
+    }
+
+    fn needs(&self) -> &[String] {
+        let entry = self.step.entry.as_ref();
+        entry
+            .and_then(|entry| entry.needs.as_deref())
+            .unwrap_or_default()
+    }
+}
+
+/// The steps that are asked for, in the order in which they run; of how many they are left, if they were
+/// narrowed; and what is wrong with that.
+pub(super) fn select<'a>(
+    context: &'a Context,
+) -> (Vec<Candidate<'a>>, Option<usize>, Vec<Problem>) {
+    let (pipeline, request) = (context.pipeline, context.request);
+    let selected = match pipeline.select(request.steps.as_ref()) {
+        Ok(selected) => selected,
+        Err(errors) => {
+            let problems = errors.into_iter().map(Problem::of_selection);
+            return (Vec::new(), None, problems.collect());
+        }
+    };
+    let mut problems: Vec<Problem> = selected
+        .iter()
+        .flat_map(|step| wrong_needs(step, pipeline))
+        .collect();
+    let fixed = selected
+        .iter()
+        .take_while(|step| step.entry.is_some())
+        .count();
+    let candidate = |step| Candidate {
+        step,
+        draft: context.draft(step),
+    };
+    let mut candidates: Vec<Candidate> = selected.into_iter().map(candidate).collect();
+    if problems.is_empty() {
+        match graph::order(&nodes(&candidates), fixed) {
+            Ok(order) => candidates = arranged(candidates, &order),
+            Err(error) => problems.push(problem_of_order(&candidates, error)),
+        }
+    }
+    let mut of = None;
+    if problems.is_empty() && request.narrowing.is_some() {
+        of = Some(candidates.len());
+        match narrowed(&candidates, &request.narrowing, pipeline) {
+            Ok(chosen) => candidates = arranged(candidates, &Vec::from_iter(chosen)),
+            Err(errors) => problems.extend(errors.into_iter().map(Problem::of_selection)),
+        }
+    }
+    (candidates, of, problems)
+}
+
+/// What the graph knows of the steps.
+pub(super) fn nodes<'a>(candidates: &'a [Candidate]) -> Vec<Node<'a>> {
+    let numbers = candidates.iter().enumerate();
+    let numbers: HashMap<&str, usize> = numbers
+        .map(|(number, it)| (it.step.name.as_str(), number))
+        .collect();
+    let node = |candidate: &'a Candidate| {
+        let needs = candidate.needs().iter();
+        Node {
+            files: candidate.files(),
+            is_fence: candidate
+                .draft
+                .as_ref()
+                .map_or(true, |draft| draft.is_fence),
+            needs: needs
+                .filter_map(|name| numbers.get(name.as_str()).copied())
+                .collect(),
+        }
+    };
+    candidates.iter().map(node).collect()
+}
+
+fn arranged<T>(items: Vec<T>, order: &[usize]) -> Vec<T> {
+    let mut items: Vec<Option<T>> = items.into_iter().map(Some).collect();
+    order
+        .iter()
+        .filter_map(|number| items[*number].take())
+        .collect()
+}
+
+/// What is wrong with the `needs:` of a step, whatever is selected.
+fn wrong_needs(step: &Step, pipeline: &Pipeline) -> Vec<Problem> {
+    let Some(entry) = &step.entry else {
+        return Vec::new();
+    };
+    let listed = || {
+        pipeline
+            .steps
+            .iter()
+            .take_while(|step| step.entry.is_some())
+    };
+    let wrong = entry.needs.iter().flatten().filter_map(|name| {
+        let kind = if *name == step.name {
+            ProblemKind::NeedsItself
+        } else if pipeline.step(name).is_none() {
+            let (name, known) = (name.clone(), pipeline.step_names());
+            ProblemKind::UnknownNeed { name, known }
+        } else if listed()
+            .skip_while(|it| it.name != step.name)
+            .any(|later| later.name == *name)
+        {
+            ProblemKind::LaterNeed { name: name.clone() }
+        } else {
+            return None;
+        };
+        Some(Problem {
+            step: Some(step.name.clone()),
+            place: Some(entry.place.clone()),
+            kind,
+        })
+    });
+    wrong.collect()
+}
+
+fn problem_of_order(candidates: &[Candidate], error: OrderError) -> Problem {
+    let name = |number: &usize| candidates[*number].step.name.clone();
+    match error {
+        OrderError::Reversed {
+            reader,
+            input,
+            writer,
+            right,
+        } => {
+            let file = &candidates[reader].files().inputs[input];
+            let kind = ProblemKind::Reversed {
+                input: file.name.clone(),
+                path: file.path.clone(),
+                reader: name(&reader),
+                writer: name(&writer),
+                right: right.iter().map(name).collect(),
+            };
+            Problem {
+                step: Some(name(&reader)),
+                place: candidates[reader]
+                    .step
+                    .entry
+                    .as_ref()
+                    .map(|entry| entry.place.clone()),
+                kind,
+            }
+        }
+        OrderError::Cycle(cycle) => {
+            // Whoever reads it from left to right reads what each waits for.
+            let steps = cycle.iter().chain(cycle.first()).map(name).collect();
+            Problem::general(None, ProblemKind::Cycle(steps))
+        }
+    }
+}
+
+/// The numbers of the steps that `--from`, `--until` and `--skip` leave.
+fn narrowed(
+    candidates: &[Candidate],
+    narrowing: &Narrowing,
+    pipeline: &Pipeline,
+) -> Result<BTreeSet<usize>, Vec<SelectionError>> {
+    let (mut errors, selected) = (Vec::new(), || {
+        candidates.iter().map(|it| it.step.name.clone())
+    });
+    let mut numbers = |names: &[String]| {
+        let mut found = Vec::new();
+        for name in names {
+            match candidates.iter().position(|it| it.step.name == *name) {
+                Some(number) => found.push(number),
+                None if pipeline.step(name).is_some() => errors.push(SelectionError::NotSelected {
+                    name: name.clone(),
+                    selected: selected().collect(),
+                }),
+                None => errors.push(SelectionError::Unknown {
+                    name: name.clone(),
+                    known: selected().collect(),
+                }),
+            }
+        }
+        found
+    };
+    let from = numbers(&narrowing.from);
+    let until = numbers(&narrowing.until);
+    let skip = numbers(&narrowing.skip);
+    let graph = Graph::of(&nodes(candidates));
+    let mut chosen: BTreeSet<usize> = (0..candidates.len()).collect();
+    if !narrowing.from.is_empty() {
+        let from = graph.from(&from);
+        chosen.retain(|step| from.contains(step));
+    }
+    if !narrowing.until.is_empty() {
+        let until = graph.until(&until);
+        chosen.retain(|step| until.contains(step));
+    }
+    chosen.retain(|step| !skip.contains(step));
+    if errors.is_empty() && chosen.is_empty() {
+        errors.push(SelectionError::NothingLeft);
+    }
+    if errors.is_empty() {
+        Ok(chosen)
+    } else {
+        Err(errors)
+    }
+}

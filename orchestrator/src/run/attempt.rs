@@ -1,0 +1,209 @@
+//! One step: its attempts, each in a run of its own.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::engine;
+use crate::plan::PlannedStep;
+use process::{Ended, Job, Label, Launch, log};
+use source::download::{self, DownloadError, Limits};
+use tracking::StepRun;
+
+use super::error::RunError;
+use super::event::{Event, Position};
+use super::outcome::{Cause, Failure};
+use super::{Run, ending};
+
+/// What a step has while it runs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Share<'a> {
+    pub(super) position: Position<'a>,
+    pub(super) step: &'a PlannedStep,
+    /// What its lines begin with where others run beside it.
+    pub(super) label: Option<&'a Label>,
+    /// The names of its graphics processors, if it has some for itself.
+    pub(super) gpus: Option<&'a str>,
+}
+
+impl Run<'_> {
+    /// Runs one step, and again when it fails and may be tried again.
+    pub(super) fn step(&self, share: Share) -> Result<(), RunError> {
+        let (step, position) = (share.step, share.position);
+        let retries = step.limits.retries;
+        let mut pause = step.limits.retry_delay;
+        for retry in 1..=retries {
+            let error = match self.attempt(share, retry) {
+                Err(error) if error.may_pass() => error,
+                ended => return ended,
+            };
+            (self.tell)(Event::Retry {
+                position,
+                error: &error,
+                retry,
+                retries,
+                pause,
+            });
+            // Where no other step runs, a signal ends the process meanwhile.
+            if let Some(signal) = self.interruption.pause(pause) {
+                let step = step.name.clone();
+                return Err(RunError::InterruptedWaiting { step, signal });
+            }
+            pause = pause.saturating_mul(2);
+        }
+        self.attempt(share, retries + 1)
+    }
+
+    /// One try of a step, with all that it has to fetch, in a run of its own.
+    fn attempt(&self, share: Share, number: u32) -> Result<(), RunError> {
+        let step = share.step;
+        let attempt = recorded(step, number);
+        let run = self.tracker.start_step(&attempt);
+        let log = log::create(&run.folder, &step.name).map_err(RunError::Log);
+        let (result, log) = match log {
+            Ok(log) => {
+                let fetched = fetch(step);
+                let ran = fetched.and_then(|()| self.command(share, &run, &log));
+                (ran.and_then(|()| made(step, &log)), Some(log))
+            }
+            Err(error) => (Err(error), None),
+        };
+        let gone = self.lock.restore();
+        let ending = ending::of_step(&result);
+        self.tracker
+            .end_step(run, &attempt, ending, log.as_deref(), gone);
+        result
+    }
+
+    /// The step's command in its environment.
+    fn wrap(&self, share: Share, run: &StepRun) -> Launch {
+        let step = share.step;
+        let (locked, folders) = self.lock.variable();
+        let of_lock = (locked, Some(folders.to_owned()));
+        let of_gpus = share
+            .gpus
+            .map(|gpus| ("CUDA_VISIBLE_DEVICES", Some(gpus.into())));
+        let variables = run.environment.iter().cloned().chain([of_lock]);
+        let variables: Vec<_> = variables.chain(of_gpus).collect();
+        let inputs = step.files.inputs.iter();
+        let job = engine::Job {
+            step: &step.name,
+            command: &step.command,
+            root: &self.plan.root,
+            folder: &step.cwd,
+            reads: &inputs.map(|file| file.path.clone()).collect::<Vec<_>>(),
+            writes: &outputs(step),
+            variables: &variables,
+        };
+        engine::launch(&job, &step.environment, self.plan.store.as_ref())
+    }
+
+    fn command(&self, share: Share, run: &StepRun, log: &Path) -> Result<(), RunError> {
+        let step = share.step;
+        let job = Job {
+            launch: &self.wrap(share, run),
+            folder: &step.cwd,
+            label: share.label,
+            log,
+            timeout: step.limits.timeout,
+            grace: self.request.grace,
+        };
+        let start = Instant::now();
+        let ended = process::run(&job, &self.interruption);
+        let ended = match (self.interruption.signal(), ended) {
+            (None, Err(source)) => {
+                return Err(RunError::Start {
+                    step: step.name.clone(),
+                    command: step.shown_command.clone(),
+                    cwd: step.cwd.clone(),
+                    source,
+                });
+            }
+            (_, ended) => ended.ok(),
+        };
+        let Some(cause) = self.cause(step, ended) else {
+            return Ok(());
+        };
+        let report = ended.and_then(|ended| ended.report);
+        Err(RunError::Failed(Box::new(Failure {
+            step: step.name.clone(),
+            command: step.shown_command.clone(),
+            cause,
+            unwritten: report.and_then(|report| report.unwritten),
+            duration: start.elapsed(),
+            last_lines: log::tail(log).unwrap_or_default(),
+            log: log.to_owned(),
+        })))
+    }
+
+    /// Why a command did not succeed; none if it did.
+    fn cause(&self, step: &PlannedStep, ended: Option<Ended>) -> Option<Cause> {
+        if let Some(signal) = self.interruption.signal() {
+            return Some(Cause::Interruption(signal));
+        }
+        let ended = ended?;
+        let Some(report) = ended.report else {
+            return Some(Cause::Supervisor(ended.status));
+        };
+        let timeout = step.limits.timeout.filter(|_| report.timed_out);
+        match timeout {
+            Some(timeout) => Some(Cause::Timeout(timeout)),
+            None if !ended.status.success() => Some(Cause::Status(ended.status)),
+            None => report.unwritten.map(Cause::Unwritten),
+        }
+    }
+}
+
+/// Checks that what a step declares as its outputs is there when it has succeeded. What may be there, but
+/// not for us to see, is taken to be.
+fn made(step: &PlannedStep, log: &Path) -> Result<(), RunError> {
+    let mut outputs = step.files.outputs.iter();
+    match outputs.find(|output| matches!(output.path.try_exists(), Ok(false))) {
+        None => Ok(()),
+        Some(output) => Err(RunError::MissingOutput {
+            step: step.name.clone(),
+            name: output.name.clone(),
+            path: output.path.clone(),
+            log: log.to_owned(),
+        }),
+    }
+}
+
+/// A try of a step, as it is recorded.
+fn recorded(step: &PlannedStep, number: u32) -> tracking::Attempt {
+    tracking::Attempt {
+        step: step.name.clone(),
+        number,
+        entry_point: step.entry_point.clone(),
+        manager: step.environment.manager,
+        project: step.project.clone(),
+        source: step.source.clone(),
+        parameters: step.parameters.clone(),
+        outputs: outputs(step),
+    }
+}
+
+/// The parameters that name files to write, and the files.
+fn outputs(step: &PlannedStep) -> Vec<(String, PathBuf)> {
+    let outputs = step.files.outputs.iter();
+    outputs
+        .map(|file| (file.name.clone(), file.path.clone()))
+        .collect()
+}
+
+/// Downloads the remote values of a step's `path` parameters.
+///
+/// As under MLflow they stay in the system's temporary folder, for a look afterwards.
+fn fetch(step: &PlannedStep) -> Result<(), RunError> {
+    for (uri, target) in &step.downloads {
+        let failed = |source| RunError::Download {
+            step: step.name.clone(),
+            uri: uri.clone(),
+            source,
+        };
+        if let Some(folder) = target.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| failed(DownloadError::Write(error)))?;
+        }
+        download::to_file(uri, target, Limits::NONE).map_err(failed)?;
+    }
+    Ok(())
+}
