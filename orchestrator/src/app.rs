@@ -1,5 +1,7 @@
 //! The way through: read, plan everything, run. The only place that knows the order of things.
 
+mod environments;
+
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,12 +11,11 @@ use mlproject::paths::absolute;
 use crate::cli::{self, Early};
 use crate::definition::Pipeline;
 use crate::error::Error;
-use crate::plan::{self, Problem, ProblemKind};
-use crate::report::output::{print, print_json, print_log};
-use crate::report::{self, console, list};
+use crate::plan;
+use crate::report::output::{print, print_log};
+use crate::report::{self, console, graph, list};
 use crate::request::{Action, Format, Request};
 use crate::run::{execute, wait_for};
-use environment::EnvironmentError;
 use process::lock::Lock;
 use source::Access;
 
@@ -36,9 +37,13 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
     };
     let place = (pipeline.name.as_str(), pipeline.root(), &*caller);
     match &request.action {
-        Action::List => written(list::print(&pipeline, &request)),
+        Action::List => written(list::print(&pipeline, &request, &caller)),
         Action::Check => plan().map(drop),
         Action::DryRun => written(report::plan::print(&plan()?, request.format)),
+        Action::Graph => {
+            let sketch = plan::sketch(&pipeline, &request, &caller).map_err(Error::Plan)?;
+            written(graph::print(&pipeline.name, &sketch, request.format))
+        }
         Action::Run => {
             // The plan of one who waits is made of what the run before leaves behind.
             let waited = request
@@ -110,31 +115,8 @@ fn load(
 fn without_pipeline(request: &Request, caller: &Path) -> Result<(), Error> {
     match request.action {
         Action::Completions(shell) => written(print(cli::script(shell))),
-        _ => environments(request, caller),
+        _ => environments::act(request, caller),
     }
-}
-
-/// Lists or removes environments.
-fn environments(request: &Request, caller: &Path) -> Result<(), Error> {
-    let Some(store) = plan::settings(request, caller).store else {
-        let kind = ProblemKind::Environment(EnvironmentError::NoStore);
-        return Err(Error::Plan(vec![Problem::general(None, kind)]));
-    };
-    let unusable = |source| Error::Store {
-        folder: store.root.clone(),
-        source,
-    };
-    if let Action::EnvPrune(days) = request.action {
-        let mut removed = Vec::new();
-        let pruned = environment::prune(&store, days, &mut removed);
-        written(print(&lines(&removed)))?;
-        return pruned.map_err(unusable);
-    }
-    let listed = environment::list(&store).map_err(unusable)?;
-    written(match request.format {
-        Format::Text => print(&lines(&listed)),
-        Format::Json => print_json(&listed),
-    })
 }
 
 /// Answers the shell's question how a word may go on. Where there is no answer it says nothing.

@@ -63,6 +63,7 @@ pub(crate) struct EnvironmentOptions {
 pub(crate) enum Action {
     Run,
     DryRun,
+    Graph,
     Check,
     List,
     EnvList,
@@ -80,7 +81,10 @@ impl Action {
     /// Whether a plan is made, for which projects that are not here may be fetched. Everything else only
     /// looks at what is here.
     pub(crate) fn needs_plan(&self) -> bool {
-        matches!(self, Action::Run | Action::DryRun | Action::Check)
+        matches!(
+            self,
+            Action::Run | Action::DryRun | Action::Graph | Action::Check
+        )
     }
 }
 
@@ -88,6 +92,8 @@ impl Action {
 pub(crate) enum Format {
     Text,
     Json,
+    /// That of Graphviz, for the graph alone.
+    Dot,
 }
 
 /// A parameter of the pipeline or a step, offered as an option `--name`.

@@ -65,7 +65,7 @@ fn options_and_names_of_the_pipeline_are_completed_in_bash() {
     assert_eq!(completed(&folder, "orchestrator --ok", 1), "--ok_name\n");
     assert_eq!(
         completed(&folder, "orchestrator --format ''", 2),
-        "text\njson\n"
+        "text\njson\ndot\n"
     );
     assert_eq!(completed(&folder, "orchestrator -e pl", 2), "plain_point\n");
     assert_eq!(

@@ -289,6 +289,7 @@ fn what_is_no_regular_file_is_refused_without_waiting() {
                 if arguments == ["--list"] {
                     let reasons = [
                         "no folder or zip file",
+                        "no MLproject file",
                         "regular file",
                         "bytes",
                         "too many",

@@ -325,3 +325,54 @@ fn a_step_that_is_left_out_may_be_wrong() {
         ["train:", "score: train"]
     );
 }
+
+#[test]
+fn the_graph_is_printed_for_people_and_for_programs() {
+    let folder = three("steps: {get: , train: , score: , \"it's \\\"x\\\"\": {project: last}}");
+    folder.step("last", "parameters: {key: }\ncommand: last {key}");
+    let graph = |form| folder.orchestrator(&["--graph", "--format", form]).run();
+    // A value that is missing does not matter.
+    graph("text")
+        .succeeds("get\ntrain    ← get\nscore    ← get, train\nit's \"x\" ← get, train, score\n");
+    graph("json").succeeds(
+        "[{\"name\":\"get\",\"needs\":[]},{\"name\":\"train\",\"needs\":[\"get\"]},{\"name\":\"score\",\"needs\":[\"get\",\"train\"]},\
+         {\"name\":\"it's \\\"x\\\"\",\"needs\":[\"get\",\"train\",\"score\"]}]\n",
+    );
+    graph("dot").succeeds(
+        r#"digraph "demo" {
+  rankdir=LR;
+  node [shape=box];
+  "get";
+  "train";
+  "get" -> "train" [label="raw"];
+  "score";
+  "get" -> "score" [label="raw"];
+  "train" -> "score" [label="model"];
+  "it's \"x\"";
+  "get" -> "it's \"x\"" [style=dashed];
+  "train" -> "it's \"x\"" [style=dashed];
+  "score" -> "it's \"x\"" [style=dashed];
+}
+"#,
+    );
+    folder
+        .orchestrator(&["--list", "--format", "dot"])
+        .run()
+        .says("`--format dot` is for `--graph`")
+        .ends(2);
+}
+
+#[test]
+fn the_list_shows_files_and_order() {
+    let folder = three("steps: [get, train, score]");
+    let list = folder.orchestrator(&["--list"]).run();
+    list.ends(0);
+    list.prints("    reads model, raw\n    writes result\n    after get, train\n");
+    let json = folder
+        .orchestrator(&["--list", "--format", "json"])
+        .run()
+        .json();
+    assert_eq!(json[1]["inputs"], serde_json::json!(["raw"]));
+    assert_eq!(json[1]["outputs"], serde_json::json!(["model"]));
+    assert_eq!(json[1]["needs"], serde_json::json!(["get"]));
+}

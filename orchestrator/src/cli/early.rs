@@ -9,12 +9,13 @@ use crate::request::{Action, Request};
 
 /// The options whose mere presence says that something is only looked at, whatever else is wrong with
 /// the command line.
-const LOOKING: [&str; 9] = [
+const LOOKING: [&str; 10] = [
     "-h",
     "-V",
     "--help",
     "--version",
     "--list",
+    "--graph",
     "--history",
     "--logs",
     "--resend",

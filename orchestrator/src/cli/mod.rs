@@ -111,6 +111,10 @@ struct Cli {
     #[arg(long, group = "action")]
     dry_run: bool,
 
+    /// Print which step waits for which, and run nothing
+    #[arg(long, group = "action")]
+    graph: bool,
+
     /// Check what would be run, print only what is wrong with it, and run nothing
     #[arg(long, group = "action")]
     check: bool,
@@ -135,7 +139,7 @@ struct Cli {
     #[arg(long, group = "action", value_name = "SHELL", hide = true)]
     completions: Option<Shell>,
 
-    /// Form of what --dry-run, --list, --history and --env-list print
+    /// Form of what --dry-run, --graph, --list, --history and --env-list print; dot is for --graph
     #[arg(long, value_name = "FORM", default_value = "text")]
     format: Format,
 }
@@ -326,6 +330,10 @@ fn request(
         }
         (steps, _) => steps,
     };
+    if cli.format == Format::Dot && !cli.graph {
+        let message = "`--format dot` is for `--graph`";
+        return Err(command.error(ErrorKind::ArgumentConflict, message));
+    }
     let tracking = tracking::Options {
         uri: cli.tracking.tracking_uri,
         off: cli.tracking.no_tracking,
@@ -358,6 +366,7 @@ fn request(
             _ if let Some(days) = cli.environments.env_prune => Action::EnvPrune(days),
             _ if cli.environments.env_list => Action::EnvList,
             _ if cli.dry_run => Action::DryRun,
+            _ if cli.graph => Action::Graph,
             _ if cli.check => Action::Check,
             _ if cli.list => Action::List,
             _ if cli.resend => Action::Resend,

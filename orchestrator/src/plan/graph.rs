@@ -69,6 +69,13 @@ impl Graph {
         &self.waits[step]
     }
 
+    /// As [`Graph::waits`]; none where that is just the step before, or the step is the first.
+    pub(crate) fn waits_otherwise(&self, step: usize) -> Option<&[usize]> {
+        let before = step.checked_sub(1)?;
+        let waits = self.waits(step);
+        (waits != [before]).then_some(waits)
+    }
+
     /// These steps and all that wait for them.
     pub(crate) fn from(&self, steps: &[usize]) -> BTreeSet<usize> {
         let mut chosen: BTreeSet<usize> = steps.iter().copied().collect();

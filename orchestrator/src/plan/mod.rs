@@ -21,7 +21,6 @@ use serde::{Serialize, Serializer};
 use crate::definition::{Pipeline, Step};
 use crate::request::Request;
 use graph::Graph;
-use links::Links;
 use selection::Candidate;
 use step::{Before, Context};
 use wires::{Files, Paths};
@@ -109,14 +108,7 @@ pub(crate) fn make(
     request: &Request,
     caller: &Path,
 ) -> Result<Plan, Vec<Problem>> {
-    let context = Context {
-        pipeline,
-        request,
-        caller,
-        storage: storage(),
-        settings: settings(request, caller),
-        links: Links::default(),
-    };
+    let context = Context::new(pipeline, request, caller);
     let mut problems = context.unknown_parameters();
     let (candidates, narrowed_from, of_selection) = selection::select(&context);
     let is_ordered = of_selection.is_empty();
@@ -157,6 +149,43 @@ pub(crate) fn make(
         graph,
         narrowed_from,
     })
+}
+
+/// Which step waits for which, as far as that can be told from values that are known.
+#[derive(Debug)]
+pub(crate) struct Sketch {
+    pub(crate) steps: Vec<(String, Files)>,
+    pub(crate) graph: Graph,
+}
+
+/// Looks at the steps that are asked for, in their order. Starts and fetches nothing.
+pub(crate) fn sketch(
+    pipeline: &Pipeline,
+    request: &Request,
+    caller: &Path,
+) -> Result<Sketch, Vec<Problem>> {
+    let context = Context::new(pipeline, request, caller);
+    let (candidates, _, problems) = selection::select(&context);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let steps = candidates
+        .iter()
+        .map(|it| (it.step.name.clone(), it.files().clone()));
+    Ok(Sketch {
+        steps: steps.collect(),
+        graph: Graph::of(&selection::nodes(&candidates)),
+    })
+}
+
+impl Sketch {
+    /// The names of the steps that a step waits for.
+    pub(crate) fn waits(&self, step: usize) -> Vec<&str> {
+        let waits = self.graph.waits(step).iter();
+        waits
+            .map(|earlier| self.steps[*earlier].0.as_str())
+            .collect()
+    }
 }
 
 /// The pipeline's own parameters: `steps` as it was understood, what was given, the defaults of the rest.

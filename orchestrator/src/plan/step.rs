@@ -14,7 +14,7 @@ use super::command::{find_entry_point, render, without_secrets};
 use super::links::Links;
 use super::values::{self, Resolved, Sources};
 use super::wires::{Files, NamedFile, Paths};
-use super::{Limits, PlannedStep, Problem, ProblemKind, manager};
+use super::{Limits, PlannedStep, Problem, ProblemKind, manager, settings, storage};
 use crate::definition::error::{ProjectError, SelectionError};
 use crate::definition::{MAIN, Pipeline, Step};
 use crate::engine;
@@ -61,6 +61,19 @@ impl Before<'_> {
     fn makes(&self, path: &Path) -> bool {
         let mut makers = self.written.overlapping(path);
         makers.any(|maker| maker < self.steps.len() || !self.is_ordered)
+    }
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(pipeline: &'a Pipeline, request: &'a Request, caller: &'a Path) -> Self {
+        Context {
+            pipeline,
+            request,
+            caller,
+            storage: storage(),
+            settings: settings(request, caller),
+            links: Links::default(),
+        }
     }
 }
 

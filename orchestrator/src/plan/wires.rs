@@ -24,6 +24,13 @@ pub(crate) struct Files {
 }
 
 impl Files {
+    /// Whether it reads a path, something in it, or a folder that holds it.
+    pub(crate) fn read_of(&self, path: &Path) -> bool {
+        let mut inputs = self.inputs.iter();
+        inputs.any(|input| input.real.starts_with(path) || path.starts_with(&input.real))
+    }
+
+    /// Whether it reads exactly this path.
     pub(super) fn reads(&self, path: &Path) -> bool {
         self.inputs.iter().any(|input| input.real == path)
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -24,6 +25,14 @@ struct Listed<'a> {
     default: bool,
     entry_point: &'a str,
     parameters: Vec<ListedParameter<'a>>,
+    /// The parameters that name files to read and to write.
+    inputs: &'a [String],
+    outputs: &'a [String],
+    /// The steps that it waits for when all run; none when it is not among these.
+    needs: Option<Vec<String>>,
+    /// Whether these are more, or others, than the step before.
+    #[serde(skip)]
+    waits_otherwise: bool,
     environment: Option<Manager>,
     /// Why the step cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,12 +48,27 @@ struct ListedParameter<'a> {
 }
 
 /// Prints the steps in the order of the definition, in the form that was asked for.
-pub(crate) fn print(pipeline: &Pipeline, request: &Request) -> io::Result<()> {
+pub(crate) fn print(pipeline: &Pipeline, request: &Request, caller: &Path) -> io::Result<()> {
     let steps = pipeline.steps.iter();
-    let listed: Vec<Listed> = steps.map(|step| list(pipeline, request, step)).collect();
+    let mut listed: Vec<Listed> = steps.map(|step| list(pipeline, request, step)).collect();
+    // What is wrong with the order is for the plan to say.
+    if let Ok(sketch) = plan::sketch(pipeline, request, caller) {
+        for (number, (name, _)) in sketch.steps.iter().enumerate() {
+            if let Some(step) = listed.iter_mut().find(|step| step.name == name) {
+                step.waits_otherwise = sketch.graph.waits_otherwise(number).is_some();
+                step.needs = Some(
+                    sketch
+                        .waits(number)
+                        .into_iter()
+                        .map(str::to_owned)
+                        .collect(),
+                );
+            }
+        }
+    }
     match request.format {
-        Format::Text => output::print(&plain_text(&listed)),
         Format::Json => output::print_json(&listed),
+        _ => output::print(&plain_text(&listed)),
     }
 }
 
@@ -61,6 +85,14 @@ fn list<'a>(pipeline: &Pipeline, request: &'a Request, step: &'a Step) -> Listed
         parameters: entry_point.map_or(Vec::new(), |entry_point| {
             entry_point.parameters.iter().map(parameter).collect()
         }),
+        inputs: entry_point
+            .and_then(|it| it.inputs.as_deref())
+            .unwrap_or_default(),
+        outputs: entry_point
+            .and_then(|it| it.outputs.as_deref())
+            .unwrap_or_default(),
+        needs: None,
+        waits_otherwise: false,
         environment: project
             .ok()
             .map(|project| plan::manager(pipeline, request, step, project)),
@@ -117,6 +149,17 @@ fn plain_text(listed: &[Listed]) -> String {
             one_line(step.entry_point)
         ));
         lines.extend(step.parameters.iter().map(parameter_line));
+        let needs = step.needs.as_deref().filter(|_| step.waits_otherwise);
+        let needs = needs.unwrap_or_default();
+        for (what, names) in [
+            ("reads", step.inputs),
+            ("writes", step.outputs),
+            ("after", needs),
+        ] {
+            if !names.is_empty() {
+                lines.push(format!("    {what} {}", one_line(&names.join(", "))));
+            }
+        }
     }
     lines.push(String::new());
     lines.join("\n")

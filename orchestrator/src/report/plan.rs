@@ -13,8 +13,8 @@ use process::redact::shown_value;
 /// Prints the plan in the form that was asked for.
 pub(crate) fn print(plan: &Plan, format: Format) -> io::Result<()> {
     match format {
-        Format::Text => output::print(&plan.to_string()),
         Format::Json => output::print_json(plan),
+        _ => output::print(&plan.to_string()),
     }
 }
 
@@ -60,11 +60,11 @@ impl fmt::Display for Plan {
 impl Plan {
     /// What a step waits for, where that is not just the one before it.
     fn after(&self, number: usize) -> Option<String> {
-        let before = number.checked_sub(1)?;
-        match self.graph.waits(number) {
-            [only] if *only == before => None,
-            [] => Some("nothing".to_owned()),
-            _ => Some(self.steps[number].waits.join(", ")),
-        }
+        let waits = self.graph.waits_otherwise(number)?;
+        Some(if waits.is_empty() {
+            "nothing".to_owned()
+        } else {
+            self.steps[number].waits.join(", ")
+        })
     }
 }

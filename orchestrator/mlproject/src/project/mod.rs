@@ -254,8 +254,11 @@ fn find_file(folder: &Path) -> Result<Option<PathBuf>, Error> {
         }
     };
     let mut names: Vec<_> = entries
-        .filter_map(|entry| Some(entry.ok()?.file_name()))
-        .filter(|name| name.eq_ignore_ascii_case("mlproject"))
+        .flatten()
+        .filter(|entry| entry.file_name().eq_ignore_ascii_case("mlproject"))
+        // A folder of that name is none, as in a repository of this crate.
+        .filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_dir()))
+        .map(|entry| entry.file_name())
         .collect();
     names.sort_by_key(|name| (name != "MLproject", name.clone()));
     Ok(names.first().map(|name| folder.join(name)))
