@@ -4,9 +4,10 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
+use std::process::Output;
 use std::time::Duration;
 
-use crate::command::{Question, ask, ask_server as ask_supervised};
+use crate::command::{LONGEST_ANSWER, Question, ask, ask_server as ask_supervised};
 
 /// What git answered, or what it complained of on standard error; both without blanks at the ends.
 pub type Answer = Result<String, String>;
@@ -54,13 +55,24 @@ const LOOKING: Duration = Duration::from_secs(10);
 /// Asks about the work tree in which a folder is, for ten seconds at most. Reaches no server. Errs when
 /// there is no git on PATH or it is too slow.
 pub fn ask_tree(folder: &Path, arguments: &[&str]) -> io::Result<Answer> {
-    git(folder, arguments, Reach::Tree)
+    Ok(answer(&git(folder, &words(arguments), Reach::Tree)?))
+}
+
+/// As [`ask_tree`], for names of files: all bytes of the answer, or an error if they are too many.
+pub fn list_tree(folder: &Path, arguments: &[&OsStr]) -> io::Result<Result<Vec<u8>, String>> {
+    let output = git(folder, arguments, Reach::Tree)?;
+    // A cut list would hide files.
+    if output.stdout.len() as u64 >= LONGEST_ANSWER {
+        return Err(io::Error::other("`git` lists too many files"));
+    }
+    Ok(answer(&output).map(|_| output.stdout))
 }
 
 /// Asks what may need a server, in a folder that holds nothing of the user's. No longer than the limit,
 /// and ended with us. Errs as [`ask_tree`] does.
 pub fn ask_server(folder: &Path, arguments: &[&str], limit: Duration) -> io::Result<Answer> {
-    git(folder, arguments, Reach::Server(limit))
+    let output = git(folder, &words(arguments), Reach::Server(limit))?;
+    Ok(answer(&output))
 }
 
 /// How far git goes for an answer.
@@ -71,10 +83,14 @@ enum Reach {
     Server(Duration),
 }
 
-fn git(folder: &Path, arguments: &[&str], reach: Reach) -> io::Result<Answer> {
+fn words<'a>(arguments: &[&'a str]) -> Vec<&'a OsStr> {
+    arguments.iter().copied().map(OsStr::new).collect()
+}
+
+fn git(folder: &Path, arguments: &[&OsStr], reach: Reach) -> io::Result<Output> {
     let settings = SETTINGS.iter().chain(&SLOWEST);
     let mut words: Vec<&OsStr> = settings.flat_map(|it| ["-c", it]).map(OsStr::new).collect();
-    words.extend(arguments.iter().map(OsStr::new));
+    words.extend(arguments);
     let mut variables: Vec<(&str, Option<&str>)> =
         LOCATION.iter().map(|name| (*name, None)).collect();
     variables.extend([
@@ -92,14 +108,17 @@ fn git(folder: &Path, arguments: &[&str], reach: Reach) -> io::Result<Answer> {
         variables: &variables,
         limit,
     };
-    let output = match reach {
+    match reach {
         Reach::Tree => ask(&question(LOOKING)),
         Reach::Server(limit) => ask_supervised(&question(limit)),
-    }?;
+    }
+}
+
+fn answer(output: &Output) -> Answer {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    Ok(if output.status.success() {
+    if output.status.success() {
         Ok(text(&output.stdout))
     } else {
         Err(text(&output.stderr))
-    })
+    }
 }

@@ -38,7 +38,7 @@ const ANSWERING: Duration = Duration::from_mins(1);
 const GRACE: Duration = Duration::from_secs(1);
 
 /// How much of an answer is read, in bytes.
-const LONGEST_ANSWER: u64 = 16 << 20;
+pub(crate) const LONGEST_ANSWER: u64 = 16 << 20;
 
 /// The largest file that a tool may write, in KiB; `ulimit` takes it.
 const LARGEST_FILE: u64 = 4 << 20;

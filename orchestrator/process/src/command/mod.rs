@@ -21,6 +21,7 @@ use crate::label::Label;
 use crate::supervisor::Errand;
 use crate::terminal::{self, Modes};
 
+pub(crate) use ask::LONGEST_ANSWER;
 pub use ask::{Question, ask, ask_server, capture};
 pub use launch::Launch;
 use running::Running;
