@@ -11,9 +11,10 @@ use std::fs;
 use std::path::Path;
 
 /// The folders of the crates below `orchestrator/`.
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 8] = [
     "src",
     "environment/src",
+    "freshness/src",
     "init/src",
     "mlproject/src",
     "process/src",
