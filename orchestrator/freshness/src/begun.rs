@@ -3,31 +3,22 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
-
-use process::console;
+use std::thread;
 
 use crate::code::gather;
-use crate::content::{Hash, Hashed, TICK};
+use crate::content::{Hashed, TICK};
 use crate::files::{ALWAYS_HASHED, Files};
+use crate::hashing::{Hashing, WORTH_A_THREAD};
 use crate::judge::{by_name, unrecordable};
+use crate::key::key;
 use crate::programs;
-use crate::progress::Progress;
+use crate::progress::{Progress, Stopped};
 use crate::reason::Reason;
 use crate::record::{Record, Shelf, salt};
+use crate::settle::{Before, CHANGED, is_too_large, made, settle};
 use crate::subject::Subject;
-use crate::tree::{
-    Difference, Entry, Item, Known, Links, Part, Seen, Spot, look, look_below, size_of,
-};
+use crate::tree::{Entry, Item, Known, Links, Part, Seen, Spot, look, look_below, size_of};
 use crate::values::Values;
-
-/// How much has to be hashed to be worth a thread, in bytes.
-const WORTH_A_THREAD: u64 = 1 << 20;
-
-/// What is recorded of a file whose content at the start nobody knows.
-const CHANGED: &str = "changed while the step ran";
 
 /// Why nothing is recorded.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +37,12 @@ pub enum Unrecorded {
     Interrupted,
 }
 
+impl From<Stopped> for Unrecorded {
+    fn from(_: Stopped) -> Unrecorded {
+        Unrecorded::Interrupted
+    }
+}
+
 /// A step that runs. If it is dropped, nothing is recorded.
 #[derive(Debug)]
 pub struct Begun {
@@ -61,13 +58,6 @@ pub struct Begun {
     outputs: Vec<PathBuf>,
     old_outputs: BTreeMap<String, Part>,
     hashing: Option<Hashing>,
-}
-
-/// What was at a path before the step started, with its hash as far as it is known.
-#[derive(Debug)]
-struct Before {
-    item: Item,
-    hash: Option<Hash>,
 }
 
 #[derive(Debug)]
@@ -107,7 +97,7 @@ pub fn begin(subject: &Subject, files: &Files) -> Result<Begun, Unrecorded> {
     let programs = remember(programs, of_old(|old| &old.programs), files);
     let salt = salt();
     Ok(Begun {
-        hashing: Hashing::start(&inputs, files),
+        hashing: Hashing::start(unknown(&inputs, files), files),
         files: files.clone(),
         shelf,
         step: subject.step.to_owned(),
@@ -120,6 +110,17 @@ pub fn begin(subject: &Subject, files: &Files) -> Result<Begun, Unrecorded> {
         outputs: subject.outputs.iter().map(|it| it.1.clone()).collect(),
         old_outputs: old.map(|old| old.outputs).unwrap_or_default(),
     })
+}
+
+/// The files of inputs that can be hashed while the step runs: a change would be seen by their stat.
+fn unknown(inputs: &[Input], files: &Files) -> Vec<Item> {
+    let before = inputs.iter().flat_map(|input| &input.before);
+    let unknown = before.filter(|it| it.hash.is_none()).map(|it| &it.item);
+    let is_hashed = |item: &&Item| {
+        let spot = item.seen.spot();
+        spot.is_some_and(|spot| spot.is_settled && !is_too_large(&spot, files))
+    };
+    unknown.filter(is_hashed).cloned().collect()
 }
 
 /// Looks at an input. Large files are not read before the step starts, so their times should be over.
@@ -249,214 +250,5 @@ impl Begun {
             outputs.insert(name, part);
         }
         Ok(outputs)
-    }
-}
-
-/// What to record of something that was there before the step started.
-fn settle(
-    before: &Before,
-    now: &Seen,
-    files: &Files,
-    progress: &mut Progress,
-) -> Result<Entry, Unrecorded> {
-    let mut file = |then: &Spot, now: &Spot| settle_file(before, then, now, files, progress);
-    let entry = match (&before.item.seen, now) {
-        (Seen::File(then), Seen::File(now)) => file(then, now).map(Entry::File),
-        (Seen::Folder, Seen::Folder) => Ok(Entry::Folder),
-        (Seen::Missing, Seen::Missing) => Ok(Entry::Missing),
-        (Seen::Link(then, None), Seen::Link(now, None)) if then == now => {
-            Ok(Entry::Link(now.clone(), None))
-        }
-        (Seen::Link(to, Some(then)), Seen::Link(still, Some(now))) if to == still => {
-            file(then, now).map(|known| Entry::Link(to.clone(), Some(known)))
-        }
-        (Seen::Odd(why), _) => Err(Difference::Unsettled(why.clone())),
-        _ => Err(Difference::Changed),
-    };
-    recorded(entry)
-}
-
-/// Makes an entry of what nobody can tell, too.
-fn recorded(entry: Result<Entry, Difference>) -> Result<Entry, Unrecorded> {
-    match entry {
-        Ok(entry) => Ok(entry),
-        Err(Difference::Interrupted) => Err(Unrecorded::Interrupted),
-        Err(Difference::Unsettled(why)) => Ok(Entry::Unsettled(why)),
-        Err(_) => Ok(Entry::Unsettled(CHANGED.into())),
-    }
-}
-
-fn settle_file(
-    before: &Before,
-    then: &Spot,
-    now: &Spot,
-    files: &Files,
-    progress: &mut Progress,
-) -> Result<Known, Difference> {
-    let is_same = then.stat == now.stat && then.is_settled;
-    match before.hash {
-        Some(hash) if is_same => return Ok(Known(Some(now.stat), Some(hash))),
-        None if !is_same => return Err(Difference::Changed),
-        None if is_too_large(now, files) => return Ok(Known(Some(now.stat), None)),
-        _ => {}
-    }
-    let hashed = files.hash(&before.item.path, now.device, now.stat, progress)?;
-    let is_as_before = match before.hash {
-        Some(hash) => hashed.hash == hash,
-        None => hashed.stat == then.stat,
-    };
-    if !is_as_before {
-        return Err(Difference::Changed);
-    }
-    let stat = hashed.is_settled.then_some(hashed.stat);
-    Ok(Known(stat, Some(hashed.hash)))
-}
-
-fn is_too_large(spot: &Spot, files: &Files) -> bool {
-    spot.stat.size() > ALWAYS_HASHED
-        && !files.hashes_all()
-        && files.known(spot.device, spot.stat).is_none()
-}
-
-/// What to record of something that the step has made.
-fn made(
-    item: &Item,
-    old: Option<&Entry>,
-    files: &Files,
-    progress: &mut Progress,
-) -> Result<Entry, Unrecorded> {
-    let old = old.and_then(Entry::known).copied();
-    let mut file = |spot: &Spot| -> Result<Known, Difference> {
-        match old {
-            // The step has left it as it was.
-            Some(known @ Known(Some(stat), Some(_))) if stat == spot.stat => return Ok(known),
-            _ if is_too_large(spot, files) => {
-                return Ok(Known(spot.is_settled.then_some(spot.stat), None));
-            }
-            _ => {}
-        }
-        let hashed = files.hash(&item.path, spot.device, spot.stat, progress)?;
-        let stat = hashed.is_settled.then_some(hashed.stat);
-        Ok(Known(stat, Some(hashed.hash)))
-    };
-    recorded(match &item.seen {
-        Seen::File(spot) => file(spot).map(Entry::File),
-        Seen::Folder => Ok(Entry::Folder),
-        Seen::Link(to, None) => Ok(Entry::Link(to.clone(), None)),
-        Seen::Link(to, Some(spot)) => file(spot).map(|it| Entry::Link(to.clone(), Some(it))),
-        Seen::Missing => Ok(Entry::Missing),
-        Seen::Odd(why) => Err(Difference::Unsettled(why.clone())),
-    })
-}
-
-/// A hash over all that is recorded but times and places.
-fn key(record: &Record) -> String {
-    let mut hasher = blake3::Hasher::new();
-    let mut feed = |text: &str| {
-        hasher.update(text.as_bytes()).update(b"\0");
-    };
-    let values = &record.values;
-    for value in [&values.entry_point, &values.command, &values.environment] {
-        feed(&value.shown);
-    }
-    feed(values.commit.as_deref().unwrap_or("-"));
-    for named in [&values.parameters, &values.variables] {
-        for (name, value) in named {
-            feed(name);
-            feed(value.as_ref().map_or("-", |it| it.shown.as_str()));
-        }
-        feed("");
-    }
-    for output in record.outputs.keys() {
-        feed(output);
-    }
-    let inputs = record
-        .inputs
-        .iter()
-        .map(|(name, part)| (name.as_str(), part));
-    for (name, part) in inputs.chain([("code", &record.code), ("programs", &record.programs)]) {
-        feed(name);
-        for (name, entry) in part {
-            feed(name);
-            feed(&match entry {
-                Entry::File(known) => content(known),
-                Entry::Link(to, known) => {
-                    format!("{to}\0{}", known.as_ref().map(content).unwrap_or_default())
-                }
-                other => format!("{other:?}"),
-            });
-        }
-    }
-    hasher.finalize().to_hex()[..32].to_owned()
-}
-
-fn content(known: &Known) -> String {
-    match known {
-        Known(_, Some(hash)) => format!("{hash:?}"),
-        Known(Some(stat), None) => format!("{} {}", stat.size(), stat.changed()),
-        Known(None, None) => String::new(),
-    }
-}
-
-/// Inputs that are hashed while the step runs; the hashes are found in what the steps share.
-#[derive(Debug)]
-struct Hashing {
-    is_over: Arc<AtomicBool>,
-    is_quiet: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Hashing {
-    fn start(inputs: &[Input], files: &Files) -> Option<Hashing> {
-        let before = inputs.iter().flat_map(|input| &input.before);
-        let unknown = before.filter(|it| it.hash.is_none()).map(|it| &it.item);
-        let is_hashed = |item: &&Item| {
-            let spot = item.seen.spot();
-            spot.is_some_and(|spot| spot.is_settled && !is_too_large(&spot, files))
-        };
-        let items: Vec<Item> = unknown.filter(is_hashed).cloned().collect();
-        let size = size_of(&items);
-        if size < WORTH_A_THREAD {
-            return None;
-        }
-        let files = files.clone();
-        let is_over = Arc::new(AtomicBool::new(false));
-        let is_quiet = Arc::new(AtomicBool::new(true));
-        let (ends, quiet) = (Arc::clone(&is_over), Arc::clone(&is_quiet));
-        let hash_all = move || {
-            let is_stopped = || ends.load(Ordering::Relaxed) || files.is_interrupted();
-            let progress = Progress::new("its inputs".into(), size, &is_stopped);
-            let mut progress = progress.quiet_while(&quiet);
-            for item in items {
-                if let Some(spot) = item.seen.spot() {
-                    // Whatever goes wrong goes wrong again when the step is over.
-                    files
-                        .hash(&item.path, spot.device, spot.stat, &mut progress)
-                        .ok();
-                }
-            }
-        };
-        let thread = thread::Builder::new().spawn(hash_all).ok()?;
-        Some(Hashing {
-            is_over,
-            is_quiet,
-            thread: Some(thread),
-        })
-    }
-
-    /// Waits for all hashes, and no longer in silence.
-    fn finish(mut self) {
-        self.is_quiet.store(false, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            console::warn("the hashing of inputs ended early");
-        }
-    }
-}
-
-impl Drop for Hashing {
-    fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
     }
 }

@@ -147,11 +147,11 @@ impl Comparison<'_> {
         self.code(old, &mut new);
         let programs = programs::find(self.subject);
         for (name, difference) in self.part("programs", &programs, &mut new.programs) {
-            let what = match &difference {
+            let words = match &difference {
                 Difference::Missing => "is not there any more",
-                difference => self.what(difference).unwrap_or("changed"),
+                difference => what(difference).unwrap_or("changed"),
             };
-            let reason = Reason::only(ReasonKind::Program).with(Some(name), what);
+            let reason = Reason::only(ReasonKind::Program).with(Some(name), words);
             self.reasons.push(reason);
         }
         self.reasons.extend(values.environment_reasons(&old.values));
@@ -167,14 +167,14 @@ impl Comparison<'_> {
             let items = look_below(path, Links::Count);
             let differing = self.part(&shown, &items, part);
             if let Some((below, difference)) = differing.first() {
-                let what = self.what(difference).map(str::to_owned);
+                let words = what(difference).map(str::to_owned);
                 let file = if below.is_empty() {
                     shown
                 } else {
                     format!("{shown}/{below}")
                 };
                 let mut reason = Reason::of_files(ReasonKind::Output, vec![file]);
-                reason.new = what;
+                reason.new = words;
                 self.reasons.push(reason);
             }
         }
@@ -193,14 +193,14 @@ impl Comparison<'_> {
                 vec![(String::new(), Difference::Changed)]
             };
             if let Some((below, difference)) = differing.first() {
-                let what = self.what(difference).unwrap_or("changed").to_owned();
+                let words = what(difference).unwrap_or("changed").to_owned();
                 let file = if below.is_empty() {
                     shown
                 } else {
                     format!("{shown}/{below}")
                 };
                 let reason = Reason::of_files(ReasonKind::Input, vec![file]);
-                self.reasons.push(reason.with(Some(name), &what));
+                self.reasons.push(reason.with(Some(name), &words));
             }
         }
     }
@@ -223,8 +223,8 @@ impl Comparison<'_> {
                 Difference::New => added.push(shown),
                 Difference::Missing => removed.push(shown),
                 difference => {
-                    let what = self.what(&difference).unwrap_or("changed");
-                    told.entry(what.to_owned()).or_default().push(shown);
+                    let words = what(&difference).unwrap_or("changed");
+                    told.entry(words.to_owned()).or_default().push(shown);
                 }
             }
         }
@@ -274,17 +274,18 @@ impl Comparison<'_> {
             }
         }
         differing.extend(old.into_keys().map(|name| (name, Difference::Missing)));
+        differing.sort_by(|left, right| left.0.cmp(&right.0));
         differing
     }
+}
 
-    /// The words for a difference that is more than a change.
-    fn what<'b>(&self, difference: &'b Difference) -> Option<&'b str> {
-        match difference {
-            Difference::Changed | Difference::Interrupted => None,
-            Difference::Missing => Some("is missing"),
-            Difference::New => Some("is new"),
-            Difference::Unhashed => Some("was recorded without `--cached` and is another one"),
-            Difference::Unsettled(why) => Some(why),
-        }
+/// The words for a difference that is more than a change.
+fn what(difference: &Difference) -> Option<&str> {
+    match difference {
+        Difference::Changed | Difference::Interrupted => None,
+        Difference::Missing => Some("is missing"),
+        Difference::New => Some("is new"),
+        Difference::Unhashed => Some("was recorded without `--cached` and is another one"),
+        Difference::Unsettled(why) => Some(why),
     }
 }

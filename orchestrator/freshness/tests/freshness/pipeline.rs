@@ -159,6 +159,14 @@ impl Pipeline {
         assert_eq!(self.reasons(), [reason]);
     }
 
+    /// Waits until the times of all files are those of the past.
+    pub(crate) fn settle() {
+        let start = std::time::Instant::now();
+        while start.elapsed() < std::time::Duration::from_millis(60) {
+            std::thread::yield_now();
+        }
+    }
+
     /// The record's file.
     pub(crate) fn record(&self) -> PathBuf {
         let records = fs::read_dir(self.at("mlruns/.cached")).unwrap();
