@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use crate::code::gather;
-use crate::content::{Hashed, TICK};
+use crate::content::{Hash, TICK};
 use crate::files::{ALWAYS_HASHED, Files};
-use crate::hashing::{Hashing, WORTH_A_THREAD};
+use crate::hashing::Hashing;
 use crate::judge::{by_name, unrecordable};
 use crate::key::key;
 use crate::programs;
@@ -19,6 +19,12 @@ use crate::settle::{Before, CHANGED, is_too_large, made, settle};
 use crate::subject::Subject;
 use crate::tree::{Entry, Item, Known, Links, Part, Seen, Spot, look, look_below, size_of};
 use crate::values::Values;
+
+/// How much is hashed before a step starts: it takes as long as the start of a thread, in bytes.
+const LITTLE: u64 = 256 * 1024;
+
+/// The same, in files.
+const FEW: usize = 32;
 
 /// Why nothing is recorded.
 #[derive(Debug, thiserror::Error)]
@@ -67,8 +73,8 @@ struct Input {
     before: Vec<Before>,
 }
 
-/// Takes the record of a step away and remembers what the step is about to read. Inputs are hashed
-/// meanwhile, on a thread.
+/// Takes the record of a step away and remembers what the step is about to read. What is much to hash
+/// is hashed on a thread while the step runs.
 pub fn begin(subject: &Subject, files: &Files) -> Result<Begun, Unrecorded> {
     if let Some(reason) = unrecordable(subject, files) {
         // One that was written before the pipeline was changed.
@@ -92,12 +98,16 @@ pub fn begin(subject: &Subject, files: &Files) -> Result<Begun, Unrecorded> {
     }
     let of_old = |part: fn(&Record) -> &Part| old.as_ref().map(part);
     let code = gather(subject, files, false);
-    let code = remember(code, of_old(|old| &old.code), files);
+    let mut code = remember(code, of_old(|old| &old.code), files);
     let programs = programs::find(subject);
-    let programs = remember(programs, of_old(|old| &old.programs), files);
+    let mut programs = remember(programs, of_old(|old| &old.programs), files);
+    // A step that edits its code does so early.
+    let before = code.iter_mut().chain(&mut programs);
+    let before = before.chain(inputs.iter_mut().flat_map(|input| &mut input.before));
+    let hashing = hash_unknown(before, files);
     let salt = salt();
     Ok(Begun {
-        hashing: Hashing::start(unknown(&inputs, files), files),
+        hashing,
         files: files.clone(),
         shelf,
         step: subject.step.to_owned(),
@@ -112,15 +122,39 @@ pub fn begin(subject: &Subject, files: &Files) -> Result<Begun, Unrecorded> {
     })
 }
 
-/// The files of inputs that can be hashed while the step runs: a change would be seen by their stat.
-fn unknown(inputs: &[Input], files: &Files) -> Vec<Item> {
-    let before = inputs.iter().flat_map(|input| &input.before);
-    let unknown = before.filter(|it| it.hash.is_none()).map(|it| &it.item);
-    let is_hashed = |item: &&Item| {
-        let spot = item.seen.spot();
-        spot.is_some_and(|spot| spot.is_settled && !is_too_large(&spot, files))
+/// Reads what is not known yet: at once if that is little, so that a step which writes the same again
+/// is known to; else on a thread while the step runs, for a change would be seen by the stat.
+fn hash_unknown<'a>(
+    before: impl Iterator<Item = &'a mut Before>,
+    files: &Files,
+) -> Option<Hashing> {
+    let is_hashed = |before: &&mut Before| {
+        let spot = before.item.seen.spot();
+        let is_hashed = |spot: Spot| spot.is_settled && !is_too_large(&spot, files);
+        before.hash.is_none() && spot.is_some_and(is_hashed)
     };
-    unknown.filter(is_hashed).cloned().collect()
+    let unknown: Vec<&mut Before> = before.filter(is_hashed).collect();
+    let size = size_of(unknown.iter().map(|it| &it.item));
+    if size > LITTLE || unknown.len() > FEW {
+        let items = unknown.into_iter().map(|it| it.item.clone()).collect();
+        return Hashing::start(items, files);
+    }
+    for before in unknown {
+        before.hash = hash_now(&before.item, files);
+    }
+    None
+}
+
+/// The hash of what is there, if that is still what was seen.
+fn hash_now(item: &Item, files: &Files) -> Option<Hash> {
+    let spot = item.seen.spot()?;
+    let is_interrupted = || files.is_interrupted();
+    let mut progress = Progress::new(String::new(), 0, &is_interrupted);
+    let hashed = files.hash(&item.path, spot.device, spot.stat, &mut progress);
+    hashed
+        .ok()
+        .filter(|it| it.stat == spot.stat)
+        .map(|it| it.hash)
 }
 
 /// Looks at an input. Large files are not read before the step starts, so their times should be over.
@@ -148,7 +182,7 @@ fn remember(items: Vec<Item>, old: Option<&Part>, files: &Files) -> Vec<Before> 
         let known = known.and_then(Entry::known).copied();
         let hash = item.seen.spot().and_then(|spot| match known {
             Some(Known(Some(stat), Some(hash))) if stat == spot.stat => {
-                if stat.size() >= WORTH_A_THREAD {
+                if stat.size() > LITTLE {
                     // For another attempt, as the record is gone.
                     files.learn(spot.device, stat, hash);
                 }
@@ -157,12 +191,7 @@ fn remember(items: Vec<Item>, old: Option<&Part>, files: &Files) -> Vec<Before> 
             _ if spot.is_settled || spot.stat.size() > ALWAYS_HASHED => {
                 files.known(spot.device, spot.stat)
             }
-            _ => {
-                let mut progress = Progress::new(String::new(), 0, &|| false);
-                let hashed = files.hash(&item.path, spot.device, spot.stat, &mut progress);
-                let is_same = |it: &Hashed| it.stat == spot.stat;
-                hashed.ok().filter(is_same).map(|it| it.hash)
-            }
+            _ => hash_now(&item, files),
         });
         Before { item, hash }
     });

@@ -10,10 +10,7 @@ use crate::files::Files;
 use crate::progress::Progress;
 use crate::tree::{Item, size_of};
 
-/// How much has to be hashed to be worth a thread, in bytes.
-pub(crate) const WORTH_A_THREAD: u64 = 1 << 20;
-
-/// Inputs that are hashed while the step runs; the hashes are found in what the steps share.
+/// What is hashed while the step runs; the hashes are found in what the steps share.
 #[derive(Debug)]
 pub(crate) struct Hashing {
     is_over: Arc<AtomicBool>,
@@ -24,16 +21,13 @@ pub(crate) struct Hashing {
 impl Hashing {
     pub(crate) fn start(items: Vec<Item>, files: &Files) -> Option<Hashing> {
         let size = size_of(&items);
-        if size < WORTH_A_THREAD {
-            return None;
-        }
         let files = files.clone();
         let is_over = Arc::new(AtomicBool::new(false));
         let is_quiet = Arc::new(AtomicBool::new(true));
         let (ends, quiet) = (Arc::clone(&is_over), Arc::clone(&is_quiet));
         let hash_all = move || {
             let is_stopped = || ends.load(Ordering::Relaxed) || files.is_interrupted();
-            let progress = Progress::new("its inputs".into(), size, &is_stopped);
+            let progress = Progress::new("what it reads".into(), size, &is_stopped);
             let mut progress = progress.quiet_while(&quiet);
             for item in items {
                 if let Some(spot) = item.seen.spot() {
@@ -58,7 +52,7 @@ impl Hashing {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            console::warn("the hashing of inputs ended early");
+            console::warn("the hashing of what a step reads ended early");
         }
     }
 }

@@ -57,14 +57,20 @@ fn settle_file(
     progress: &mut Progress,
 ) -> Result<Known, Difference> {
     let is_same = then.stat == now.stat && then.is_settled;
-    match before.hash {
+    let by_thread = || {
+        files
+            .known(then.device, then.stat)
+            .filter(|_| then.is_settled)
+    };
+    let known = before.hash.or_else(by_thread);
+    match known {
         Some(hash) if is_same => return Ok(Known(Some(now.stat), Some(hash))),
         None if !is_same => return Err(Difference::Changed),
         None if is_too_large(now, files) => return Ok(Known(Some(now.stat), None)),
         _ => {}
     }
     let hashed = files.hash(&before.item.path, now.device, now.stat, progress)?;
-    let is_as_before = match before.hash {
+    let is_as_before = match known {
         Some(hash) => hashed.hash == hash,
         None => hashed.stat == then.stat,
     };
