@@ -7,6 +7,7 @@
 
 mod code;
 mod content;
+mod edits;
 mod pipeline;
 mod record;
 mod speed;
