@@ -128,14 +128,14 @@ impl Gathering<'_> {
 
     /// A path that is named counts whatever git thinks of it.
     fn path(&mut self, path: PathBuf) {
-        match look(&path, Links::Follow) {
-            Seen::Folder => self.folder(&path, None),
-            seen => self.items.push(Item {
-                name: self.files.base().name(&path),
-                path,
-                seen,
-            }),
+        if path.is_dir() {
+            return self.folder(&path, None);
         }
+        self.items.push(Item {
+            name: self.files.base().name(&path),
+            seen: look(&path, Links::Count),
+            path,
+        });
     }
 
     /// The files that are code in a folder, or those of them that match.

@@ -48,7 +48,7 @@ fn verdict(subject: &Subject, files: &Files, refresh: bool) -> Verdict {
         return Verdict::Stale(vec![reason]);
     }
     let shelf = Shelf::of(subject, files.base());
-    let Some(old) = shelf.read() else {
+    let Some(mut record) = shelf.read() else {
         return Verdict::Stale(vec![Reason::only(ReasonKind::NotRecorded)]);
     };
     let mut comparison = Comparison {
@@ -58,7 +58,7 @@ fn verdict(subject: &Subject, files: &Files, refresh: bool) -> Verdict {
         is_interrupted: false,
         is_refreshed: false,
     };
-    let new = comparison.record(&old);
+    comparison.record(&mut record);
     let Comparison {
         mut reasons,
         is_interrupted,
@@ -73,11 +73,11 @@ fn verdict(subject: &Subject, files: &Files, refresh: bool) -> Verdict {
     }
     if refresh && is_refreshed {
         // Without it, files are read once more the next time.
-        shelf.write(&new).ok();
+        shelf.write(&record).ok();
     }
     Verdict::UpToDate(Made {
-        run: new.run.clone(),
-        time: new.made(),
+        time: record.made(),
+        run: record.run,
     })
 }
 
@@ -137,16 +137,15 @@ struct Comparison<'a> {
 type Differing = (String, Difference);
 
 impl Comparison<'_> {
-    /// Compares in the order of the reasons; the result is the record with what was seen now.
-    fn record(&mut self, old: &Record) -> Record {
-        let values = Values::new(self.subject, &old.salt);
-        let mut new = old.clone();
-        self.outputs(&mut new);
-        self.reasons.extend(values.command_reasons(&old.values));
-        self.inputs(&mut new);
-        self.code(old, &mut new);
+    /// Compares in the order of the reasons. What is equal has in the record the stat of now.
+    fn record(&mut self, record: &mut Record) {
+        let values = Values::new(self.subject, &record.salt);
+        self.outputs(record);
+        self.reasons.extend(values.command_reasons(&record.values));
+        self.inputs(record);
+        self.code(record);
         let programs = programs::find(self.subject);
-        for (name, difference) in self.part("programs", &programs, &mut new.programs) {
+        for (name, difference) in self.part("programs", &programs, &mut record.programs) {
             let words = match &difference {
                 Difference::Missing => "is not there any more",
                 difference => what(difference).unwrap_or("changed"),
@@ -154,16 +153,16 @@ impl Comparison<'_> {
             let reason = Reason::only(ReasonKind::Program).with(Some(name), words);
             self.reasons.push(reason);
         }
-        self.reasons.extend(values.environment_reasons(&old.values));
-        new
+        self.reasons
+            .extend(values.environment_reasons(&record.values));
     }
 
-    fn outputs(&mut self, new: &mut Record) {
+    fn outputs(&mut self, record: &mut Record) {
         for (_, path) in self.subject.outputs {
             let name = self.files.base().name(path);
             let shown = self.files.base().shown_path(path, self.subject.folder);
             // A record of these outputs has each of them; one that has not was made by somebody else.
-            let part = new.outputs.entry(name).or_default();
+            let part = record.outputs.entry(name).or_default();
             let items = look_below(path, Links::Count);
             let differing = self.part(&shown, &items, part);
             if let Some((below, difference)) = differing.first() {
@@ -180,13 +179,13 @@ impl Comparison<'_> {
         }
     }
 
-    fn inputs(&mut self, new: &mut Record) {
+    fn inputs(&mut self, record: &mut Record) {
         let inputs = by_name(self.subject.inputs);
-        new.inputs.retain(|name, _| inputs.contains_key(name));
+        record.inputs.retain(|name, _| inputs.contains_key(name));
         for (name, path) in inputs {
             let shown = self.files.base().shown_path(path, self.subject.folder);
-            let is_known = new.inputs.contains_key(&name);
-            let part = new.inputs.entry(name.clone()).or_default();
+            let is_known = record.inputs.contains_key(&name);
+            let part = record.inputs.entry(name.clone()).or_default();
             let differing = if is_known {
                 self.part(&shown, &look_below(path, Links::Follow), part)
             } else {
@@ -205,8 +204,8 @@ impl Comparison<'_> {
         }
     }
 
-    fn code(&mut self, old: &Record, new: &mut Record) {
-        let (now, then) = (self.subject.commit, old.values.commit.as_deref());
+    fn code(&mut self, record: &mut Record) {
+        let (now, then) = (self.subject.commit, record.values.commit.as_deref());
         if now != then {
             let commits = [then, now].map(|it| it.unwrap_or("none"));
             let [then, now] = commits.map(Some);
@@ -216,7 +215,7 @@ impl Comparison<'_> {
         let items = gather(self.subject, self.files, true);
         let (mut changed, mut added, mut removed) = (Vec::new(), Vec::new(), Vec::new());
         let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (name, difference) in self.part("its code", &items, &mut new.code) {
+        for (name, difference) in self.part("its code", &items, &mut record.code) {
             let shown = self.files.base().shown(&name, self.subject.folder);
             match difference {
                 Difference::Changed => changed.push(shown),

@@ -1,6 +1,8 @@
 //! The programs of a command line: the first words of its simple commands.
 
+use std::iter::Peekable;
 use std::path::{Path, PathBuf};
+use std::str::Chars;
 
 use mlproject::paths::absolute;
 use process::host::is_executable;
@@ -77,68 +79,70 @@ enum Token {
     End,
 }
 
+type Characters<'a> = Peekable<Chars<'a>>;
+
 fn tokens(line: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
-    let mut word: Option<String> = None;
     // What a redirection names is no word of the command.
     let mut is_target = false;
     let mut characters = line.chars().peekable();
-    while let Some(character) = characters.next() {
-        match character {
-            '\'' => {
-                let quoted = characters.by_ref().take_while(|it| *it != '\'');
-                word.get_or_insert_default().extend(quoted);
-                continue;
+    loop {
+        let word = word(&mut characters);
+        let end = characters.next();
+        let is_redirection = matches!(end, Some('<' | '>'));
+        if let Some(word) = word {
+            // The number of what is redirected is none, either.
+            let is_number = is_redirection && word.bytes().all(|it| it.is_ascii_digit());
+            if !is_target && !is_number {
+                tokens.push(Token::Word(word));
             }
-            '"' => {
-                let word = word.get_or_insert_default();
-                while let Some(next) = characters.next().filter(|it| *it != '"') {
-                    match next {
-                        '\\' => word.extend(characters.next()),
-                        next => word.push(next),
-                    }
-                }
-                continue;
-            }
-            '\\' => {
-                match characters.next() {
-                    // A line that goes on.
-                    Some('\n') | None => {}
-                    Some(next) => word.get_or_insert_default().push(next),
-                }
-                continue;
-            }
-            '#' if word.is_none() => {
-                while characters.next_if(|it| *it != '\n').is_some() {}
-                continue;
-            }
-            _ if !is_separator(character) => {
-                word.get_or_insert_default().push(character);
-                continue;
-            }
-            _ => {}
+            is_target = false;
         }
-        if let Some(word) = word.take()
-            && !std::mem::take(&mut is_target)
-            // The number of what is redirected.
-            && !(matches!(character, '<' | '>') && word.bytes().all(|it| it.is_ascii_digit()))
-        {
-            tokens.push(Token::Word(word));
-        }
-        match character {
-            '<' | '>' => {
-                while characters
-                    .next_if(|it| matches!(it, '<' | '>' | '&' | '|'))
-                    .is_some()
-                {}
+        match end {
+            None => return tokens,
+            Some('<' | '>') => {
+                let is_operator = |it: &char| matches!(it, '<' | '>' | '&' | '|');
+                while characters.next_if(is_operator).is_some() {}
                 is_target = true;
             }
-            ' ' | '\t' => {}
-            _ => tokens.push(Token::End),
+            Some('#') => while characters.next_if(|it| *it != '\n').is_some() {},
+            Some(' ' | '\t') => {}
+            Some(_) => tokens.push(Token::End),
         }
     }
-    tokens.extend(word.filter(|_| !is_target).map(Token::Word));
-    tokens
+}
+
+/// The word that starts here, without its quotes; the separator behind it is left, and so is a comment.
+fn word(characters: &mut Characters) -> Option<String> {
+    let mut word: Option<String> = None;
+    loop {
+        let is_comment = |it: &char| *it == '#' && word.is_none();
+        let next = characters.next_if(|it| !is_separator(*it) && !is_comment(it));
+        match next {
+            None => return word,
+            Some('\'') => {
+                let quoted = characters.by_ref().take_while(|it| *it != '\'');
+                word.get_or_insert_default().extend(quoted);
+            }
+            Some('"') => quoted(characters, word.get_or_insert_default()),
+            Some('\\') => match characters.next() {
+                // A line that goes on.
+                Some('\n') | None => {}
+                Some(next) => word.get_or_insert_default().push(next),
+            },
+            Some(next) => word.get_or_insert_default().push(next),
+        }
+    }
+}
+
+/// The rest of a text in double quotes.
+fn quoted(characters: &mut Characters, word: &mut String) {
+    while let Some(next) = characters.next().filter(|it| *it != '"') {
+        match next {
+            '\\' => word.extend(characters.next()),
+            next => word.push(next),
+        }
+    }
 }
 
 fn is_separator(character: char) -> bool {

@@ -125,7 +125,10 @@ impl Shelf {
         let folder = self.folder()?;
         match remove_in(&folder, &self.name) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => self.draft(&folder).map(drop),
+            _ => {
+                self.draft(&folder)?;
+                remove_in(&folder, &self.draft_name())
+            }
         }
     }
 

@@ -212,6 +212,8 @@ fn code_can_be_named() {
     pipeline.write("common/c.txt", "");
     pipeline.write("step/notes/n.py", "");
     pipeline.write("step/x.tmp", "");
+    symlink("../common/c.txt", pipeline.at("step/link.py")).unwrap();
+    symlink("../common/deep", pipeline.at("step/linked")).unwrap();
     // What counts with the words, and what does not.
     for (words, counts, others) in [
         (
@@ -233,6 +235,12 @@ fn code_can_be_named() {
             &["./", "!notes", "!mo?e"],
             &["step/train.py"],
             &["step/notes/n.py", "step/more/util.py", "common/a.py"],
+        ),
+        // A link, and a link to a folder.
+        (
+            &["link.py", "linked"],
+            &["common/c.txt", "common/deep/b.py"],
+            &["step/train.py"],
         ),
         (&[], &[], &["step/train.py"]),
     ] {

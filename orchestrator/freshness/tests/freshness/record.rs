@@ -82,6 +82,8 @@ fn a_step_that_did_not_end_well_has_no_record() {
     pipeline.make();
     drop(pipeline.begin());
     pipeline.runs_for("has not run before");
+    let left = fs::read_dir(pipeline.at("mlruns/.cached")).unwrap();
+    assert_eq!(left.count(), 0);
     // An attempt that failed, and another one.
     let files = pipeline.files();
     let begin = || pipeline.with(|subject| freshness::begin(subject, &files).unwrap());
@@ -93,6 +95,35 @@ fn a_step_that_did_not_end_well_has_no_record() {
     fs::write(draft, "half").unwrap();
     pipeline.make();
     pipeline.is_up_to_date();
+}
+
+#[test]
+fn steps_run_side_by_side() {
+    let pipeline = Pipeline::with_git();
+    let files = pipeline.files();
+    let step = &|number: usize| {
+        let mut step = Pipeline::new();
+        step.root.clone_from(&pipeline.root);
+        step.name = format!("step {number}");
+        let output = pipeline.at(&format!("out_{number}.csv"));
+        step.inputs = vec![("in".into(), pipeline.at("in.csv"))];
+        step.outputs = vec![("out".into(), output.clone())];
+        let begun = step.with(|subject| freshness::begin(subject, &files).unwrap());
+        fs::write(output, number.to_string()).unwrap();
+        begun.finish(None).unwrap();
+        step.with(|subject| freshness::judge(subject, &files))
+    };
+    std::thread::scope(|scope| {
+        let steps: Vec<_> = (0..8)
+            .map(|number| scope.spawn(move || step(number)))
+            .collect();
+        for step in steps {
+            let verdict = step.join().unwrap();
+            assert!(matches!(verdict, Verdict::UpToDate(_)), "{verdict:?}");
+        }
+    });
+    let records = fs::read_dir(pipeline.at("mlruns/.cached")).unwrap();
+    assert_eq!(records.count(), 8);
 }
 
 #[test]
