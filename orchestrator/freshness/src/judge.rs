@@ -38,7 +38,7 @@ pub fn judge(subject: &Subject, files: &Files) -> Verdict {
     verdict(subject, files, true)
 }
 
-/// As [`judge`], and writes nothing.
+/// As [`judge()`], and writes nothing.
 pub fn look(subject: &Subject, files: &Files) -> Verdict {
     verdict(subject, files, false)
 }

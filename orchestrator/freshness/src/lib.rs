@@ -1,7 +1,7 @@
 //! What a step's files were made from, and whether that still holds.
 //!
 //! [`begin`] remembers what a step is about to read, [`Begun::finish`] records it with what the step has
-//! made, and [`judge`] compares such a record with what is there now. Content counts, not times: a file
+//! made, and [`judge()`] compares such a record with what is there now. Content counts, not times: a file
 //! is read when its stat is another one, and a copy or a clone of a pipeline stays up to date.
 
 #![warn(missing_docs)]

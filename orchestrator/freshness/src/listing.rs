@@ -58,8 +58,7 @@ pub(crate) fn list(folders: &[PathBuf], refused: &dyn Fn(&Path, &str)) -> Vec<Li
         if files.is_empty() {
             *files = walk(folder);
         }
-        files.sort_unstable();
-        files.dedup();
+        sort(files);
     }
     listed
 }
@@ -85,8 +84,13 @@ pub(crate) fn walk(folder: &Path) -> Listed {
             }
         }
     }
-    files.sort_unstable();
     files
+}
+
+/// Sorts by bytes, which are compared many times as fast as the parts of paths.
+fn sort(files: &mut Listed) {
+    files.sort_unstable_by(|left, right| left.as_os_str().cmp(right.as_os_str()));
+    files.dedup_by(|left, right| left.as_os_str() == right.as_os_str());
 }
 
 /// Whether a name is one of what runs leave behind.
