@@ -102,7 +102,7 @@ pub(crate) fn unrecordable(subject: &Subject, files: &Files) -> Option<Reason> {
     }
     let is_shared = |output: &&PathBuf| {
         let mut others = subject.outputs_of_others.iter();
-        others.any(|other| is_around(other, output) && other != *output)
+        others.any(|other| other.starts_with(output) && other != *output)
     };
     let shared = subject.outputs.iter().map(|(_, it)| it).find(is_shared)?;
     let shown = files.base().shown_path(shared, subject.folder);

@@ -140,7 +140,8 @@ fn unseen(error: &io::Error) -> Seen {
     }
 }
 
-/// Looks at a path and at all below, sorted. The path itself has the empty name.
+/// Looks at a path and at all below, sorted. The path itself has the empty name; a link to a folder
+/// that lies below counts by where it points.
 pub(crate) fn look_below(path: &Path, links: Links) -> Vec<Item> {
     let top = Item {
         name: String::new(),
@@ -150,7 +151,9 @@ pub(crate) fn look_below(path: &Path, links: Links) -> Vec<Item> {
     let mut items = vec![top];
     let mut at = 0;
     while at < items.len() {
-        if items[at].seen == Seen::Folder {
+        // If the path itself is such a link, the files are there: on another disk, say.
+        let is_link = at == 0 && matches!(items[at].seen, Seen::Link(_, None));
+        if items[at].seen == Seen::Folder || is_link && path.is_dir() {
             match entries(&items[at]) {
                 Ok(entries) => items.extend(entries),
                 Err(error) => items[at].seen = unseen(&error),

@@ -175,6 +175,31 @@ fn a_folder_counts_with_all_below() {
 }
 
 #[test]
+fn a_folder_may_be_on_another_disk() {
+    let mut pipeline = Pipeline::new();
+    let elsewhere = tempfile::tempdir().unwrap();
+    symlink(elsewhere.path(), pipeline.at("data")).unwrap();
+    symlink(elsewhere.path(), pipeline.at("model")).unwrap();
+    fs::write(elsewhere.path().join("a"), "a").unwrap();
+    pipeline.inputs = vec![("in".into(), pipeline.at("data"))];
+    pipeline.make();
+    pipeline.is_up_to_date();
+    fs::write(elsewhere.path().join("a"), "b").unwrap();
+    pipeline.runs_for("its input in (../data/a) changed");
+    pipeline.inputs.clear();
+    pipeline.outputs = vec![("out".into(), pipeline.at("model"))];
+    pipeline.run(|| pipeline.write("model/a", "c"));
+    pipeline.is_up_to_date();
+    fs::write(elsewhere.path().join("a"), "d").unwrap();
+    pipeline.runs_for("its output ../model/a was changed by hand");
+    pipeline.run(|| pipeline.write("model/a", "c"));
+    fs::rename(pipeline.at("model"), pipeline.at("old")).unwrap();
+    fs::create_dir(pipeline.at("model")).unwrap();
+    pipeline.write("model/a", "c");
+    pipeline.runs_for("its output ../model was changed by hand");
+}
+
+#[test]
 fn what_is_no_file_is_never_up_to_date() {
     let pipeline = made_folder();
     pipeline.run(|| fifo(&pipeline.at("model/fifo")));
@@ -342,6 +367,9 @@ fn a_step_whose_outputs_say_nothing_always_runs() {
     pipeline.outputs = vec![("out".into(), pipeline.at("model"))];
     pipeline.others = vec![pipeline.at("model/other"), pipeline.at("models")];
     pipeline.runs_for("another step writes into its output ../model");
+    // That of the other is looked at by itself.
+    pipeline.outputs = vec![("out".into(), pipeline.at("models/own"))];
+    pipeline.runs_for("has not run before");
 }
 
 #[test]
