@@ -1,6 +1,6 @@
 //! What users get wrong: one clear message, the documented exit code, and nothing run.
 
-use crate::harness::Folder;
+use crate::harness::{Folder, orchestrator};
 
 /// A pipeline of the steps `a` and `b`; `a` leaves a trace when it runs.
 fn pipeline() -> Folder {
@@ -257,8 +257,9 @@ fn environments_that_are_not_there() {
         "d/MLproject",
         "conda_env: d.yml\npython_env: d.yml\nentry_points: {main: {command: 'true'}}",
     );
-    let hint = "    hint: set MLFLOW_CONDA_HOME or CONDA_EXE; or `--env-manager uv`, if the packages \
-                come from PyPI; `--env-manager local` runs the command without an environment\n";
+    let hint = "    hint: `--env-manager virtualenv` needs none and installs from PyPI; or set \
+                MLFLOW_CONDA_HOME or CONDA_EXE; `--env-manager local` runs the command without an \
+                environment\n";
     let text = format!(
         "error: 4 problems; nothing was run
   step `a`: environment manager `conda` needs `/none/bin/conda`, and there is none (a/MLproject)
@@ -268,7 +269,9 @@ fn environments_that_are_not_there() {
 "
     );
     let arguments = ["--steps", "a,c,d", "--env-manager", "conda"];
-    let run = folder.orchestrator(&arguments);
+    // Without uv, which the hint would name.
+    let path = orchestrator().parent().unwrap().to_owned();
+    let run = folder.orchestrator(&arguments).env("PATH", path);
     run.env("MLFLOW_CONDA_HOME", "/none").run().fails(1, &text);
     assert!(!folder.exists("ran"), "a step was run");
 }

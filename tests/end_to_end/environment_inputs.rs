@@ -135,7 +135,9 @@ fn a_version_of_python_is_no_path_and_no_option() {
         );
         let arguments = ["--check", "--env-manager", "uv"];
         let ended = plan(&folder, &arguments);
-        ended.says("such as python=3.11").ends(1);
+        ended
+            .says(&format!("a/conda.yaml:1: `python={version}` should be "))
+            .ends(1);
         assert!(!folder.exists("calls"));
     }
     std::fs::remove_file(folder.path().join("a/conda.yaml")).unwrap();

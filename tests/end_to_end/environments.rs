@@ -501,11 +501,140 @@ fn environment_files_are_checked_for_all_steps_at_once() {
         "step `packages`: packages/python_env.yaml:1: `dependencies` should be a list".to_owned(),
         "step `requirements`: requirements/python_env.yaml names a requirements file that is not there: requirements/gone.txt".to_owned(),
         "step `yaml`: yaml/python_env.yaml:1: ".to_owned(),
-        "step `foreign`: foreign/conda.yaml asks for what only conda has: `cudatoolkit=11.8`, `gcc`".to_owned(),
+        "step `foreign`: foreign/conda.yaml names what is not known to be on PyPI: `cudatoolkit=11.8`, `gcc`".to_owned(),
     ] {
         assert!(ended.stderr().contains(&text), "{text}\n{}", ended.stderr());
     }
     assert!(!folder.exists("ran"));
+}
+
+/// Acts as uv as far as we use it: an environment is a folder with a `python` that prints its Python and
+/// its requirements.
+const UV: &str = r#"#!/usr/bin/env bash
+echo "${0##*/} $*" >> "$HOME/calls"
+case "$1" in
+  venv)
+    while [ "$1" != --python ]; do shift; done
+    mkdir -p "$3/bin"
+    printf '#!/bin/sh\necho %s; cat %s/packages\n' "$2" "$3" > "$3/bin/python"
+    chmod +x "$3/bin/python" ;;
+  pip)
+    while [ "$1" != --python ]; do shift; done
+    [ "$3" = -r ] && cat "$4" >> "${2%/bin/python}/packages" ;;
+esac
+"#;
+
+#[test]
+fn packages_of_conda_come_from_pypi_by_a_stand_in_for_uv() {
+    let folder = Folder::new();
+    folder.file("MLproject", "name: demo");
+    program(&folder, "bin/uv", UV);
+    let step = |file: &str| {
+        folder.file("a/conda.yaml", file);
+        folder.step("a", "command: python");
+    };
+    let run = |arguments: &[&str]| {
+        let arguments = [&["--steps", "a", "--env-manager", "uv"], arguments].concat();
+        let path = format!("{}/bin:{}", folder.path().display(), no_python());
+        let path = format!("{path}:/usr/bin:/bin");
+        folder.orchestrator(&arguments).env("PATH", path).run()
+    };
+    step(
+        "channels: [conda-forge, defaults]
+dependencies:
+  - conda-forge::python == 9.8
+  - pandas=2.3.2
+  - requests =2.32
+  - pip<=23
+  - pytorch::pytorch>=2,<3
+  - {pip: [wandb==0.24.0]}
+",
+    );
+    let planned = run(&["--dry-run"]);
+    planned.ends(0);
+    let told = "pandas, requests, pytorch as torch\n";
+    let plan = planned.stdout();
+    assert!(
+        plan.contains(&format!("\n   from PyPI: {told}   command: python\n")),
+        "{plan}"
+    );
+    let plan = run(&["--dry-run", "--format", "json"]).json();
+    let environment = &plan["steps"][0]["environment"];
+    assert_eq!(environment["from_pypi"][2], "pytorch as torch");
+    let installed = "9.8\npip<=23\npandas==2.3.2\nrequests==2.32.*\ntorch>=2,<3\nwandb==0.24.0\n";
+    let ended = run(&[]).succeeds(installed);
+    ended.says(&format!(" (uv): making it for a; from PyPI: {told}"));
+    // Told once, when they are installed.
+    let again = run(&[]).succeeds(installed);
+    assert!(!again.stderr().contains("PyPI"), "{}", again.stderr());
+    // What is installed decides which environment it is, however that is written.
+    step(
+        "dependencies: [python=9.8, pandas==2.3.2, 'requests 2.32.*', pip<=23, 'pytorch >= 2, < 3', {pip: [wandb==0.24.0]}]\n",
+    );
+    let same = run(&[]).succeeds(installed);
+    assert!(!same.stderr().contains("PyPI"), "{}", same.stderr());
+    step("dependencies: [python=9.8, pandas=2.3]\n");
+    run(&[])
+        .succeeds("9.8\npandas==2.3.*\n")
+        .says("from PyPI: pandas\n");
+    step("dependencies: [python=9.8, {pip: [pandas==2.3.2]}]\n");
+    let of_pip = run(&[]).succeeds("9.8\npandas==2.3.2\n");
+    assert!(!of_pip.stderr().contains("PyPI"), "{}", of_pip.stderr());
+}
+
+/// However a file of conda's cannot be used, the way out is one that works.
+#[test]
+fn hints_about_conda_lead_in_no_circle() {
+    let folder = Folder::new();
+    folder.file("MLproject", "name: demo");
+    program(&folder, "with uv/uv", UV);
+    program(&folder, "with conda/conda", CONDA);
+    folder.step("a", "command: python");
+    let told = |manager: &str, tools: &str| {
+        let path = format!("{}/{tools}:{}", folder.path().display(), no_python());
+        let arguments = ["--steps", "a", "--env-manager", manager];
+        let ended = folder.orchestrator(&arguments).env("PATH", path).run();
+        ended.ends(1);
+        assert!(!folder.exists("calls"));
+        ended.stderr()
+    };
+    folder.file(
+        "a/conda.yaml",
+        "dependencies: [python=9.8, numpy, requests=2]\n",
+    );
+    let local = "`--env-manager local` runs the command without an environment";
+    let expected = |other: &str| {
+        format!("error: 1 problem; nothing was run
+  step `a`: environment manager `conda` needs `conda` or `mamba` or `micromamba`, and there is none (a/MLproject)
+    hint: `--env-manager {other}` needs none and installs from PyPI; or set MLFLOW_CONDA_HOME or CONDA_EXE; {local}
+")
+    };
+    assert_eq!(told("conda", "with uv"), expected("uv"));
+    assert_eq!(told("conda", "with none"), expected("virtualenv"));
+    folder.file(
+        "a/conda.yaml",
+        "dependencies: [python=9.8, numpy, 'cudatoolkit=11.8', gcc]\n",
+    );
+    let pip = "or write what PyPI has, by its name there, below `pip:`, and take the rest out";
+    let expected = format!("error: 1 problem; nothing was run
+  step `a`: environment manager `conda` needs `conda` or `mamba` or `micromamba`, and there is none (a/MLproject)
+    hint: install it, or set MLFLOW_CONDA_HOME or CONDA_EXE: `cudatoolkit=11.8`, `gcc` are not known to be on PyPI, from which other managers install; {pip}; {local}
+");
+    assert_eq!(told("conda", "with uv"), expected);
+    let expected = |hint: &str| {
+        format!("error: 1 problem; nothing was run
+  step `a`: a/conda.yaml names what is not known to be on PyPI: `cudatoolkit=11.8`, `gcc` (a/MLproject)
+    hint: {hint}
+")
+    };
+    let install = format!(
+        "install conda, mamba or micromamba, and take `--env-manager conda`; {pip}; {local}"
+    );
+    for manager in ["uv", "virtualenv"] {
+        assert_eq!(told(manager, "with uv"), expected(&install));
+        let conda = format!("`--env-manager conda` installs them; {pip}");
+        assert_eq!(told(manager, "with conda"), expected(&conda));
+    }
 }
 
 #[test]

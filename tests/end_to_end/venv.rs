@@ -83,6 +83,50 @@ fn steps_have_two_pythons_and_their_packages() {
 
 #[test]
 #[ignore = "needs uv and two Pythons"]
+fn packages_of_conda_come_from_pypi() {
+    let [first, _] = pythons();
+    let minor = first.rsplit_once('.').unwrap().0;
+    let folder = Folder::new();
+    folder.file("MLproject", "name: demo");
+    folder.file(
+        "a/conda.yml",
+        format!(
+            "channels: [conda-forge, defaults]
+dependencies:
+  - conda-forge::python == {minor}
+  - pyyaml=6.0
+  - attrs >=22,<24
+  - python-dateutil=2.9.0=pyhd8ed1ab_0
+  - pip
+  - pip: [six==1.16.0]
+"
+        ),
+    );
+    let script = "import sys, yaml, attr, dateutil, six\nprint('%d.%d' % sys.version_info[:2], yaml.__version__[:3], attr.__version__[:3], dateutil.__version__, six.__version__)\n";
+    folder.file("a/it.py", script);
+    let text = "conda_env: conda.yml\nentry_points: {main: {command: python it.py}}\n";
+    folder.file("a/MLproject", text);
+    let said = format!("{minor} 6.0 23. 2.9.0 1.16.0\n");
+    for (manager, path) in [
+        ("uv", None),
+        ("virtualenv", None),
+        ("virtualenv", Some(without_uv())),
+    ] {
+        let arguments = ["--steps", "a", "--env-manager", manager];
+        let run = run(&folder, &arguments);
+        let run = match path {
+            Some(path) => run
+                .env("PATH", path)
+                .env("XDG_CACHE_HOME", folder.path().join("pip")),
+            None => run,
+        };
+        let ended = run.run().succeeds(&said);
+        ended.says("; from PyPI: pyyaml, attrs, python-dateutil\n");
+    }
+}
+
+#[test]
+#[ignore = "needs uv and two Pythons"]
 fn without_uv_python_and_pip_do_it() {
     let [first, second] = pythons();
     let folder = Folder::new();

@@ -77,7 +77,19 @@ impl Conda {
     }
 
     pub(crate) fn check(&self) -> Option<EnvironmentError> {
-        Programs::check(self.programs.as_ref())
+        let tools = Programs::missing(self.programs.as_ref())?;
+        let read = self.file.as_deref().map(mlproject::load_conda);
+        Some(EnvironmentError::NoConda {
+            tools,
+            other: match host::find("uv") {
+                Some(_) => Manager::Uv,
+                None => Manager::Virtualenv,
+            },
+            // A file that pip cannot be given at all is told when that is tried.
+            only: read
+                .and_then(Result::ok)
+                .map_or(Vec::new(), |environment| environment.conda_only),
+        })
     }
 
     pub(crate) fn tool(&self) -> String {
@@ -255,19 +267,14 @@ impl Programs {
         })
     }
 
-    /// What keeps them from being used.
-    fn check(programs: Option<&Programs>) -> Option<EnvironmentError> {
-        let missing = |tools: &[&str]| EnvironmentError::NoTool {
-            manager: Manager::Conda,
-            tools: tools.iter().map(|&tool| tool.to_owned()).collect(),
-        };
+    /// What is not there of what is needed.
+    fn missing(programs: Option<&Programs>) -> Option<Vec<String>> {
         let Some(programs) = programs else {
-            return Some(missing(&CONDAS));
+            return Some(CONDAS.map(str::to_owned).into());
         };
-        let absent = [&programs.conda, &programs.create]
-            .into_iter()
-            .find(|program| host::find(program).is_none());
-        absent.map(|program| missing(&[program.as_str()]))
+        let mut needed = [&programs.conda, &programs.create].into_iter();
+        let absent = needed.find(|program| host::find(program).is_none());
+        absent.map(|program| vec![program.clone()])
     }
 
     /// The name of the program that creates environments.
@@ -342,6 +349,11 @@ impl Programs {
         words.extend(last.iter().map(OsString::from));
         words
     }
+}
+
+/// Whether there is a program that makes conda environments.
+pub(crate) fn is_there() -> bool {
+    Programs::missing(Programs::find().as_ref()).is_none()
 }
 
 /// Has conda remove an environment that we made by its record, or began by its note.

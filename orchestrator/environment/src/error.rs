@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
-use mlproject::Manager;
 use mlproject::paths::shown;
+use mlproject::{CondaOnly, Manager};
 
 use process::text::{describe, names, suggestion};
 
@@ -24,10 +24,19 @@ pub enum EnvironmentError {
     NoPython { version: String, known: Vec<String> },
     #[error("there is no `python3` on PATH to make an environment of")]
     NoCurrentPython,
-    #[error("{} asks for what only conda has: {}", shown(.file), names(.packages))]
-    Foreign {
+    /// `is_conda_there` decides what to type next.
+    #[error("{} names what is not known to be on PyPI: {}", shown(.file), list(.packages))]
+    CondaOnly {
         file: PathBuf,
-        packages: Vec<String>,
+        packages: Vec<CondaOnly>,
+        is_conda_there: bool,
+    },
+    /// `other` is a manager that can do without, unless `only` names packages that it cannot install.
+    #[error("environment manager `conda` needs {}, and there is none", or(.tools))]
+    NoConda {
+        tools: Vec<String>,
+        other: Manager,
+        only: Vec<CondaOnly>,
     },
     #[error("conda cannot make an environment from {}", shown(.file))]
     PythonByConda { file: PathBuf },
@@ -64,19 +73,21 @@ impl EnvironmentError {
     /// What to type next, if there is something.
     pub fn hint(&self) -> Option<String> {
         const LOCAL: &str = "`--env-manager local` runs the command without an environment";
+        const PIP: &str =
+            "or write what PyPI has, by its name there, below `pip:`, and take the rest out";
         Some(match self {
             EnvironmentError::File(error) => match &**error {
                 mlproject::Error::UnknownKey { key, known, .. } => suggestion(key, known),
                 _ => return None,
             },
-            EnvironmentError::NoTool {
-                manager: Manager::Conda,
-                ..
-            } => {
-                format!(
-                    "set MLFLOW_CONDA_HOME or CONDA_EXE; or `--env-manager uv`, if the packages come from PyPI; {LOCAL}"
-                )
-            }
+            EnvironmentError::NoConda { other, only, .. } if only.is_empty() => format!(
+                "`--env-manager {other}` needs none and installs from PyPI; or set MLFLOW_CONDA_HOME or CONDA_EXE; {LOCAL}"
+            ),
+            EnvironmentError::NoConda { only, .. } => format!(
+                "install it, or set MLFLOW_CONDA_HOME or CONDA_EXE: {} {} not known to be on PyPI, from which other managers install; {PIP}; {LOCAL}",
+                list(only),
+                if only.len() == 1 { "is" } else { "are" },
+            ),
             EnvironmentError::NoTool {
                 manager: Manager::Docker,
                 ..
@@ -95,9 +106,13 @@ impl EnvironmentError {
                     names(known)
                 )
             }
-            EnvironmentError::Foreign { .. } => {
-                "`--env-manager conda` installs them; MLflow would leave them out".into()
-            }
+            EnvironmentError::CondaOnly {
+                is_conda_there: true,
+                ..
+            } => format!("`--env-manager conda` installs them; {PIP}"),
+            EnvironmentError::CondaOnly { .. } => format!(
+                "install conda, mamba or micromamba, and take `--env-manager conda`; {PIP}; {LOCAL}"
+            ),
             EnvironmentError::PythonByConda { .. } => {
                 "use `--env-manager virtualenv`, `uv` or `local`".into()
             }
@@ -122,6 +137,11 @@ impl EnvironmentError {
             _ => return None,
         })
     }
+}
+
+fn list(packages: &[CondaOnly]) -> String {
+    let packages: Vec<String> = packages.iter().map(CondaOnly::to_string).collect();
+    packages.join(", ")
 }
 
 fn or(tools: &[String]) -> String {

@@ -52,6 +52,9 @@ pub struct Environment {
     /// By which conda, our folder of environments or the engine knows it; none for `local`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// The packages that its file names as conda's, and that are installed from PyPI.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub from_pypi: Vec<String>,
     #[serde(skip)]
     kind: Kind,
 }
@@ -108,6 +111,10 @@ impl Settings {
             manager,
             file: project.environment.file().map(Path::to_owned),
             name: kind.name().map(str::to_owned),
+            from_pypi: match &kind {
+                Kind::Venv(venv) => venv.from_pypi.clone(),
+                _ => Vec::new(),
+            },
             kind,
         };
         (environment, problems)

@@ -168,8 +168,12 @@ fn make(build: &Build, options: BuildOptions<'_>) -> Result<Lock, MakeError> {
         if build.environment.is_ready(store) {
             continue;
         }
+        let origin = match build.environment.from_pypi.as_slice() {
+            [] => String::new(),
+            packages => format!("; from PyPI: {}", packages.join(", ")),
+        };
         say(&format!(
-            "{label}: making it for {}",
+            "{label}: making it for {}{origin}",
             build.steps.join(", ")
         ));
         let start = Instant::now();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::make::Builder;
 use super::requirements::Requirements;
 use super::store::Store;
-use super::{EnvironmentError, MakeError, Manager, Record, files, hash, python};
+use super::{EnvironmentError, MakeError, Manager, Record, conda, files, hash, python};
 use mlproject::PythonEnvironment;
 use mlproject::shell::quote;
 use process::Launch;
@@ -25,6 +25,8 @@ pub(crate) struct Venv {
     python: Python,
     build: Requirements,
     packages: Packages,
+    /// What the file names as conda's and pip installs.
+    pub from_pypi: Vec<String>,
 }
 
 /// The program that makes the environment.
@@ -59,10 +61,11 @@ impl Venv {
         folder: &Path,
         store: &Store,
     ) -> Result<Venv, EnvironmentError> {
-        if let Some(file) = file.filter(|_| !asked.foreign.is_empty()) {
-            return Err(EnvironmentError::Foreign {
+        if let Some(file) = file.filter(|_| !asked.conda_only.is_empty()) {
+            return Err(EnvironmentError::CondaOnly {
                 file: file.to_owned(),
-                packages: asked.foreign,
+                packages: asked.conda_only,
+                is_conda_there: conda::is_there(),
             });
         }
         let origin = file.unwrap_or(folder);
@@ -94,6 +97,10 @@ impl Venv {
             },
             python,
             build,
+            from_pypi: match packages {
+                Packages::Listed(_) => asked.from_pypi,
+                Packages::Locked(_) | Packages::UvLocked(..) => Vec::new(),
+            },
             packages,
         })
     }

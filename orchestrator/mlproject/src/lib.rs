@@ -37,6 +37,7 @@ pub mod strformat;
 pub mod uri;
 
 pub use project::{
-    DockerEnvironment, EntryPoint, EnvironmentFile, Error, Manager, Parameter, ParameterKind,
-    Place, Project, PythonEnvironment, Resources, StepEntry, check_conda, load_conda, load_python,
+    CondaOnly, DockerEnvironment, EntryPoint, EnvironmentFile, Error, Manager, Parameter,
+    ParameterKind, Place, Project, PythonEnvironment, Reason, Resources, StepEntry, check_conda,
+    load_conda, load_python,
 };

@@ -44,6 +44,10 @@ impl fmt::Display for Plan {
             if let Some(name) = &step.environment.name {
                 write!(formatter, ", {}", one_line(name))?;
             }
+            if !step.environment.from_pypi.is_empty() {
+                let packages = step.environment.from_pypi.join(", ");
+                write!(formatter, "\n   from PyPI: {packages}")?;
+            }
             if let Some(after) = self.after(position) {
                 write!(formatter, "\n   after: {}", one_line(&after))?;
             }

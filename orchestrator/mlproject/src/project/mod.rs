@@ -8,7 +8,9 @@
 mod environment_file;
 mod error;
 mod manager;
+mod match_spec;
 mod node;
+mod pypi;
 mod resources;
 mod step_entry;
 
@@ -18,7 +20,9 @@ use crate::file;
 use crate::pyyaml::{self, Object};
 use node::{Entry, Node};
 
-pub use environment_file::{PythonEnvironment, check_conda, load_conda, load_python};
+pub use environment_file::{
+    CondaOnly, PythonEnvironment, Reason, check_conda, load_conda, load_python,
+};
 pub use error::{Error, Place};
 pub use manager::Manager;
 pub use resources::Resources;
