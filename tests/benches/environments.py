@@ -79,14 +79,16 @@ def warm(root, env):
 def cold(root, env):
     packages = ["numpy", "pandas", "requests"]
     step(root, "cold", f"dependencies: {packages}\n".replace("'", ""), file="python_env.yaml")
+    step(root, "by_conda", "dependencies: [numpy, pandas, requests]\n", file="conda.yml", key="conda_env: conda.yml")
     (root / "requirements.txt").write_text("\n".join(packages))
     python = subprocess.run([sys.executable, "-c", "import sys; print(sys._base_executable)"], capture_output=True, text=True).stdout.strip()
     by_uv = f"uv venv --no-project -q --python {python} v && uv pip install -q --python v/bin/python -r requirements.txt"
-    ours = [ORCHESTRATOR, "-C", str(root), "--steps", "cold", "--env-manager", "uv"]
+    ours = lambda step: [ORCHESTRATOR, "-C", str(root), "--steps", step, "--env-manager", "uv"]
+    commands = {"uv by hand": ["bash", "-c", by_uv], "orchestrator": ours("cold"), "orchestrator, a conda.yml": ours("by_conda")}
     for kind, has_cache in [("no cache", False), ("packages in uv's cache", True)]:
-        seconds = {"uv by hand": [], "orchestrator": []}
-        for _ in range(min(RUNS, 5)):
-            for name, command in [("uv by hand", ["bash", "-c", by_uv]), ("orchestrator", ours)]:
+        seconds = {name: [] for name in commands}
+        for _ in range(RUNS if has_cache else min(RUNS, 9)):
+            for name, command in commands.items():
                 if not has_cache:
                     shutil.rmtree(root / "cache", ignore_errors=True)
                 shutil.rmtree(root / "v", ignore_errors=True)

@@ -103,6 +103,148 @@ fn an_image_is_no_option_and_nothing_but_a_name() {
     assert_eq!(folder.read("calls"), asked);
 }
 
+/// Acts as an engine that has every image, and writes down what it is to create, a word in each line.
+const ENGINE: &str = r#"#!/usr/bin/env bash
+[ "$1" != create ] || printf '%s\n' "$@" > "$HOME/created"
+"#;
+
+#[test]
+fn volumes_and_variables_are_expanded_as_by_a_shell_in_the_projects_folder() {
+    let folder = folder();
+    program(&folder, "bin/docker", ENGINE);
+    let volumes = [
+        "${PWD}/data:/data",
+        "$(pwd)/data:/opt/data",
+        "~/x:/x",
+        "'/a $b':/c",
+        "${DATA:-/mnt}/d:/d:ro",
+        "$DATA_ROOT/e:/e",
+        "named:/f",
+    ];
+    let variables = [
+        ("A", "$HOME/x"),
+        ("B", "two words -v /:/host"),
+        ("C", "~/c:~/d"),
+        ("D", "'$HOME'"),
+        ("E", "$NOT_SET_HERE"),
+        ("F", "a$"),
+        ("g-h", "~"),
+    ];
+    let volumes = volumes.map(quoted).join(", ");
+    let pairs = variables.map(|(name, value)| format!("[{name}, {}]", quoted(value)));
+    let pairs = pairs.join(", ");
+    docker(
+        &folder,
+        &format!("{{image: x, volumes: [{volumes}], environment: [{pairs}, COPIED]}}"),
+    );
+    let run = quickly(&folder, &["--steps", "a", "--no-tracking"]);
+    let run = run.env("PATH", path_with(&folder, "bin"));
+    let run = run
+        .env("COPIED", "$HOME `date`")
+        .env("DATA_ROOT", "/big disk/$HOME");
+    run.run().ends(0);
+    let home = folder.path().display().to_string();
+    let created = folder.read("created").replace(&home, "[DIR]");
+    let created: Vec<&str> = created.lines().collect();
+    let values_of = |option: &str| {
+        let pairs = created.windows(2).filter(|pair| pair[0] == option);
+        pairs.map(|pair| pair[1]).collect::<Vec<_>>()
+    };
+    let volumes = [
+        "[DIR]/a/data:/data",
+        "[DIR]/a/data:/opt/data",
+        "[DIR]/x:/x",
+        "/a $b:/c",
+        "/mnt/d:/d:ro",
+        "/big disk/$HOME/e:/e",
+        "named:/f",
+    ];
+    assert_eq!(values_of("--volume"), volumes);
+    let mut variables = values_of("--env");
+    variables.retain(|variable| {
+        !["MLFLOW", "ORCHESTRATOR", "PIPELINE"]
+            .iter()
+            .any(|ours| variable.starts_with(ours))
+    });
+    let expected = [
+        "A=[DIR]/x",
+        "B=two words -v /:/host",
+        "C=[DIR]/c:[DIR]/d",
+        "D=$HOME",
+        "E=",
+        "F=a$",
+        "g-h=~",
+        "COPIED",
+    ];
+    assert_eq!(variables, expected);
+    // Through a link, a shell goes by the name that it came by.
+    std::os::unix::fs::symlink(folder.path().join("a"), folder.path().join("link")).unwrap();
+    docker(&folder, "{image: x, volumes: [$PWD:/p]}");
+    let run = quickly(&folder, &["--steps", "a", "--no-tracking"]);
+    let run = run.env("PATH", path_with(&folder, "bin"));
+    run.env("PWD", folder.path().join("link")).run().ends(0);
+    assert!(folder.read("created").contains("/link:/p\n"));
+}
+
+#[test]
+fn what_a_shell_would_run_or_lose_in_a_container_s_settings_is_refused() {
+    let folder = folder();
+    for (volume, reason) in [
+        ("$(touch pwned):/x", "`$(touch pwned)` would run a program"),
+        (
+            "$(pwd; touch pwned):/x",
+            "`$(pwd; touch pwned)` would run a program",
+        ),
+        ("`pwd`:/x", "``` would run a program"),
+        ("/x:/y; touch pwned", "`;` would run a program"),
+        ("<(touch pwned):/x", "`<` would run a program"),
+        (
+            "${NOT_SET_HERE:-$(touch pwned)}:/x",
+            "`$(touch pwned)` would run a program",
+        ),
+        (
+            "$NOT_SET_HERE:/x",
+            "`NOT_SET_HERE` is not set\n    hint: set it, or write what is to count then, as in `${NOT_SET_HERE:-/data}`",
+        ),
+        ("${NOT_SET_HERE:?}:/x", "`NOT_SET_HERE` is not set"),
+        ("/{a,b}:/x", "`{` would become several words"),
+        ("${HOME%/}:/x", "`${HOME%…}` is not expanded here"),
+        ("~root:/x", "`~NAME` is not expanded here"),
+        (
+            "/$MLFLOW_RUN_ID:/x",
+            "`MLFLOW_RUN_ID` is known only when it runs",
+        ),
+        ("'/x:/y", "`'` is not closed"),
+    ] {
+        docker(
+            &folder,
+            &format!("{{image: x, volumes: [{}]}}", quoted(volume)),
+        );
+        let (reason, hint) = reason.split_once('\n').unwrap_or((reason, ""));
+        let text = format!(
+            "step `a`: `docker_env` cannot have the volume `{volume}`: {reason} (a/MLproject)\n{hint}"
+        );
+        refused(&folder, &text);
+        docker(
+            &folder,
+            &format!("{{image: x, environment: [[A_TOKEN, {}]]}}", quoted(volume)),
+        );
+        if !reason.ends_with("is not set") {
+            let text = format!("`docker_env` cannot have the variable `A_TOKEN=***`: {reason}");
+            refused(&folder, &text);
+        }
+    }
+    // A value that would be an option.
+    docker(&folder, "{image: x, volumes: [$OPTION]}");
+    let run = quickly(&folder, &["--steps", "a", "--no-tracking", "--check"]);
+    let run = run.env("PATH", path_with(&folder, "bin"));
+    let ended = run.env("OPTION", "--privileged").run();
+    ended
+        .says("cannot have the volume `$OPTION` (a/MLproject)")
+        .ends(1);
+    assert!(!folder.exists("a/pwned") && !folder.exists("pwned"));
+}
+
 #[test]
 fn a_version_of_python_is_no_path_and_no_option() {
     let folder = folder();

@@ -1,15 +1,18 @@
 //! The image of a container: is it there, and how it is made. How a step runs in it is the engine's
 //! business.
 
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
 
 use super::make::Builder;
 use super::{EnvironmentError, MakeError, Manager, hash, reference};
 use crate::DockerOptions;
 use mlproject::DockerEnvironment;
+use mlproject::expansion::{Refusal, Surroundings, expand};
 use mlproject::shell::quote;
 use process::git;
 use process::host;
+use process::redact::shown_value;
 
 /// Where `--build-image` puts the project's files, as MLflow does.
 const CODE: &str = "/mlflow/projects/code/";
@@ -40,6 +43,7 @@ impl Container {
         options: &DockerOptions,
     ) -> Result<Container, EnvironmentError> {
         reference::check(environment)?;
+        let environment = expanded(environment, folder)?;
         let unset: Vec<String> = environment
             .variables
             .iter()
@@ -64,7 +68,7 @@ impl Container {
                 None => environment.image.clone(),
             },
             engine: engine.to_owned(),
-            environment: environment.clone(),
+            environment,
             build,
             arguments: options.arguments.clone(),
             is_there,
@@ -118,6 +122,69 @@ impl Container {
     pub(crate) fn moves_the_project(&self) -> bool {
         self.build.is_some()
     }
+}
+
+/// The section with its volumes and values as a shell in the project's folder would hand them to docker.
+///
+/// Under MLflow one does: `docker run … -v VOLUME -e NAME=VALUE` is run by `bash -c` there
+/// (mlflow/projects/backend/local.py). Values of the caller's variables are handed over as they are; MLflow
+/// writes them into that line, too.
+fn expanded(
+    environment: &DockerEnvironment,
+    folder: &Path,
+) -> Result<DockerEnvironment, EnvironmentError> {
+    let shell = shell_folder(folder);
+    let around = Surroundings {
+        folder: &shell.to_string_lossy(),
+        variable: &|name| std::env::var_os(name),
+    };
+    let mut environment = environment.clone();
+    for volume in &mut environment.volumes {
+        let refused = |reason| EnvironmentError::Expansion {
+            what: "volume",
+            text: volume.clone(),
+            reason,
+        };
+        let expanded = expand(volume, &around).map_err(refused)?;
+        if !reference::is_volume(&expanded.text) {
+            // A value is not repeated, as it may be a secret.
+            return Err(match expanded.unset.into_iter().next() {
+                Some(unset) => refused(Refusal::Unset(unset)),
+                None => EnvironmentError::Docker {
+                    what: "volume",
+                    text: volume.clone(),
+                },
+            });
+        }
+        *volume = expanded.text;
+    }
+    for (name, value) in &mut environment.variables {
+        let Some(value) = value else { continue };
+        let refused = |reason| EnvironmentError::Expansion {
+            what: "variable",
+            text: format!("{name}={}", shown_value(name, value)),
+            reason,
+        };
+        // One word for the shell, as `~` counts behind `NAME=`.
+        let word = expand(&format!("{name}={value}"), &around)
+            .map_err(refused)?
+            .text;
+        word[name.len() + 1..].clone_into(value);
+    }
+    Ok(environment)
+}
+
+/// A folder as bash calls it that is started in it: as `PWD` says, if that is the same folder.
+fn shell_folder(folder: &Path) -> PathBuf {
+    let place = |path: &Path| path.metadata().map(|data| (data.dev(), data.ino())).ok();
+    let is_plain = |path: &PathBuf| {
+        let mut parts = path.components();
+        parts.all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
+    };
+    let said = host::variable("PWD").map(PathBuf::from);
+    let said = said
+        .filter(|said| is_plain(said) && place(said).is_some_and(|it| Some(it) == place(folder)));
+    said.unwrap_or_else(|| folder.canonicalize().unwrap_or_else(|_| folder.to_owned()))
 }
 
 /// Whether the engine has an image; an error when there is no engine to ask.

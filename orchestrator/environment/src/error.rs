@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
+use mlproject::expansion::Refusal;
 use mlproject::paths::shown;
 use mlproject::{CondaOnly, Manager};
 
@@ -58,6 +59,13 @@ pub enum EnvironmentError {
     Image { image: String },
     #[error("`docker_env` cannot have the {what} `{text}`")]
     Docker { what: &'static str, text: String },
+    /// The shell, which under MLflow reads the text, would do more with it than is done here.
+    #[error("`docker_env` cannot have the {what} `{text}`: {reason}")]
+    Expansion {
+        what: &'static str,
+        text: String,
+        reason: Refusal,
+    },
     #[error("{} can only be installed by uv, and there is no `uv` on PATH", shown(.lock))]
     LockNeedsUv { lock: PathBuf },
     #[error("there is no environment file {}", shown(.file))]
@@ -131,6 +139,17 @@ impl EnvironmentError {
             }
             EnvironmentError::Docker { .. } => {
                 "its name should have letters, digits and `_` only, as in `[NAME, value]`".into()
+            }
+            EnvironmentError::Expansion {
+                reason: Refusal::Unset(name),
+                ..
+            } => format!("set it, or write what is to count then, as in `${{{name}:-/data}}`"),
+            EnvironmentError::Expansion {
+                reason: Refusal::Variable(_) | Refusal::NotUtf8(_),
+                ..
+            } => "write the value itself, or set a variable of another name to it".into(),
+            EnvironmentError::Expansion { .. } => {
+                "as under MLflow, a shell's variables, `~`, `$(pwd)` and quotes count; what stands in single quotes within the text is taken as it is".into()
             }
             EnvironmentError::Offline { .. } => "run once without `--offline`".into(),
             EnvironmentError::NoStore => "name a folder with `--env-root`".into(),

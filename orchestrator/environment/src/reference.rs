@@ -122,8 +122,8 @@ fn is_digest(digest: &str) -> bool {
 }
 
 /// Whether a text can be the value of `--volume`. What it means is the engine's to say.
-fn is_volume(text: &str) -> bool {
-    !text.is_empty() && !text.starts_with('-') && !text.contains(char::is_control)
+pub(crate) fn is_volume(text: &str) -> bool {
+    !text.is_empty() && !text.starts_with(['-', ':']) && !text.contains(char::is_control)
 }
 
 /// Whether a text can be the name of a variable. podman takes a `*` for all that begin like this.
@@ -223,7 +223,7 @@ mod tests {
         ] {
             assert!(is_volume(text), "{text}");
         }
-        for text in ["", "-v", "--privileged", "/a\n:/b", "/a:/\u{1b}"] {
+        for text in ["", "-v", "--privileged", ":/b", "/a\n:/b", "/a:/\u{1b}"] {
             assert!(!is_volume(text), "{text:?}");
         }
         for text in ["A", "_a1", "spring.profile", "a-b"] {

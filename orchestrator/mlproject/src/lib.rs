@@ -27,6 +27,7 @@
 
 #![warn(missing_docs)]
 
+pub mod expansion;
 pub mod file;
 pub mod number;
 pub mod paths;
