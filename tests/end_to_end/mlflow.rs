@@ -1,5 +1,6 @@
 //! The pipeline and its steps under a real `mlflow run`. Needs MLflow on PATH: `bash .ci/run mlflow`.
 
+use crate::environment_making::{path_with, program};
 use crate::harness::{Folder, Server, repository};
 
 fn sample() -> String {
@@ -59,6 +60,92 @@ fn mlflow_runs_each_step_alone() {
         &[("raw_data", raw), ("clean_data", clean)],
     );
     assert_eq!(folder.read("clean.csv"), "a,b\n007,x\n");
+}
+
+/// Runs the line that MLflow makes of a `docker_env`, in the folder of the project and as MLflow does.
+const DOCKER_LINE: &str = r#"
+import subprocess, yaml
+from types import SimpleNamespace as some
+from mlflow.projects.backend.local import _get_docker_command
+
+environment = yaml.safe_load(open("a/MLproject"))["docker_env"]
+info = some(run_id="1", experiment_id="0", artifact_uri="http://127.0.0.1:1/x")
+line = _get_docker_command(some(tags=["x"]), some(info=info), None, environment["volumes"], environment["environment"])
+subprocess.run(["bash", "-c", " ".join(line + ["true"])], cwd="a", check=True)
+"#;
+
+/// Writes down the volumes and variables that a container is to have.
+const ENGINE: &str = r#"#!/usr/bin/env bash
+case $1 in create | run) ;; *) exit 0 ;; esac
+while [ $# -gt 1 ]; do
+  case $1 in
+    -v | --volume) echo "volume $2" ;;
+    -e | --env) echo "variable $2" ;;
+  esac
+  shift
+done | grep -v 'variable [MOP][LRI]' > "$HOME/created"
+"#;
+
+#[test]
+#[ignore = "needs MLflow"]
+fn mlflow_runs_an_engine_with_the_same_volumes_and_variables() {
+    let folder = Folder::new();
+    folder.file("MLproject", "name: demo");
+    program(&folder, "bin/docker", ENGINE);
+    let text = r#"
+name: a
+docker_env:
+  image: x
+  volumes:
+    - ${PWD}/data:/data
+    - $(pwd)/data:/opt/data
+    - "$( pwd )/data:/opt/more"
+    - ~/x:/x
+    - "'~/x':$X"
+    - '"$HOME/a b":/c'
+    - ${DATA:-/mnt}/d:${X:+/d}:ro
+    - named:/f
+    - /a\ b:/g
+    - ./h-$X-${X}y:/h*
+  environment:
+    - [A, $HOME/x]
+    - [B, "~/a:~/b:$X"]
+    - [C, "'$HOME'"]
+    - [D, "$NOT_SET_HERE"]
+    - [E, a$]
+    - [f-g, "~"]
+    - [H, 5]
+    - [I, 1.0e-3]
+    - [J, yes]
+    - [K, "a#b"]
+    - [L, '"two  words"']
+    - [M, '{"a":1}']
+    - [N, "x=~/y"]
+entry_points: {main: {command: "true"}}
+"#;
+    folder.file("a/MLproject", text);
+    let created = || {
+        let created = folder.read("created");
+        std::fs::remove_file(folder.path().join("created")).unwrap();
+        let mut lines: Vec<String> = created.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let with = |run: crate::harness::Run<'_>| {
+        let run = run
+            .env("PATH", path_with(&folder, "bin"))
+            .env("X", "/from-x");
+        run.run().ends(0);
+    };
+    with(
+        folder
+            .program_in_path("python", &["-c", DOCKER_LINE])
+            .env("MLFLOW_TRACKING_URI", "http://127.0.0.1:1"),
+    );
+    let theirs = created();
+    with(folder.orchestrator(&["--steps", "a", "--no-tracking"]));
+    assert_eq!(created(), theirs);
+    assert_eq!(theirs.len(), 23, "{theirs:?}");
 }
 
 /// Prints the name of the conda environment for each file named.
