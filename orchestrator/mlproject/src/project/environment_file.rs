@@ -211,7 +211,14 @@ const BUILD_PACKAGES: [&str; 3] = ["pip", "setuptools", "wheel"];
 ///
 /// A package of another channel may be anything under a well-known name, and a name of one's own
 /// channel may be somebody else's on PyPI.
-const CHANNELS: [&str; 5] = ["conda-forge", "defaults", "anaconda", "main", "pytorch"];
+const CHANNELS: [&str; 6] = [
+    "conda-forge",
+    "defaults",
+    "anaconda",
+    "main",
+    "pkgs/main",
+    "pytorch",
+];
 
 /// The version of Python that conditions begin with, if there is one.
 ///
@@ -265,7 +272,7 @@ fn requirement(spec: &MatchSpec) -> Result<String, Reason> {
         pypi::name_of(&spec.name).ok_or(Reason::Unknown)?
     };
     let channel = spec.channel.as_deref();
-    if channel.is_some_and(|channel| !CHANNELS.contains(&channel)) {
+    if channel.is_some_and(|channel| !CHANNELS.contains(&plain_channel(channel))) {
         return Err(Reason::Channel);
     }
     if spec.build.as_deref().is_some_and(is_variant) {
@@ -297,6 +304,16 @@ fn requirement(spec: &MatchSpec) -> Result<String, Reason> {
         });
     }
     Ok(format!("{name}{}", conditions.join(",")))
+}
+
+/// A channel without the server where all of them are and the kind of machine.
+fn plain_channel(channel: &str) -> &str {
+    let name = channel.strip_prefix("https://conda.anaconda.org/");
+    let name = name.unwrap_or(channel);
+    let mut machines = ["/linux-64", "/linux-aarch64", "/noarch"].into_iter();
+    machines
+        .find_map(|machine| name.strip_suffix(machine))
+        .unwrap_or(name)
 }
 
 /// Whether a build is one of several that differ in more than the Python and the file: `*cuda*`, `mkl`.
@@ -444,6 +461,7 @@ mod tests {
             ("PyYAML=6.0", "pyyaml==6.0.*"),
             ("conda-forge::requests=2.32.5", "requests==2.32.5"),
             ("pytorch::pytorch=2.1", "torch==2.1.*"),
+            ("https://conda.anaconda.org/conda-forge/noarch::six", "six"),
             ("matplotlib-base=3.8.2", "matplotlib==3.8.2"),
             ("opencv=4.8.1", "opencv-python==4.8.1.*"),
             ("dask=2024.1.0", "dask[complete]==2024.1.0"),
