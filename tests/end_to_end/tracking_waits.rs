@@ -75,6 +75,55 @@ fn steps_go_on_while_a_database_is_locked() {
 }
 
 #[test]
+fn a_database_says_how_long_its_lock_is_waited_for_and_gets_its_folder() {
+    let folder = pipeline("echo $MLFLOW_TRACKING_URI");
+    let relative = "sqlite:///missing/folder/x.db?timeout=0.2";
+    let uri = relative.replace("missing", &folder.path().join("missing").to_string_lossy());
+    let arguments = ["--tracking-uri", relative];
+    // Nobody makes it who only looks.
+    folder
+        .orchestrator(&[&arguments[..], &["--history"]].concat())
+        .run()
+        .ends(0);
+    assert!(!folder.exists("missing"));
+    // What the client of a step reads there, too.
+    let ended = folder.orchestrator(&arguments).run();
+    ended.ends(0);
+    let said = ended
+        .stdout()
+        .replace("[DIR]", &folder.path().to_string_lossy());
+    assert_eq!(said, format!("{uri}\nsecond\n"));
+    let database = folder.path().join("missing/folder/x.db");
+    assert_eq!(runs(&database).len(), 3);
+    let other = lock(&database);
+    let start = Instant::now();
+    let ended = folder.orchestrator(&arguments).run();
+    ended
+        .says("the database is locked by another process")
+        .ends(1);
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+    drop(other);
+    folder.orchestrator(&arguments).run().ends(0);
+    for (uri, said) in [
+        (
+            "sqlite:///x.db?timeout=long",
+            "error: `timeout=long` in the tracking URI cannot be followed\nhint: behind `sqlite:///FILE?` may stand `timeout=SECONDS`",
+        ),
+        (
+            "sqlite:////proc/none/mlflow.db",
+            "cannot be used\n  caused by: the folder /proc/none cannot be made: ",
+        ),
+    ] {
+        let ended = folder.orchestrator(&["--tracking-uri", uri]).run();
+        ended.says(said).ends(1);
+    }
+}
+
+#[test]
 fn a_signal_does_not_wait_for_a_locked_database() {
     let folder = pipeline("touch ../up; until [ -e ../go ]; do sleep 0.01; done");
     let started = start(folder.orchestrator(&[]), &folder);

@@ -11,6 +11,9 @@ pub enum TrackingError {
     /// Neither a server nor an sqlite file: its URI, without credentials.
     #[error("runs cannot be recorded in `{0}`")]
     Store(String),
+    /// Something behind the `?` of an sqlite file's URI.
+    #[error("`{0}` in the tracking URI cannot be followed")]
+    Query(String),
     /// It begins with `http` but is no URL: without credentials.
     #[error("`{0}` is no address of a tracking server")]
     Address(String),
@@ -119,9 +122,13 @@ impl TrackingError {
     /// What to type next, if there is something; several lines for [`TrackingError::Resend`].
     pub fn hint(&self) -> Option<String> {
         Some(match self {
+            TrackingError::Store(uri) if uri == "databricks" || uri.starts_with("databricks:") => {
+                "Databricks lets in MLflow's own client only, by its profiles: name another store with --tracking-uri, such as sqlite:///mlflow.db, or --no-tracking".into()
+            }
             TrackingError::Store(uri) if uri.starts_with("file:") || !uri.contains(':') => {
                 "folders of files are MLflow's old form: use `--tracking-uri sqlite:///mlflow.db` (`mlflow migrate-filestore` takes old runs along), or --no-tracking".into()
             }
+            TrackingError::Query(_) => "behind `sqlite:///FILE?` may stand `timeout=SECONDS`, which is how long a locked file is waited for".into(),
             TrackingError::Store(_) => {
                 "expected http(s)://HOST, a tracking server in front of other stores, or sqlite:///FILE; or --no-tracking".into()
             }

@@ -256,8 +256,8 @@ impl Recorder {
         if self.spool.restore() {
             gone.push("mlruns".to_owned());
         }
-        if let (true, Place::Database(path)) = (self.store.is_gone(), &self.store.place) {
-            gone.push(mlproject::paths::shown(path).to_string());
+        if let (true, Place::Database(database)) = (self.store.is_gone(), &self.store.place) {
+            gone.push(mlproject::paths::shown(&database.path).to_string());
             let reopened = self.store.reopen(self.experiment.as_ref());
             match reopened {
                 Ok(()) => self.keep(self.begun.clone()),

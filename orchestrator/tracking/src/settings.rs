@@ -1,6 +1,7 @@
 //! Where runs are recorded and under what: the options, and the variables that MLflow's client reads.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::TrackingError;
 use crate::Options;
@@ -18,8 +19,19 @@ pub(crate) fn names_store(options: &Options) -> bool {
 pub(crate) enum Place {
     /// The address of a server, without a slash at the end; it may hold credentials.
     Server(String),
-    /// A database file, absolute.
-    Database(PathBuf),
+    /// An sqlite file.
+    Database(Database),
+}
+
+/// A database file, and how MLflow's client is to open it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Database {
+    /// Absolute.
+    pub path: PathBuf,
+    /// What stands behind the `?` of the URI: for the steps, whose client reads it, too.
+    query: Option<String>,
+    /// How long another process that has locked it is waited for, if the URI says so.
+    pub timeout: Option<Duration>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +106,7 @@ impl Settings {
             .or_else(|| variable("MLFLOW_TRACKING_URI"))
         {
             Some(uri) => Place::parse(uri.trim(), caller)?,
-            None => Place::Database(root.join("mlflow.db")),
+            None => Place::Database(Database::at(root.join("mlflow.db"))),
         };
         let run_id = variable("MLFLOW_RUN_ID");
         let of_variable = |name| match run_id {
@@ -129,28 +141,80 @@ impl Place {
         }
         let refused = || TrackingError::Store(without_credentials(uri));
         let path = uri.strip_prefix("sqlite:///").ok_or_else(refused)?;
-        let path = path.split_once('?').map_or(path, |(path, _)| path);
+        let (path, query) = match path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path, None),
+        };
         if path.is_empty() || path == ":memory:" {
             return Err(refused());
         }
-        Ok(Place::Database(absolute(caller, unquoted(path))))
+        Ok(Place::Database(Database {
+            path: absolute(caller, unquoted(path)),
+            query: query.map(str::to_owned),
+            timeout: timeout(query.unwrap_or_default())?,
+        }))
     }
 
     /// The URI for a step, which runs in another folder.
     pub(crate) fn uri(&self) -> String {
         match self {
             Place::Server(url) => url.clone(),
-            Place::Database(path) => {
-                let path = path.to_string_lossy();
-                format!("sqlite:///{}", path.replace('%', "%25").replace('?', "%3F"))
-            }
+            Place::Database(database) => match &database.query {
+                Some(query) => format!("{}?{query}", database.uri()),
+                None => database.uri(),
+            },
         }
     }
 
-    /// The URI for people and records.
+    /// The URI for people and records. How a database is opened is no part of it.
     pub(crate) fn shown(&self) -> String {
-        without_credentials(&self.uri())
+        match self {
+            Place::Server(url) => without_credentials(url),
+            Place::Database(database) => without_credentials(&database.uri()),
+        }
     }
+}
+
+impl Database {
+    pub(crate) fn at(path: PathBuf) -> Database {
+        Database {
+            path,
+            query: None,
+            timeout: None,
+        }
+    }
+
+    fn uri(&self) -> String {
+        let path = self.path.to_string_lossy();
+        format!("sqlite:///{}", path.replace('%', "%25").replace('?', "%3F"))
+    }
+}
+
+/// What only Python's `sqlite3.connect` has a use for; SQLAlchemy hands it on.
+const OF_CLIENT: [&str; 4] = [
+    "cached_statements",
+    "check_same_thread",
+    "detect_types",
+    "isolation_level",
+];
+
+/// The seconds that `timeout=` in a query says, as for `sqlite3.connect`. Whatever would change which
+/// database it is, or how it is opened, is an error.
+fn timeout(query: &str) -> Result<Option<Duration>, TrackingError> {
+    let mut timeout = None;
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        let refused = || TrackingError::Query(part.to_owned());
+        match part.split_once('=') {
+            Some(("timeout", seconds)) => {
+                let seconds = seconds.parse().map_err(|_| refused())?;
+                let time = Duration::try_from_secs_f64(seconds).map_err(|_| refused())?;
+                timeout = Some(time);
+            }
+            Some((key, _)) if OF_CLIENT.contains(&key) => {}
+            _ => return Err(refused()),
+        }
+    }
+    Ok(timeout)
 }
 
 /// The text with its `%XX` replaced, as SQLAlchemy 2.1 reads the path of a database.
@@ -165,10 +229,9 @@ mod tests {
     #[test]
     fn a_store_is_a_server_or_a_database() {
         let parse = |uri| Place::parse(uri, Path::new("/caller")).ok();
-        let database = |path: &str| Some(Place::Database(path.into()));
+        let database = |path: &str| Some(Place::Database(Database::at(path.into())));
         let server = |url: &str| Some(Place::Server(url.into()));
         assert_eq!(parse("sqlite:///a.db"), database("/caller/a.db"));
-        assert_eq!(parse("sqlite:////x/a.db?timeout=3"), database("/x/a.db"));
         assert_eq!(parse("sqlite:////x/50%25 é.db"), database("/x/50% é.db"));
         assert_eq!(parse("http://h:1/p/"), server("http://h:1/p"));
         for refused in [
@@ -187,8 +250,49 @@ mod tests {
     }
 
     #[test]
+    fn a_database_says_how_long_it_may_be_locked() {
+        let parse = |uri: &str| Place::parse(uri, Path::new("/"));
+        for (query, expected) in [
+            ("", None),
+            ("?", None),
+            ("?check_same_thread=false", None),
+            ("?timeout=30", Some(30_000)),
+            ("?check_same_thread=false&timeout=0.5", Some(500)),
+        ] {
+            let uri = format!("sqlite:////x/a.db{query}");
+            let place = parse(&uri).unwrap();
+            // The step's client opens it as ours does, but it is the same database.
+            assert_eq!(
+                (place.uri(), place.shown()),
+                (uri, "sqlite:////x/a.db".to_owned())
+            );
+            let Place::Database(database) = place else {
+                panic!("it is no server");
+            };
+            assert_eq!(
+                database.timeout,
+                expected.map(Duration::from_millis),
+                "{query}"
+            );
+        }
+        for query in [
+            "timeout",
+            "timeout=",
+            "timeout=x",
+            "timeout=-1",
+            "timeout=inf",
+            "uri=true",
+            "mode=ro",
+            "a",
+        ] {
+            let refused = parse(&format!("sqlite:////x/a.db?{query}")).unwrap_err();
+            assert!(matches!(refused, TrackingError::Query(part) if part == query));
+        }
+    }
+
+    #[test]
     fn a_step_gets_a_uri_that_means_the_same() {
-        let place = Place::Database("/x/50%?.db".into());
+        let place = Place::Database(Database::at("/x/50%?.db".into()));
         assert_eq!(place.uri(), "sqlite:////x/50%25%3F.db");
         assert_eq!(Place::parse(&place.uri(), Path::new("/")).ok(), Some(place));
         let place = Place::Server("https://u:p@h".into());

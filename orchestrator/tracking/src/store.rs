@@ -64,8 +64,9 @@ impl Store {
         };
         let mut kind = match place {
             Place::Server(url) => Kind::Rest(Box::new(Rest::new(url, hurry)?)),
-            Place::Database(path) => {
-                Kind::Sqlite(Box::new(Sqlite::open(path, root, hurry).map_err(failed)?))
+            Place::Database(database) => {
+                let opened = Sqlite::open(&database.path, database.timeout, root, hurry);
+                Kind::Sqlite(Box::new(opened.map_err(failed)?))
             }
         };
         let mut known = HashMap::new();
@@ -124,7 +125,7 @@ impl Store {
                     .map(|chosen| (Kind::Rest(Box::new(rest)), chosen.id))
             }
             // Its runs are found in all experiments.
-            Place::Database(path) => Sqlite::look(path, root)
+            Place::Database(database) => Sqlite::look(&database.path, root)
                 .map_err(failed)?
                 .map(|sqlite| (Kind::Sqlite(Box::new(sqlite)), "0".to_owned())),
         };

@@ -36,6 +36,8 @@ pub(crate) struct Sqlite {
     root: PathBuf,
     schema: Schema,
     hurry: Hurry,
+    /// How long another process is waited for, if the user says so.
+    timeout: Option<Duration>,
     /// Device and number of the file, by which it is known when it has been removed.
     identity: Option<(u64, u64)>,
     /// The same of the write-ahead log beside it, and of what goes with that.
@@ -239,7 +241,7 @@ impl Sqlite {
         mut work: impl FnMut(&mut Sqlite) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let limit = match patience {
-            Patience::Full | Patience::Short => patience.limit(),
+            Patience::Full | Patience::Short => self.timeout.unwrap_or(patience.limit()),
             // A slice.
             Patience::Once => Duration::ZERO,
         };

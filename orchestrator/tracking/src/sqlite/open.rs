@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -19,16 +20,29 @@ const FORMAT: std::ops::Range<usize> = 18..20;
 
 impl Sqlite {
     /// Opens a database, or makes one in the form that every MLflow upgrades.
-    pub(crate) fn open(path: &Path, root: &Path, hurry: &Hurry) -> Result<Sqlite, StoreError> {
+    pub(crate) fn open(
+        path: &Path,
+        timeout: Option<Duration>,
+        root: &Path,
+        hurry: &Hurry,
+    ) -> Result<Sqlite, StoreError> {
         let is_there = is_there(path)?;
         let default = root.join("mlruns").join("0");
         let default = default.to_string_lossy();
         if !is_there {
+            // As MLflow (`_make_parent_dirs_if_sqlite` in mlflow/store/db/utils.py).
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder).map_err(|error| {
+                    let folder = folder.display();
+                    StoreError::Unavailable(format!("the folder {folder} cannot be made: {error}"))
+                })?;
+            }
             // One that cannot be made so is made by sqlite below, or that tells why it cannot be.
             make(path, &default).ok();
         }
         let connection = Connection::open(path)?;
         let mut store = Sqlite::new(connection, path, root, hurry)?;
+        store.timeout = timeout;
         store
             .connection
             .execute_batch("PRAGMA synchronous = NORMAL")?;
@@ -55,7 +69,7 @@ impl Sqlite {
                 std::fs::remove_file(left).ok();
             }
         }
-        *self = Sqlite::open(&self.path, &self.root, &self.hurry)?;
+        *self = Sqlite::open(&self.path, self.timeout, &self.root, &self.hurry)?;
         Ok(())
     }
 
@@ -72,6 +86,7 @@ impl Sqlite {
             root: root.to_owned(),
             schema: Schema::default(),
             hurry: hurry.clone(),
+            timeout: None,
             identity: None,
             beside: [None; 2],
             copy: None,
