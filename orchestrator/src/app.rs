@@ -39,7 +39,11 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
     match &request.action {
         Action::List => written(list::print(&pipeline, &request, &caller)),
         Action::Check => plan().map(drop),
-        Action::DryRun => written(report::plan::print(&plan()?, request.format)),
+        Action::DryRun => written(report::plan::print(
+            &plan()?,
+            request.force.as_ref(),
+            request.format,
+        )),
         Action::Graph => {
             let sketch = plan::sketch(&pipeline, &request, &caller).map_err(Error::Plan)?;
             written(graph::print(&pipeline.name, &sketch, request.format))

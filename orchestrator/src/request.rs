@@ -27,6 +27,9 @@ pub(crate) struct Request {
     /// How many steps run at once.
     pub(crate) jobs: usize,
     pub(crate) keep_going: bool,
+    /// Whether to leave out what is up to date, if that is said.
+    pub(crate) cached: Option<bool>,
+    pub(crate) force: Option<Force>,
     pub(crate) wait: bool,
     pub(crate) tracking: tracking::Options,
     pub(crate) action: Action,
@@ -48,6 +51,13 @@ impl Narrowing {
     pub(crate) fn is_some(&self) -> bool {
         *self != Narrowing::default()
     }
+}
+
+/// The steps that run although they are up to date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Force {
+    All,
+    Named(Vec<String>),
 }
 
 /// How environments are made and used.

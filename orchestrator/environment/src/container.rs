@@ -30,8 +30,8 @@ pub struct Container {
     build: Option<PathBuf>,
     /// `-A name=value` and `-A flag`.
     pub arguments: Vec<(String, Option<String>)>,
-    /// Whether the engine has the image that the project names.
-    pub(crate) is_there: bool,
+    /// By which the engine knows the image that the project names, if it has it.
+    pub(crate) id: Option<String>,
 }
 
 impl Container {
@@ -60,7 +60,7 @@ impl Container {
             manager: Manager::Docker,
             tools: vec!["docker".to_owned(), "podman".to_owned()],
         })?;
-        let is_there = has_image(engine, &program, &environment.image)?;
+        let id = image_id(engine, &program, &environment.image)?;
         let build = options.build_image.then(|| folder.to_owned());
         Ok(Container {
             image: match build {
@@ -71,13 +71,13 @@ impl Container {
             environment,
             build,
             arguments: options.arguments.clone(),
-            is_there,
+            id,
         })
     }
 
     /// Whether the image is there. One that is built is built again, which the engine's cache makes short.
     pub(crate) fn is_ready(&self) -> bool {
-        self.is_there && self.build.is_none()
+        self.id.is_some() && self.build.is_none()
     }
 
     pub(crate) fn tool(&self) -> String {
@@ -188,7 +188,11 @@ fn shell_folder(folder: &Path) -> PathBuf {
 }
 
 /// Whether the engine has an image; an error when there is no engine to ask.
-fn has_image(engine: &str, program: &Path, image: &str) -> Result<bool, EnvironmentError> {
+fn image_id(
+    engine: &str,
+    program: &Path,
+    image: &str,
+) -> Result<Option<String>, EnvironmentError> {
     let arguments = ["image", "inspect", "--format", "{{.Id}}", image];
     let arguments = arguments.map(AsRef::as_ref);
     let failed = |message: String| EnvironmentError::Engine {
@@ -198,13 +202,14 @@ fn has_image(engine: &str, program: &Path, image: &str) -> Result<bool, Environm
     let output = super::ask(program, &arguments);
     let output = output.map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
-        return Ok(true);
+        let id = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        return Ok(Some(id));
     }
     let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     // docker says "No such image", podman "image not known".
     let lower = message.to_lowercase();
     if lower.contains("no such image") || lower.contains("image not known") {
-        return Ok(false);
+        return Ok(None);
     }
     Err(failed(
         message.lines().last().unwrap_or("it failed").to_owned(),

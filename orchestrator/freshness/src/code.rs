@@ -200,10 +200,13 @@ impl Gathering<'_> {
     /// Whether a link leads to what is no code. It may be written there, and counts as what it is.
     fn is_link_to_other(&self, path: &Path, seen: &Seen) -> bool {
         let leads = matches!(seen, Seen::Link(_, Some(_)));
+        // One that holds the step itself says nothing of what lies beside that.
+        let others = self.subject.not_code.iter();
+        let mut others = others.filter(|other| !self.subject.folder.starts_with(other));
         leads
             && path
                 .canonicalize()
-                .is_ok_and(|real| self.subject.not_code.iter().any(|it| real.starts_with(it)))
+                .is_ok_and(|real| others.any(|other| real.starts_with(other)))
     }
 }
 

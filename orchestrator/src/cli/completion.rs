@@ -113,7 +113,7 @@ fn complete(
         plain.cloned().collect::<Vec<String>>()
     };
     let mut found = match option.as_str() {
-        "--steps" | "--from" | "--until" | "--skip" => lists(value, &offered(steps)),
+        "--steps" | "--from" | "--until" | "--skip" | "--force" => lists(value, &offered(steps)),
         "--logs" => offered(steps),
         "--entry-point" | "-e" => offered(entry_points),
         _ if start.is_empty() && last.starts_with('-') => return named(&last, options),

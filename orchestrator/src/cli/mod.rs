@@ -22,7 +22,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Par
 use mlproject::Manager;
 
 use crate::request::{
-    Action, EnvironmentOptions, Format, Narrowing, ParameterOption, Request, Shell, Steps,
+    Action, EnvironmentOptions, Force, Format, Narrowing, ParameterOption, Request, Shell, Steps,
     step_names,
 };
 use process::printable::is_unfit;
@@ -99,6 +99,14 @@ struct Cli {
     /// When a step fails, run all the same what does not need it
     #[arg(long)]
     keep_going: bool,
+
+    /// Leave out the steps whose result is there already, and say why the others run
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    cached: Option<bool>,
+
+    /// Run these steps, or all, although they are up to date
+    #[arg(long, value_name = "A,B", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = forced())]
+    force: Option<Force>,
 
     /// Wait for the end of another run of this pipeline
     #[arg(long)]
@@ -357,6 +365,8 @@ fn request(
         },
         jobs: cli.jobs.get(),
         keep_going: cli.keep_going,
+        cached: cli.cached,
+        force: cli.force,
         wait: cli.wait,
         tracking,
         action: match (cli.completions, cli.history, cli.logs) {
@@ -383,6 +393,13 @@ struct Names(Vec<String>);
 
 fn names() -> impl TypedValueParser<Value = Names> {
     StringValueParser::new().try_map(|text| step_names(&text).map(Names))
+}
+
+fn forced() -> impl TypedValueParser<Value = Force> {
+    StringValueParser::new().try_map(|text| match text.as_str() {
+        "" => Ok(Force::All),
+        text => step_names(text).map(Force::Named),
+    })
 }
 
 fn list(names: Option<Names>) -> Vec<String> {

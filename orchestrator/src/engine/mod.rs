@@ -36,3 +36,15 @@ pub(crate) fn launch(job: &Job, environment: &Environment, store: Option<&Store>
     launch.variables.extend(ours);
     launch
 }
+
+/// The folders in which a command's programs are looked up; none that we could look into where it runs in
+/// a container.
+pub(crate) fn programs(environment: &Environment, store: Option<&Store>) -> Vec<PathBuf> {
+    if environment.container().is_some() {
+        return Vec::new();
+    }
+    let variables = environment.wrap("", store).variables;
+    let path = variables.into_iter().find(|(name, _)| name == "PATH");
+    let path = path.map_or_else(|| std::env::var_os("PATH"), |(_, path)| path);
+    std::env::split_paths(&path.unwrap_or_default()).collect()
+}

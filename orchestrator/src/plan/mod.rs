@@ -1,6 +1,7 @@
 //! All steps, resolved and checked, before anything runs.
 
 mod command;
+pub(crate) mod freshness;
 pub(crate) mod graph;
 mod links;
 pub(crate) mod problem;
@@ -9,6 +10,7 @@ mod step;
 mod values;
 pub(crate) mod wires;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -20,6 +22,7 @@ use serde::{Serialize, Serializer};
 
 use crate::definition::{Pipeline, Step};
 use crate::request::Request;
+use freshness::Ingredients;
 use graph::Graph;
 use selection::Candidate;
 use step::{Before, Context};
@@ -39,6 +42,9 @@ pub(crate) struct Plan {
     /// Of how many steps these are what `--from`, `--until` and `--skip` leave, if one of them is given.
     #[serde(skip)]
     pub(crate) narrowed_from: Option<usize>,
+    /// What is no code in the folder of a step: the files that steps declare, and MLprojects.
+    #[serde(skip)]
+    pub(crate) not_code: Vec<PathBuf>,
     /// The pipeline's own values, for its record: what was given, and the defaults of the rest.
     #[serde(skip)]
     pub(crate) parameters: Vec<(String, String)>,
@@ -70,6 +76,12 @@ pub(crate) struct PlannedStep {
     pub(crate) files: Files,
     #[serde(skip)]
     pub(crate) resources: Resources,
+    /// What else its result depends on.
+    #[serde(skip)]
+    pub(crate) ingredients: Ingredients,
+    /// Whether it is left out when it is up to date.
+    #[serde(skip)]
+    pub(crate) is_cached: bool,
     /// Whether its failure neither stops nor fails the run.
     #[serde(skip)]
     pub(crate) allow_failure: bool,
@@ -116,7 +128,8 @@ pub(crate) fn make(
     let graph = Graph::of(&selection::nodes(&candidates));
     let files: Vec<Files> = candidates.iter().map(|it| it.files().clone()).collect();
     let written = Paths::written(files.iter());
-    let mut steps = Vec::new();
+    let not_code = not_code(&context, &candidates);
+    let mut steps: Vec<PlannedStep> = Vec::new();
     for Candidate { draft, .. } in candidates {
         match draft {
             // Without problems every step has a draft, and the same number here and there.
@@ -137,6 +150,7 @@ pub(crate) fn make(
         return Err(problems);
     }
     for number in 0..steps.len() {
+        steps[number].ingredients.outputs_of_others = others(&written, number, &steps);
         let waits = graph.waits(number).iter();
         steps[number].waits = waits.map(|earlier| steps[*earlier].name.clone()).collect();
     }
@@ -148,7 +162,40 @@ pub(crate) fn make(
         steps,
         graph,
         narrowed_from,
+        not_code,
     })
+}
+
+/// What others write in or around the outputs of a step.
+fn others(written: &Paths, number: usize, steps: &[PlannedStep]) -> Vec<PathBuf> {
+    let outputs = steps[number].files.outputs.iter();
+    let others = outputs.flat_map(|output| written.overlapping(&output.real));
+    let others = others.filter(|other| *other != number);
+    let files = others.flat_map(|other| &steps[other].files.outputs);
+    files.map(|file| file.real.clone()).collect()
+}
+
+/// The files that are no code wherever they lie, whichever steps are selected.
+fn not_code(context: &Context, candidates: &[Candidate]) -> Vec<PathBuf> {
+    let selected: HashSet<*const Step> = candidates
+        .iter()
+        .map(|it| std::ptr::from_ref(it.step))
+        .collect();
+    let is_selected = |step: &Step| selected.contains(&std::ptr::from_ref(step));
+    let steps = context.pipeline.steps.iter();
+    let others = steps.clone().filter(|step| !is_selected(step));
+    let others: Vec<Files> = others
+        .filter_map(|step| Some(context.draft(step).ok()?.files))
+        .collect();
+    let files = candidates.iter().map(Candidate::files).chain(&others);
+    let files = files.flat_map(|files| files.inputs.iter().chain(&files.outputs));
+    let files = files.flat_map(|file| [file.path.clone(), file.real.clone()]);
+    let projects = steps.filter_map(|step| Some(step.project.as_ref().ok()?.place.file.clone()));
+    let mut all: Vec<PathBuf> = files.chain(projects).collect();
+    all.push(context.pipeline.project.place.file.clone());
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// Which step waits for which, as far as that can be told from values that are known.

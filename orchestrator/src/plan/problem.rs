@@ -105,6 +105,8 @@ pub(crate) enum ProblemKind {
         path: PathBuf,
         other: String,
     },
+    #[error("{0}")]
+    Code(String),
     #[error("`needs` names the step itself")]
     NeedsItself,
     #[error("`needs` names `{name}`, which is no step of this pipeline")]

@@ -9,7 +9,7 @@ use super::wires::Files;
 use super::{Problem, ProblemKind};
 use crate::definition::error::SelectionError;
 use crate::definition::{Pipeline, Step};
-use crate::request::Narrowing;
+use crate::request::{Force, Narrowing};
 
 /// A step that may run.
 pub(super) struct Candidate<'a> {
@@ -72,6 +72,12 @@ pub(super) fn select<'a>(
             Ok(chosen) => candidates = arranged(candidates, &Vec::from_iter(chosen)),
             Err(errors) => problems.extend(errors.into_iter().map(Problem::of_selection)),
         }
+    }
+    if let Some(Force::Named(names)) = &request.force {
+        problems.extend(names.iter().filter_map(|name| {
+            let is_known = candidates.iter().any(|it| it.step.name == *name);
+            (!is_known).then(|| Problem::of_selection(not_selected(name, &candidates, pipeline)))
+        }));
     }
     (candidates, of, problems)
 }
@@ -181,22 +187,13 @@ fn narrowed(
     narrowing: &Narrowing,
     pipeline: &Pipeline,
 ) -> Result<BTreeSet<usize>, Vec<SelectionError>> {
-    let (mut errors, selected) = (Vec::new(), || {
-        candidates.iter().map(|it| it.step.name.clone())
-    });
+    let mut errors = Vec::new();
     let mut numbers = |names: &[String]| {
         let mut found = Vec::new();
         for name in names {
             match candidates.iter().position(|it| it.step.name == *name) {
                 Some(number) => found.push(number),
-                None if pipeline.step(name).is_some() => errors.push(SelectionError::NotSelected {
-                    name: name.clone(),
-                    selected: selected().collect(),
-                }),
-                None => errors.push(SelectionError::Unknown {
-                    name: name.clone(),
-                    known: selected().collect(),
-                }),
+                None => errors.push(not_selected(name, candidates, pipeline)),
             }
         }
         found
@@ -222,5 +219,17 @@ fn narrowed(
         Ok(chosen)
     } else {
         Err(errors)
+    }
+}
+
+/// Why there is no step of that name among those that are selected.
+fn not_selected(name: &str, candidates: &[Candidate], pipeline: &Pipeline) -> SelectionError {
+    let name = name.to_owned();
+    let selected = candidates.iter().map(|it| it.step.name.clone()).collect();
+    if pipeline.step(&name).is_some() {
+        SelectionError::NotSelected { name, selected }
+    } else {
+        let known = selected;
+        SelectionError::Unknown { name, known }
     }
 }

@@ -11,6 +11,7 @@ use process::host;
 use tracking::refused_name;
 
 use super::command::{find_entry_point, render, without_secrets};
+use super::freshness::{Ingredients, is_cached};
 use super::links::Links;
 use super::values::{self, Resolved, Sources};
 use super::wires::{Files, NamedFile, Paths};
@@ -204,8 +205,12 @@ impl Context<'_> {
             resolved
         };
         let command = render(&entry_point, &resolved);
+        let code = entry_point.code.as_deref().unwrap_or_default();
+        let of_code = freshness::check_code(code).err();
+        let of_code = of_code.map(|error| ProblemKind::Code(error.to_string()));
         let of_entry_point = undeclared_files(&entry_point)
             .into_iter()
+            .chain(of_code)
             .chain(command.as_ref().err().cloned());
         let of_entry_point = of_entry_point.map(|kind| (Some(entry_point.place.clone()), kind));
         let of_project = wrong
@@ -229,6 +234,15 @@ impl Context<'_> {
             shown_command: render(&entry_point, &without_secrets(&resolved)).unwrap_or_default(),
             allow_failure: step.entry.as_ref().is_some_and(|entry| entry.allow_failure),
             files,
+            ingredients: Ingredients::new(&entry_point, &resolved, self.pipeline.root()),
+            is_cached: is_cached(
+                self.request,
+                step.entry
+                    .as_ref()
+                    .and_then(|entry| entry.cached)
+                    .or(entry_point.cached),
+                self.pipeline.project.cached,
+            ),
             waits: Vec::new(),
             resources: step
                 .entry

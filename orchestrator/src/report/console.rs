@@ -8,13 +8,20 @@ use process::text::{names, plural, seconds};
 
 use super::failure;
 use crate::plan::Plan;
+use crate::plan::freshness::made_by;
 use crate::run::error::RunError;
 use crate::run::event::{Event, Position};
 
 /// Says what happened.
 pub(crate) fn tell(event: Event) {
     match event {
-        Event::Started(position) => say(&format!("{position}: running")),
+        Event::Started { position, why } => {
+            let why = why.map(|why| format!(": {why}"));
+            say(&format!("{position}: running{}", why.unwrap_or_default()));
+        }
+        Event::UpToDate { position, made } => {
+            say(&format!("{position}: up to date, {}", made_by(made)));
+        }
         Event::Retry {
             position,
             error,
@@ -45,20 +52,34 @@ pub(crate) fn tell(event: Event) {
         Event::Done {
             pipeline,
             count,
+            up_to_date,
             unfinished,
             time,
         } => {
-            let finished = plural(count - unfinished.len(), "step");
-            let rest = if unfinished.is_empty() {
-                String::new()
-            } else {
-                format!(", without {}, which may fail", names(unfinished))
-            };
-            say(&format!(
-                "{pipeline}: {finished} finished in {}{rest}",
+            let finished = count - unfinished.len() - up_to_date;
+            let mut text = format!(
+                "{pipeline}: {} finished in {}",
+                plural(finished, "step"),
                 seconds(time)
-            ));
+            );
+            if up_to_date == count {
+                text = format!("{pipeline}: {}", all_up_to_date(count));
+            } else if up_to_date > 0 {
+                let verb = if up_to_date == 1 { "was" } else { "were" };
+                text += &format!(", {up_to_date} {verb} up to date");
+            }
+            if !unfinished.is_empty() {
+                text += &format!(", without {}, which may fail", names(unfinished));
+            }
+            say(&text);
         }
+    }
+}
+
+fn all_up_to_date(count: usize) -> String {
+    match count {
+        1 => "the step is up to date".to_owned(),
+        count => format!("all {count} steps are up to date"),
     }
 }
 

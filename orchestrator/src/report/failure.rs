@@ -95,11 +95,12 @@ fn of_environments(text: &mut String, failures: &[environment::Failure]) {
 /// What to type or look for next.
 fn hint(error: &RunError) -> Option<String> {
     let hint = match error {
-        RunError::Failed(failure) => match failure.code()? {
-            126 => "126 is the shell's code for a program that could not be executed",
-            127 => {
+        RunError::Failed(failure) => match failure.code() {
+            Some(126) => "126 is the shell's code for a program that could not be executed",
+            Some(127) => {
                 "127 is the shell's code for a program that was not found; is it installed and on PATH?"
             }
+            _ if failure.is_resumable => "`--cached` leaves out what is finished",
             _ => return None,
         },
         RunError::Environments(failures)

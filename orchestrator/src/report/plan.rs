@@ -1,64 +1,147 @@
 //! `--dry-run`: the plan as a text.
 
-use std::fmt;
 use std::io;
 use std::path::Path;
 
-use super::output;
-use crate::plan::Plan;
-use crate::request::Format;
+use environment::Environment;
+use freshness::Reason;
 use process::printable::one_line;
 use process::redact::shown_value;
+use process::text::names;
+use serde::Serialize;
 
-/// Prints the plan in the form that was asked for.
-pub(crate) fn print(plan: &Plan, format: Format) -> io::Result<()> {
-    match format {
-        Format::Json => output::print_json(plan),
-        _ => output::print(&plan.to_string()),
+use super::output;
+use crate::plan::freshness::{State, made_by};
+use crate::plan::{Plan, PlannedStep};
+use crate::request::{Force, Format};
+
+/// A plan with what is known of its steps beforehand.
+#[derive(Serialize)]
+struct Looked<'a> {
+    pipeline: &'a str,
+    root: &'a Path,
+    steps: Vec<LookedStep<'a>>,
+}
+
+#[derive(Serialize)]
+struct LookedStep<'a> {
+    #[serde(flatten)]
+    step: &'a PlannedStep,
+    state: &'static str,
+    reasons: &'a [Reason],
+    made_by: Option<&'a str>,
+}
+
+/// Prints the plan in the form that was asked for, and where steps may be left out, which will be.
+pub(crate) fn print(plan: &Plan, force: Option<&Force>, format: Format) -> io::Result<()> {
+    let states = plan.is_caching().then(|| plan.states(force));
+    match (format, states) {
+        (Format::Json, None) => output::print_json(plan),
+        (Format::Json, Some(states)) => output::print_json(&looked(plan, &states)),
+        (_, states) => output::print(&text(plan, states.as_deref())),
+    }
+}
+
+fn looked<'a>(plan: &'a Plan, states: &'a [State]) -> Looked<'a> {
+    let step = |(step, state): (&'a PlannedStep, &'a State)| {
+        let (word, reasons, made_by) = match state {
+            State::UpToDate(made) => ("up_to_date", &[][..], made.run.as_deref()),
+            State::Run(reasons) => ("run", reasons.as_slice(), None),
+            State::Forced => ("run", &[][..], None),
+            State::Depends(_) => ("depends", &[][..], None),
+        };
+        LookedStep {
+            step,
+            state: word,
+            reasons,
+            made_by,
+        }
+    };
+    Looked {
+        pipeline: &plan.pipeline,
+        root: &plan.root,
+        steps: plan.steps.iter().zip(states).map(step).collect(),
+    }
+}
+
+/// What will become of a step, a line for each reason.
+fn lines(state: &State) -> Vec<String> {
+    match state {
+        State::UpToDate(made) => vec![format!("up to date, {}", made_by(made))],
+        State::Run(reasons) if reasons.is_empty() => vec!["would run".to_owned()],
+        State::Run(reasons) => {
+            let reasons = reasons.iter();
+            reasons
+                .map(|reason| format!("would run: {}", reason.detailed()))
+                .collect()
+        }
+        State::Forced => vec!["would run: was forced".to_owned()],
+        State::Depends(makers) => vec![format!("depends on what {} makes", names(makers))],
     }
 }
 
 /// The plan for people.
-impl fmt::Display for Plan {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = |path: &Path| one_line(&path.display().to_string()).into_owned();
-        let (name, root) = (one_line(&self.pipeline), path(&self.root));
-        writeln!(formatter, "pipeline {name} in {root}")?;
-        for (position, step) in self.steps.iter().enumerate() {
-            writeln!(
-                formatter,
-                "\n{}. {} ({} in {})",
-                position + 1,
-                one_line(&step.name),
-                one_line(&step.entry_point),
-                path(&step.cwd)
-            )?;
-            for (name, value) in &step.parameters {
-                let value = shown_value(name, value);
-                writeln!(formatter, "   {} = {}", one_line(name), one_line(&value))?;
-            }
-            write!(formatter, "   environment: {}", step.environment.manager)?;
-            if let Some(file) = &step.environment.file {
-                write!(formatter, " ({})", path(file))?;
-            }
-            if let Some(name) = &step.environment.name {
-                write!(formatter, ", {}", one_line(name))?;
-            }
-            if !step.environment.from_pypi.is_empty() {
-                let packages = step.environment.from_pypi.join(", ");
-                write!(formatter, "\n   from PyPI: {packages}")?;
-            }
-            if let Some(after) = self.after(position) {
-                write!(formatter, "\n   after: {}", one_line(&after))?;
-            }
-            let command = step
-                .shown_command
-                .trim_end()
-                .replace('\n', "\n            ");
-            writeln!(formatter, "\n   command: {command}")?;
+fn text(plan: &Plan, states: Option<&[State]>) -> String {
+    let path = |path: &Path| one_line(&path.display().to_string()).into_owned();
+    let mut text = format!(
+        "pipeline {} in {}\n",
+        one_line(&plan.pipeline),
+        path(&plan.root)
+    );
+    let mut add = |line: String| {
+        text += &line;
+        text.push('\n');
+    };
+    for (number, step) in plan.steps.iter().enumerate() {
+        add(String::new());
+        let (name, entry_point) = (one_line(&step.name), one_line(&step.entry_point));
+        add(format!(
+            "{}. {name} ({entry_point} in {})",
+            number + 1,
+            path(&step.cwd)
+        ));
+        for line in states
+            .map(|states| lines(&states[number]))
+            .unwrap_or_default()
+        {
+            add(format!("   {}", one_line(&line)));
         }
-        Ok(())
+        for (name, value) in &step.parameters {
+            let value = shown_value(name, value);
+            add(format!("   {} = {}", one_line(name), one_line(&value)));
+        }
+        add(format!("   {}", environment(&step.environment)));
+        if !step.environment.from_pypi.is_empty() {
+            add(format!(
+                "   from PyPI: {}",
+                step.environment.from_pypi.join(", ")
+            ));
+        }
+        if let Some(after) = plan.after(number) {
+            add(format!("   after: {}", one_line(&after)));
+        }
+        let command = step.shown_command.trim_end();
+        add(format!(
+            "   command: {}",
+            command.replace('\n', "\n            ")
+        ));
     }
+    text
+}
+
+fn environment(environment: &Environment) -> String {
+    let file = environment.file.as_ref();
+    let file = file.map(|file| format!(" ({})", one_line(&file.display().to_string())));
+    let name = environment
+        .name
+        .as_ref()
+        .map(|name| format!(", {}", one_line(name)));
+    format!(
+        "environment: {}{}{}",
+        environment.manager,
+        file.unwrap_or_default(),
+        name.unwrap_or_default()
+    )
 }
 
 impl Plan {

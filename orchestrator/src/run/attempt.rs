@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use crate::engine;
 use crate::plan::PlannedStep;
+use freshness::{Unrecorded, begin};
+use process::console::warn;
 use process::{Ended, Job, Label, Launch, log};
 use source::download::{self, DownloadError, Limits};
 use tracking::StepRun;
@@ -59,6 +61,10 @@ impl Run<'_> {
         let attempt = recorded(step, number);
         let run = self.tracker.start_step(&attempt);
         let log = log::create(&run.folder, &step.name).map_err(RunError::Log);
+        // Before it starts, as it may change what it reads.
+        let begun = self
+            .plan
+            .with_subject(step, |subject| begin(subject, &self.files));
         let (result, log) = match log {
             Ok(log) => {
                 let fetched = fetch(step);
@@ -68,10 +74,24 @@ impl Run<'_> {
             Err(error) => (Err(error), None),
         };
         let gone = self.lock.restore();
-        let ending = ending::of_step(&result);
+        let mut ending = ending::of_step(&result);
+        if result.is_ok() {
+            let finished = begun.and_then(|begun| begun.finish(run.id()));
+            match finished {
+                Ok(key) => ending.tags.push(("pipeline.cache_key".to_owned(), key)),
+                Err(error) => self.tell_unrecorded(step, &error),
+            }
+        }
         self.tracker
             .end_step(run, &attempt, ending, log.as_deref(), gone);
         result
+    }
+
+    /// Says that the next run cannot leave a step out, where that was asked for.
+    fn tell_unrecorded(&self, step: &PlannedStep, error: &Unrecorded) {
+        if step.is_cached && !matches!(error, Unrecorded::Never(_) | Unrecorded::Interrupted) {
+            warn(&format!("step `{}` will run again: {error}", step.name));
+        }
     }
 
     /// The step's command in its environment.
@@ -130,6 +150,7 @@ impl Run<'_> {
             cause,
             unwritten: report.and_then(|report| report.unwritten),
             duration: start.elapsed(),
+            is_resumable: false,
             last_lines: log::tail(log).unwrap_or_default(),
             log: log.to_owned(),
         })))

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use freshness::Made;
+
 use super::error::RunError;
 
 /// A step by its place in the plan.
@@ -17,8 +19,16 @@ pub(crate) struct Position<'a> {
 /// Something that happened in a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Event<'a> {
-    /// A step starts.
-    Started(Position<'a>),
+    /// A step starts, if that is known for this reason.
+    Started {
+        position: Position<'a>,
+        why: Option<&'a str>,
+    },
+    /// A step is left out, as its result is there.
+    UpToDate {
+        position: Position<'a>,
+        made: &'a Made,
+    },
     /// An attempt at a step failed, and the step is tried again after a pause.
     Retry {
         position: Position<'a>,
@@ -53,6 +63,7 @@ pub(crate) enum Event<'a> {
     Done {
         pipeline: &'a str,
         count: usize,
+        up_to_date: usize,
         unfinished: &'a [String],
         time: Duration,
     },

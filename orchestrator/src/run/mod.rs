@@ -14,9 +14,11 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::{Builder, Scope};
 use std::time::Instant;
 
-use crate::plan::Plan;
+use crate::plan::freshness::is_forced;
+use crate::plan::{Plan, PlannedStep};
 use crate::request::Request;
 use environment::{BuildOptions, Leases};
+use freshness::{Files, Verdict, judge};
 use mlproject::Resources;
 use process::console::{say, warn};
 use process::lock::{Lock, LockError};
@@ -63,15 +65,23 @@ pub(crate) fn execute(
         root: plan.root.clone(),
         parameters: plan.parameters.clone(),
     })?;
+    let for_hashing = interruption.clone();
     let run = Run {
         plan,
         request,
         lock,
         tracker,
+        files: plan.files(move || for_hashing.signal().is_some()),
         interruption,
         tell,
     };
-    let result = run.make_environments().and_then(|_in_use| run.steps());
+    let result = std::thread::scope(|scope| {
+        // Git and the environments take their time beside each other. Who needs the list before it is
+        // there asks himself.
+        let list = || plan.list_code(&run.files);
+        Builder::new().spawn_scoped(scope, list).ok();
+        run.make_environments().and_then(|_in_use| run.steps())
+    });
     run.tracker.end(ending::of_pipeline(&result));
     result
 }
@@ -82,12 +92,20 @@ struct Run<'a> {
     request: &'a Request,
     lock: &'a Lock,
     tracker: Tracker,
+    files: Files,
     interruption: Interruption,
     tell: fn(Event),
 }
 
+/// How a step ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Success {
+    Made,
+    UpToDate,
+}
+
 /// The end of a step, by its number.
-type End = (usize, Result<(), RunError>);
+type End = (usize, Result<Success, RunError>);
 
 impl Run<'_> {
     /// Has every environment made that is not there, before the first step.
@@ -146,8 +164,9 @@ impl Run<'_> {
                 };
                 machine.give_back(progress.gpus.remove(&step).unwrap_or_default());
                 scheduler.ended(step, has, result.is_ok());
-                if let Err(error) = result {
-                    self.failed(step, error, &mut scheduler, &mut progress);
+                match result {
+                    Ok(success) => progress.ended_well(&self.plan.steps[step], success),
+                    Err(error) => self.failed(step, error, &mut scheduler, &mut progress),
                 }
             }
         });
@@ -179,14 +198,7 @@ impl Run<'_> {
                 label,
                 gpus: gpus.as_deref(),
             };
-            let start = Instant::now();
-            (self.tell)(Event::Started(position));
-            let result = self.step(share);
-            if result.is_ok() {
-                let time = start.elapsed();
-                (self.tell)(Event::Finished { position, time });
-            }
-            sender.send((number, result)).ok();
+            sender.send((number, self.step_if_stale(share))).ok();
         };
         if !self.is_shared() {
             return work();
@@ -204,11 +216,37 @@ impl Run<'_> {
         }
     }
 
+    /// Runs a step unless its result is there already.
+    fn step_if_stale(&self, share: Share) -> Result<Success, RunError> {
+        let (step, position) = (share.step, share.position);
+        let is_forced = is_forced(self.request.force.as_ref(), step);
+        let verdict = (step.is_cached && !is_forced).then(|| {
+            self.plan
+                .with_subject(step, |subject| judge(subject, &self.files))
+        });
+        let why = match verdict {
+            Some(Verdict::UpToDate(made)) => {
+                self.tracker.reused(&step.name, made.run.as_deref());
+                let made = &made;
+                (self.tell)(Event::UpToDate { position, made });
+                return Ok(Success::UpToDate);
+            }
+            Some(Verdict::Stale(reasons)) => reasons.first().map(ToString::to_string),
+            None => is_forced.then(|| "was forced".to_owned()),
+        };
+        let (start, why) = (Instant::now(), why.as_deref());
+        (self.tell)(Event::Started { position, why });
+        self.step(share)?;
+        let time = start.elapsed();
+        (self.tell)(Event::Finished { position, time });
+        Ok(Success::Made)
+    }
+
     /// What follows from the failure of a step.
     fn failed(
         &self,
         number: usize,
-        error: RunError,
+        mut error: RunError,
         scheduler: &mut Scheduler,
         progress: &mut Progress,
     ) {
@@ -218,6 +256,9 @@ impl Run<'_> {
             (self.tell)(Event::Failed { error, is_allowed });
             progress.unfinished.insert(number, !is_allowed);
             return;
+        }
+        if let RunError::Failed(failure) = &mut error {
+            failure.is_resumable = progress.has_recorded && !self.plan.is_caching();
         }
         scheduler.stop();
         let is_asked = self.interruption.signal().is_some();
@@ -251,7 +292,7 @@ impl Run<'_> {
     fn labels(&self) -> Option<Vec<Label>> {
         let steps = &self.plan.steps;
         let width = steps.iter().map(|step| step.name.chars().count()).max();
-        let label = |(number, step): (usize, &crate::plan::PlannedStep)| Label {
+        let label = |(number, step): (usize, &PlannedStep)| Label {
             name: format!(
                 "{:width$}",
                 one_line(&step.name),
@@ -281,6 +322,9 @@ impl Run<'_> {
 struct Progress {
     /// The graphics processors of the steps that run.
     gpus: BTreeMap<usize, Vec<String>>,
+    up_to_date: usize,
+    /// Whether a step has ended well of which something is recorded.
+    has_recorded: bool,
     /// The steps that failed or were left out while others went on, and whether that fails the run.
     unfinished: BTreeMap<usize, bool>,
     /// Those by which the run was stopped.
@@ -290,6 +334,11 @@ struct Progress {
 impl Progress {
     fn started(&mut self, step: usize, gpus: Vec<String>) {
         self.gpus.insert(step, gpus);
+    }
+
+    fn ended_well(&mut self, step: &PlannedStep, success: Success) {
+        self.up_to_date += usize::from(success == Success::UpToDate);
+        self.has_recorded |= !step.files.outputs.is_empty();
     }
 
     fn left_out(&mut self, run: &Run, step: usize, maker: usize) {
@@ -316,6 +365,7 @@ impl Progress {
         (run.tell)(Event::Done {
             pipeline: &run.plan.pipeline,
             count,
+            up_to_date: self.up_to_date,
             unfinished: &unfinished,
             time: start.elapsed(),
         });

@@ -94,6 +94,8 @@ pub struct Tracker {
 /// A try of a step.
 #[derive(Debug)]
 pub struct StepRun {
+    /// Its run in the store; none if that does not know it yet, or nothing is recorded.
+    id: Option<String>,
     key: String,
     /// The folder for what the step prints, absolute, not made yet.
     pub folder: PathBuf,
@@ -104,6 +106,13 @@ pub struct StepRun {
     pub environment: Vec<(&'static str, Option<OsString>)>,
     metrics: Option<MetricsFile>,
     start: Instant,
+}
+
+impl StepRun {
+    /// Its run in the store, if that is known.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
 }
 
 impl Tracker {
@@ -150,6 +159,7 @@ impl Tracker {
         let key = new_key();
         let unrecorded = || StepRun {
             folder: self.base.join(artifacts::own_folder("0", &key)),
+            id: None,
             key: key.clone(),
             is_elsewhere: false,
             environment: Vec::new(),
@@ -227,6 +237,17 @@ impl Tracker {
         });
     }
 
+    /// Notes in the pipeline's run that a step was left out, as this run has made its result before. It
+    /// waits for no store.
+    pub fn reused(&self, step: &str, run: Option<&str>) {
+        let Some(recorder) = &self.recorder else {
+            return;
+        };
+        let run = run.unwrap_or("unrecorded").to_owned();
+        let tag = (format!("pipeline.reused.{step}"), run);
+        recorder.tell(|recorder| recorder.note(vec![tag]));
+    }
+
     /// Ends the pipeline's run, and every other that is still open, and waits until the store has all or
     /// does not answer; what it has not heard is told. Nothing is recorded afterwards.
     pub fn end(&self, ending: Ending) {
@@ -275,7 +296,7 @@ fn started(recorder: &mut Recorder, key: String, attempt: &Attempt) -> StepRun {
     // A run that the store does not know yet would make the step's own MLflow client fail.
     let id = recorder.store.known.get(&key).map(|known| known.id.clone());
     let environment = vec![
-        ("MLFLOW_RUN_ID", id.map(OsString::from)),
+        ("MLFLOW_RUN_ID", id.clone().map(OsString::from)),
         ("MLFLOW_TRACKING_URI", text(&recorder.store.place.uri())),
         ("MLFLOW_EXPERIMENT_ID", text(&recorder.store.experiment)),
         // Both together are an error for a nested `mlflow run`.
@@ -286,6 +307,7 @@ fn started(recorder: &mut Recorder, key: String, attempt: &Attempt) -> StepRun {
         ),
     ];
     StepRun {
+        id,
         key,
         folder,
         is_elsewhere,

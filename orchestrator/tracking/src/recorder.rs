@@ -208,6 +208,12 @@ impl Recorder {
         }
     }
 
+    /// Adds tags to the pipeline's run.
+    pub(crate) fn note(&mut self, tags: Pairs) {
+        let fact = last_fact(&self.pipeline, record::tags(tags));
+        self.send(vec![fact]);
+    }
+
     /// Ends a run with its last records.
     pub(crate) fn close(&mut self, key: &str, records: Vec<Record>) {
         self.begun.retain(|record| record.run() != key);
