@@ -167,11 +167,7 @@ impl Comparison<'_> {
             let differing = self.part(&shown, &items, part);
             if let Some((below, difference)) = differing.first() {
                 let words = what(difference).map(str::to_owned);
-                let file = if below.is_empty() {
-                    shown
-                } else {
-                    format!("{shown}/{below}")
-                };
+                let file = within(shown, below);
                 let mut reason = Reason::of_files(ReasonKind::Output, vec![file]);
                 reason.new = words;
                 self.reasons.push(reason);
@@ -193,11 +189,7 @@ impl Comparison<'_> {
             };
             if let Some((below, difference)) = differing.first() {
                 let words = what(difference).unwrap_or("changed").to_owned();
-                let file = if below.is_empty() {
-                    shown
-                } else {
-                    format!("{shown}/{below}")
-                };
+                let file = within(shown, below);
                 let reason = Reason::of_files(ReasonKind::Input, vec![file]);
                 self.reasons.push(reason.with(Some(name), &words));
             }
@@ -275,6 +267,14 @@ impl Comparison<'_> {
         differing.extend(old.into_keys().map(|name| (name, Difference::Missing)));
         differing.sort_by(|left, right| left.0.cmp(&right.0));
         differing
+    }
+}
+
+/// The path of an entry below what is shown as `shown`.
+fn within(shown: String, below: &str) -> String {
+    match below {
+        "" => shown,
+        below => format!("{shown}/{below}"),
     }
 }
 
