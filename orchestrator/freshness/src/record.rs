@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use process::files::{open_below, open_folder, open_folder_in, open_in, remove_in};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Access, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -125,10 +125,13 @@ impl Shelf {
         let folder = self.folder()?;
         match remove_in(&folder, &self.name) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => {
-                self.draft(&folder)?;
-                remove_in(&folder, &self.draft_name())
-            }
+            // A file that is made on trial takes up to a millisecond.
+            _ => Ok(rustix::fs::accessat(
+                &folder,
+                ".",
+                Access::WRITE_OK,
+                AtFlags::EACCESS,
+            )?),
         }
     }
 
