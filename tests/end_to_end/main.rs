@@ -6,6 +6,7 @@
 )]
 
 mod bad_input;
+mod cached;
 mod completion;
 mod corpus;
 mod definitions;

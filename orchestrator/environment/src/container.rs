@@ -188,11 +188,7 @@ fn shell_folder(folder: &Path) -> PathBuf {
 }
 
 /// Whether the engine has an image; an error when there is no engine to ask.
-fn image_id(
-    engine: &str,
-    program: &Path,
-    image: &str,
-) -> Result<Option<String>, EnvironmentError> {
+fn image_id(engine: &str, program: &Path, image: &str) -> Result<Option<String>, EnvironmentError> {
     let arguments = ["image", "inspect", "--format", "{{.Id}}", image];
     let arguments = arguments.map(AsRef::as_ref);
     let failed = |message: String| EnvironmentError::Engine {

@@ -233,14 +233,23 @@ impl Environment {
     /// What tells it from other environments: the manager, the name, and for a container its image.
     pub fn identity(&self) -> String {
         let name = self.name.as_deref().map(|name| format!(" {name}"));
-        let image = self.container().and_then(|container| container.id.as_deref());
+        let image = self
+            .container()
+            .and_then(|container| container.id.as_deref());
         let image = image.map(|id| format!(" ({id})"));
-        format!("{}{}{}", self.manager, name.unwrap_or_default(), image.unwrap_or_default())
+        format!(
+            "{}{}{}",
+            self.manager,
+            name.unwrap_or_default(),
+            image.unwrap_or_default()
+        )
     }
 
     /// The variables that its project sets in it, or takes from the caller, with their values.
     pub fn variables(&self) -> Vec<(String, Option<String>)> {
-        let set = self.container().map(|container| container.environment.variables.as_slice());
+        let set = self
+            .container()
+            .map(|container| container.environment.variables.as_slice());
         let value = |(name, value): &(String, Option<String>)| {
             let of_caller = || Some(std::env::var_os(name)?.to_string_lossy().into_owned());
             (name.clone(), value.clone().or_else(of_caller))
