@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod cached;
+mod cached_edits;
 mod completion;
 mod corpus;
 mod definitions;
