@@ -80,7 +80,7 @@ impl Difference {
             Self::Surrogate => "half a character, as the escape `\\ud800` alone, is refused",
             Self::Recursion => "an alias inside of what it stands for is refused",
             Self::Limit => {
-                "a file over 1 MiB, with over 50,000 values or 100 levels, a command that Linux does not start (128 KiB) or a format over 256 bytes is refused"
+                "a file over 1 MiB, with over 200,000 values or 100 levels, a command that Linux does not start (128 KiB) or a format over 256 bytes is refused"
             }
         }
     }

@@ -111,7 +111,7 @@ fn documented(refusal: &ErrorKind) -> Option<&'static str> {
         ErrorKind::Surrogate(_) => Some("half a surrogate pair"),
         ErrorKind::TooDeep => Some("more than 100 levels"),
         ErrorKind::TooLong { .. } | ErrorKind::TooManyValues | ErrorKind::TooLarge => {
-            Some("more than 1 MiB or 50,000 values")
+            Some("more than 1 MiB or 200,000 values")
         }
         _ => None,
     }

@@ -40,7 +40,7 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// How deep lists and mappings may nest, aliases and merge keys expanded.
 const MAX_DEPTH: usize = 100;
 /// How many keys, values and items a document may have, aliases and merge keys expanded.
-const MAX_NODES: usize = 50_000;
+const MAX_NODES: usize = 200_000;
 /// How many bytes the strings of a document may have, aliases and merge keys expanded.
 const MAX_EXPANDED_BYTES: usize = 4 * MAX_BYTES;
 /// The longest integer that Python prints, in decimal digits.
