@@ -232,7 +232,7 @@ impl Run<'_> {
                 return Ok(Success::UpToDate);
             }
             Some(Verdict::Stale(reasons)) => reasons.first().map(ToString::to_string),
-            None => is_forced.then(|| "was forced".to_owned()),
+            None => (is_forced && step.is_cached).then(|| "was forced".to_owned()),
         };
         let (start, why) = (Instant::now(), why.as_deref());
         (self.tell)(Event::Started { position, why });
