@@ -23,6 +23,41 @@ pub(crate) fn pipeline(a: &str) -> Folder {
     folder
 }
 
+#[test]
+fn a_step_reaches_a_database_whose_path_no_uri_can_hold() {
+    let folder = Folder::new();
+    for (name, is_odd) in [("50%41 of what?", true), ("100%", true), ("a b#é", false)] {
+        folder.file(
+            &format!("{name}/MLproject"),
+            "env_manager: local\nsteps: {a: }\n",
+        );
+        // The same file, by a path that older and newer clients read alike, and no stray one.
+        let command = "command: |\n  file=${{MLFLOW_TRACKING_URI#sqlite:///}}\n  [ \"$file\" -ef ../mlflow.db ] && case $file in *%*) echo odd;; *) echo ${{file%/*}};; esac";
+        folder.step(&format!("{name}/a"), command);
+        let ended = folder.orchestrator(&["-C", name]).run();
+        ended.ends(0);
+        let link = ended.stdout().trim_end().to_owned();
+        let as_printed = format!("{link}\n").replace("[DIR]", &folder.path().to_string_lossy());
+        assert_eq!(link.ends_with("/pipeline"), is_odd, "{link}");
+        assert!(!Path::new(&link).exists(), "{link}");
+        let place = folder.path().join(name);
+        let recorded = runs(&place.join("mlflow.db"));
+        let log = place
+            .join("mlruns/0")
+            .join(&recorded[1].id)
+            .join("artifacts/a.log");
+        assert_eq!(std::fs::read_to_string(log).unwrap(), as_printed);
+        let logs = folder.orchestrator(&["-C", name, "--logs", "a"]).run();
+        logs.succeeds(&format!("{link}\n"));
+    }
+    // Where even another name of the folder does not help, that is told.
+    let arguments = ["-C", "100%", "--tracking-uri", "sqlite:///x%25.db"];
+    folder
+        .orchestrator(&arguments)
+        .run()
+        .says("warning: steps that use MLflow's client will not find sqlite:///[DIR]/x%25.db, as ");
+}
+
 /// All files below a folder with their contents, and all folders.
 fn everything(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();

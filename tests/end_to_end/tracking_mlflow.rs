@@ -189,6 +189,44 @@ fn a_step_with_mlflows_client_upgrades_the_database_meanwhile() {
     assert_eq!(named(&runs, "after")["metrics"]["m"], 1.0);
 }
 
+#[test]
+#[ignore = "needs MLflow"]
+fn a_client_writes_where_the_path_of_the_pipeline_is_no_part_of_a_uri() {
+    let folder = Folder::new();
+    for name in ["50%41 of what?", "100%", "a b#é"] {
+        folder.file(
+            &format!("{name}/MLproject"),
+            "env_manager: local\nsteps: {a: }\n",
+        );
+        folder.step(&format!("{name}/a"), "command: timeout 60 python3 log.py");
+        folder.file(
+            &format!("{name}/a/log.py"),
+            "import mlflow\n\
+             with mlflow.start_run():\n    \
+                 mlflow.log_metric('loss', 1.5)\n    \
+                 mlflow.log_text('it', 'it.txt')\n",
+        );
+        folder.orchestrator(&["-C", name]).run().ends(0);
+        let place = folder.path().join(name);
+        let recorded = crate::tracking::runs(&place.join("mlflow.db"));
+        assert!((recorded[1].metrics["loss"] - 1.5).abs() < f64::EPSILON);
+        let artifacts = place
+            .join("mlruns/0")
+            .join(&recorded[1].id)
+            .join("artifacts");
+        assert_eq!(
+            std::fs::read_to_string(artifacts.join("it.txt")).unwrap(),
+            "it"
+        );
+        assert!(artifacts.join("a.log").exists());
+        // No folder of a name that only looks like it.
+        let beside = std::fs::read_dir(folder.path()).unwrap();
+        let names = beside.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let alike = names.filter(|other| other.starts_with(&name[..2]));
+        assert_eq!(alike.collect::<Vec<_>>(), [name]);
+    }
+}
+
 /// The server's certificate, which no authority has signed.
 const CERTIFICATE: &str = "certificate.pem";
 

@@ -43,6 +43,25 @@ impl Location {
     }
 }
 
+/// The location of artifacts in a folder, as [`Location::parse`] and MLflow read it: a path, or the `file:` URI
+/// of one that holds what MLflow would take for a part of a URI.
+pub(crate) fn location_in(folder: &Path) -> String {
+    use std::fmt::Write;
+    let path = folder.to_string_lossy();
+    if !path.contains(['%', '?', '#']) {
+        return path.into_owned();
+    }
+    let mut uri = "file://".to_owned();
+    for byte in path.bytes() {
+        match byte {
+            b'/' | b'.' | b'_' | b'-' => uri.push(char::from(byte)),
+            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(byte)),
+            byte => write!(uri, "%{byte:02X}").expect("writing to a String cannot fail"),
+        }
+    }
+    uri
+}
+
 /// Whether a text can be the id of a run or an experiment by MLflow's rule, and so part of a path.
 pub(crate) fn is_id(text: &str) -> bool {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -65,6 +84,22 @@ pub(crate) fn own_folder(experiment: &str, run: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_location_is_found_again() {
+        assert_eq!(location_in(Path::new("/a b/é")), "/a b/é");
+        assert_eq!(
+            location_in(Path::new("/50%41 é?#/0")),
+            "file:///50%2541%20%C3%A9%3F%23/0"
+        );
+        for path in ["/a b/é", "/50%41 é?#/0", "/a:b", "/x#y"] {
+            let location = Location::parse(&location_in(Path::new(path)), Path::new("/root"));
+            assert!(
+                matches!(location, Location::Local(found) if found == Path::new(path)),
+                "{path}"
+            );
+        }
+    }
 
     #[test]
     fn an_id_is_no_path() {

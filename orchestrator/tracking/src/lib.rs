@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+mod alias;
 mod answer;
 mod artifacts;
 mod client;
@@ -297,7 +298,7 @@ fn started(recorder: &mut Recorder, key: String, attempt: &Attempt) -> StepRun {
     let id = recorder.store.known.get(&key).map(|known| known.id.clone());
     let environment = vec![
         ("MLFLOW_RUN_ID", id.clone().map(OsString::from)),
-        ("MLFLOW_TRACKING_URI", text(&recorder.store.place.uri())),
+        ("MLFLOW_TRACKING_URI", text(&recorder.store.uri())),
         ("MLFLOW_EXPERIMENT_ID", text(&recorder.store.experiment)),
         // Both together are an error for a nested `mlflow run`.
         ("MLFLOW_EXPERIMENT_NAME", None),

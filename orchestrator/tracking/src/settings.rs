@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::TrackingError;
+use super::alias::Alias;
 use crate::Options;
 use mlproject::paths::absolute;
 use process::host;
@@ -155,14 +156,19 @@ impl Place {
         }))
     }
 
-    /// The URI for a step, which runs in another folder.
-    pub(crate) fn uri(&self) -> String {
-        match self {
-            Place::Server(url) => url.clone(),
-            Place::Database(database) => match &database.query {
-                Some(query) => format!("{}?{query}", database.uri()),
-                None => database.uri(),
-            },
+    /// The URI for a step, which runs in another folder and has perhaps another name for that of a database.
+    pub(crate) fn uri(&self, alias: Option<&Alias>) -> String {
+        let database = match self {
+            Place::Server(url) => return url.clone(),
+            Place::Database(database) => database,
+        };
+        let uri = match alias {
+            Some(alias) => uri_of(&alias.path(&database.path)),
+            None => uri_of(&database.path),
+        };
+        match &database.query {
+            Some(query) => format!("{uri}?{query}"),
+            None => uri,
         }
     }
 
@@ -170,7 +176,7 @@ impl Place {
     pub(crate) fn shown(&self) -> String {
         match self {
             Place::Server(url) => without_credentials(url),
-            Place::Database(database) => without_credentials(&database.uri()),
+            Place::Database(database) => without_credentials(&uri_of(&database.path)),
         }
     }
 }
@@ -183,11 +189,11 @@ impl Database {
             timeout: None,
         }
     }
+}
 
-    fn uri(&self) -> String {
-        let path = self.path.to_string_lossy();
-        format!("sqlite:///{}", path.replace('%', "%25").replace('?', "%3F"))
-    }
+fn uri_of(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    format!("sqlite:///{}", path.replace('%', "%25").replace('?', "%3F"))
 }
 
 /// What only Python's `sqlite3.connect` has a use for; SQLAlchemy hands it on.
@@ -263,7 +269,7 @@ mod tests {
             let place = parse(&uri).unwrap();
             // The step's client opens it as ours does, but it is the same database.
             assert_eq!(
-                (place.uri(), place.shown()),
+                (place.uri(None), place.shown()),
                 (uri, "sqlite:////x/a.db".to_owned())
             );
             let Place::Database(database) = place else {
@@ -293,11 +299,14 @@ mod tests {
     #[test]
     fn a_step_gets_a_uri_that_means_the_same() {
         let place = Place::Database(Database::at("/x/50%?.db".into()));
-        assert_eq!(place.uri(), "sqlite:////x/50%25%3F.db");
-        assert_eq!(Place::parse(&place.uri(), Path::new("/")).ok(), Some(place));
+        assert_eq!(place.uri(None), "sqlite:////x/50%25%3F.db");
+        assert_eq!(
+            Place::parse(&place.uri(None), Path::new("/")).ok(),
+            Some(place)
+        );
         let place = Place::Server("https://u:p@h".into());
         assert_eq!(
-            (place.uri().as_str(), place.shown().as_str()),
+            (place.uri(None).as_str(), place.shown().as_str()),
             ("https://u:p@h", "https://h")
         );
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use reqwest::blocking::Response;
 
 use super::TrackingError;
+use super::alias::Alias;
 use super::artifacts::{self, Location};
 use super::history::Past;
 use super::record::Record;
@@ -14,6 +15,7 @@ use super::settings::{Experiment, Place, Settings};
 use super::sqlite::Sqlite;
 use super::stored::{Known, StoreError};
 use super::waiting::{Hurry, Patience};
+use process::console::warn;
 
 /// Where the log of a run is written.
 pub(crate) enum LogFolder {
@@ -27,6 +29,8 @@ pub(crate) enum LogFolder {
 pub(crate) struct Store {
     kind: Kind,
     pub place: Place,
+    /// By which the steps know the folder of a database.
+    alias: Option<Alias>,
     /// The id of the experiment.
     pub experiment: String,
     /// The pipeline's folder.
@@ -48,6 +52,20 @@ pub(crate) struct Opened {
     pub inside: Option<Known>,
     /// The name of an experiment that was made.
     pub new_experiment: Option<String>,
+}
+
+/// The other name for the folder of a database, where one is needed.
+fn alias(place: &Place) -> Option<Alias> {
+    let Place::Database(database) = place else {
+        return None;
+    };
+    Alias::of(&database.path).unwrap_or_else(|error| {
+        warn(&format!(
+            "steps that use MLflow's client will not find {}, as its path has `%` or `?` ({error}); name another one with --tracking-uri",
+            place.shown()
+        ));
+        None
+    })
 }
 
 impl Store {
@@ -95,6 +113,7 @@ impl Store {
         let store = Store {
             kind,
             place: place.clone(),
+            alias: alias(place),
             experiment,
             root: root.to_owned(),
             known,
@@ -132,10 +151,16 @@ impl Store {
         Ok(found.map(|(kind, experiment)| Store {
             kind,
             place: place.clone(),
+            alias: None,
             experiment,
             root: root.to_owned(),
             known: HashMap::new(),
         }))
+    }
+
+    /// The URI for a step.
+    pub(crate) fn uri(&self) -> String {
+        self.place.uri(self.alias.as_ref())
     }
 
     /// Sends records in order; with an error comes how many of them have arrived.

@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::Transaction;
 use rusqlite::types::{ToSql, Value};
 
+use super::super::artifacts::location_in;
 use super::super::record::{Metric, NewRun};
 use super::StoreError;
 use super::schema::Schema;
@@ -24,7 +25,7 @@ pub(super) fn new_experiment(
     ];
     insert(transaction, schema, "INSERT", "experiments", values)?;
     let id = transaction.last_insert_rowid().to_string();
-    let location = root.join("mlruns").join(&id).to_string_lossy().into_owned();
+    let location = location_in(&root.join("mlruns").join(&id));
     let sql =
         "UPDATE experiments SET artifact_location = ?1 WHERE CAST(experiment_id AS TEXT) = ?2";
     transaction.execute(sql, (location, &id))?;

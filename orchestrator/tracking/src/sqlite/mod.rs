@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
 
-use super::artifacts::{Location, is_id};
+use super::artifacts::{Location, is_id, location_in};
 use super::record::Record;
 use super::settings::Experiment;
 use super::stored::{Chosen, Known, StoreError};
@@ -140,8 +140,7 @@ impl Sqlite {
     }
 
     fn location_of(&self, experiment: &str) -> String {
-        let folder = self.root.join("mlruns").join(experiment);
-        folder.to_string_lossy().into_owned()
+        location_in(&self.root.join("mlruns").join(experiment))
     }
 
     /// Writes records, all or none of them.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::super::artifacts::location_in;
 use super::schema::read_schema;
 use super::{Hurry, Patience, SLICE, Schema, Sqlite, StoreError, identity};
 use mlproject::file::open_regular;
@@ -27,8 +28,7 @@ impl Sqlite {
         hurry: &Hurry,
     ) -> Result<Sqlite, StoreError> {
         let is_there = is_there(path)?;
-        let default = root.join("mlruns").join("0");
-        let default = default.to_string_lossy();
+        let default = location_in(&root.join("mlruns").join("0"));
         if !is_there {
             // As MLflow (`_make_parent_dirs_if_sqlite` in mlflow/store/db/utils.py).
             if let Some(folder) = path.parent() {
