@@ -184,6 +184,21 @@ fn the_command_runs_inside_with_its_variables_and_streams() {
 
 #[test]
 #[ignore = "needs a docker engine"]
+fn volumes_are_those_of_the_projects_folder_whatever_its_path() {
+    let outer = Folder::new();
+    let name = "100%41 of what?";
+    outer.file(&format!("{name}/MLproject"), "steps: {s: }\n");
+    outer.file(&format!("{name}/s/in/x"), "from the volume\n");
+    let more = ", volumes: ['$(pwd)/in:/first:ro', '${PWD}/in:/second', '~/home:/third'], environment: [[A, '$HOME/x']]";
+    outer.file("home/x", "from home\n");
+    let command = "command: cat /first/x /second/x /third/x && echo $A && test -s ${{MLFLOW_TRACKING_URI#sqlite:///}}";
+    step(&outer, &format!("{name}/s"), more, command);
+    let said = "from the volume\nfrom the volume\nfrom home\n[DIR]/x\n";
+    run(&outer, &["-C", name]).run().succeeds(said);
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
 fn however_a_step_is_stopped_its_container_ends() {
     // One that ends when it is told, and one that does not listen.
     for (name, trap) in [

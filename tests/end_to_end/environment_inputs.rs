@@ -222,7 +222,7 @@ fn what_a_shell_would_run_or_lose_in_a_container_s_settings_is_refused() {
         );
         let (reason, hint) = reason.split_once('\n').unwrap_or((reason, ""));
         let text = format!(
-            "step `a`: `docker_env` cannot have the volume `{volume}`: {reason} (a/MLproject)\n{hint}"
+            "step `a`: `docker_env.volumes` cannot have `{volume}`: {reason} (a/MLproject)\n{hint}"
         );
         refused(&folder, &text);
         docker(
@@ -230,7 +230,7 @@ fn what_a_shell_would_run_or_lose_in_a_container_s_settings_is_refused() {
             &format!("{{image: x, environment: [[A_TOKEN, {}]]}}", quoted(volume)),
         );
         if !reason.ends_with("is not set") {
-            let text = format!("`docker_env` cannot have the variable `A_TOKEN=***`: {reason}");
+            let text = format!("`docker_env.environment` cannot have `A_TOKEN=***`: {reason}");
             refused(&folder, &text);
         }
     }

@@ -141,7 +141,7 @@ fn expanded(
     let mut environment = environment.clone();
     for volume in &mut environment.volumes {
         let refused = |reason| EnvironmentError::Expansion {
-            what: "volume",
+            key: "volumes",
             text: volume.clone(),
             reason,
         };
@@ -161,7 +161,7 @@ fn expanded(
     for (name, value) in &mut environment.variables {
         let Some(value) = value else { continue };
         let refused = |reason| EnvironmentError::Expansion {
-            what: "variable",
+            key: "environment",
             text: format!("{name}={}", shown_value(name, value)),
             reason,
         };

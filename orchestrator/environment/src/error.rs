@@ -60,9 +60,9 @@ pub enum EnvironmentError {
     #[error("`docker_env` cannot have the {what} `{text}`")]
     Docker { what: &'static str, text: String },
     /// The shell, which under MLflow reads the text, would do more with it than is done here.
-    #[error("`docker_env` cannot have the {what} `{text}`: {reason}")]
+    #[error("`docker_env.{key}` cannot have `{text}`: {reason}")]
     Expansion {
-        what: &'static str,
+        key: &'static str,
         text: String,
         reason: Refusal,
     },
