@@ -187,6 +187,38 @@ fn volumes_and_variables_are_expanded_as_by_a_shell_in_the_projects_folder() {
 }
 
 #[test]
+fn another_volume_is_another_environment_to_what_is_up_to_date() {
+    let folder = folder();
+    // It says which image it has, and otherwise does nothing.
+    program(
+        &folder,
+        "bin/docker",
+        "#!/bin/sh\n[ \"$1\" != image ] || echo sha256:1\n",
+    );
+    let run = |volume: &str| {
+        let text = format!(
+            "docker_env: {{image: x, volumes: [{volume}]}}\nentry_points: {{main: {{parameters: {{o: {{default: o}}}}, outputs: [o], command: 'true'}}}}\n"
+        );
+        folder.file("a/MLproject", text);
+        let run = quickly(&folder, &["--steps", "a", "--no-tracking", "--cached"]);
+        run.env("PATH", path_with(&folder, "bin")).run()
+    };
+    folder.file("a/o", "");
+    run("$PWD/x:/x").ends(0);
+    let home = folder.path().display().to_string();
+    let again = run("$(pwd)/x:/x");
+    again.ends(0);
+    assert!(again.stderr().contains("up to date"), "{}", again.stderr());
+    let changed = run("$PWD/y:/x");
+    changed.ends(0);
+    let said = changed.stderr().replace(&home, "[DIR]");
+    assert!(
+        said.contains("environment changed: docker x (sha256:1) -v [DIR]/a/y:/x"),
+        "{said}"
+    );
+}
+
+#[test]
 fn what_a_shell_would_run_or_lose_in_a_container_s_settings_is_refused() {
     let folder = folder();
     for (volume, reason) in [

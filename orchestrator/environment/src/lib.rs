@@ -230,19 +230,18 @@ impl Environment {
         }
     }
 
-    /// What tells it from other environments: the manager, the name, and for a container its image.
+    /// What tells it from other environments: the manager, the name, and for a container its image and the
+    /// volumes that its project names.
     pub fn identity(&self) -> String {
-        let name = self.name.as_deref().map(|name| format!(" {name}"));
-        let image = self
-            .container()
-            .and_then(|container| container.id.as_deref());
-        let image = image.map(|id| format!(" ({id})"));
-        format!(
-            "{}{}{}",
-            self.manager,
-            name.unwrap_or_default(),
-            image.unwrap_or_default()
-        )
+        let mut identity = self.manager.to_string();
+        identity.extend(self.name.iter().flat_map(|name| [" ", name]));
+        let Some(container) = self.container() else {
+            return identity;
+        };
+        identity.extend(container.id.iter().map(|id| format!(" ({id})")));
+        let volumes = container.environment.volumes.iter();
+        identity.extend(volumes.flat_map(|volume| [" -v ", volume]));
+        identity
     }
 
     /// The variables that its project sets in it, or takes from the caller, with their values.
