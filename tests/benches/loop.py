@@ -49,7 +49,7 @@ def seconds(command, cwd):
 
 
 def git(folder):
-    for words in (["init", "-q"], ["add", "-A"], ["-c", "user.name=x", "-c", "user.email=x", "commit", "-qm", "x"]):
+    for words in (["init", "-q"], ["add", "-A"], ["-c", "user.name=x", "-c", "user.email=x", "-c", "gc.auto=0", "commit", "-qm", "x"]):
         subprocess.run(["git", *words], cwd=folder, check=True)
 
 
@@ -256,7 +256,7 @@ def main():
     for version in (["make", "--version"], [TOOLS / "bin/dvc", "--version"], [TOOLS / "bin/snakemake", "--version"]):
         print(pathlib.Path(version[0]).name, subprocess.run(version, capture_output=True, text=True).stdout.splitlines()[0])
     for part in (nothing_changed, beside, large_plans, many_files, memory, five_steps):
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             part(pathlib.Path(folder))
 
 

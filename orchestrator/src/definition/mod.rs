@@ -6,8 +6,9 @@
 
 pub(crate) mod error;
 
-use std::collections::HashSet;
-use std::path::Path;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ pub(crate) struct Pipeline {
     pub(crate) project: Rc<Project>,
     /// The steps of `steps:` in their order, then those found in folders, then the entry points.
     pub(crate) steps: Vec<Step>,
+    /// The projects that were read, by their folders: many steps may be one project.
+    read: RefCell<HashMap<PathBuf, Rc<Project>>>,
 }
 
 /// One step by name, before anything is asked of it.
@@ -67,6 +70,7 @@ impl Pipeline {
             name: project.name.clone().unwrap_or(fallback),
             project: Rc::new(project),
             steps: Vec::new(),
+            read: RefCell::default(),
         };
         let requested = requested.cloned().or_else(|| pipeline.default_steps().ok());
         let names: &[String] = match &requested {
@@ -274,8 +278,21 @@ impl Pipeline {
         access: Access,
     ) -> Result<Rc<Project>, ProjectError> {
         let folder = source::folder(uri, version, self.root(), access)?;
-        let project = Project::load(&folder)?;
-        Ok(Rc::new(project.unwrap_or_else(|| Project::empty(&folder))))
+        let project = self.read(&folder)?;
+        Ok(project.unwrap_or_else(|| Rc::new(Project::empty(&folder))))
+    }
+
+    /// The project in a folder, if there is one.
+    fn read(&self, folder: &Path) -> Result<Option<Rc<Project>>, mlproject::Error> {
+        if let Some(project) = self.read.borrow().get(folder) {
+            return Ok(Some(Rc::clone(project)));
+        }
+        let project = Project::load(folder)?.map(Rc::new);
+        if let Some(project) = &project {
+            let known = (folder.to_owned(), Rc::clone(project));
+            self.read.borrow_mut().extend([known]);
+        }
+        Ok(project)
     }
 
     /// The step that is a folder with an MLproject.
@@ -283,16 +300,13 @@ impl Pipeline {
         let project = PLACES.iter().find_map(|place| {
             let folder = absolute(&self.root().join(place), name);
             (folder != self.root())
-                .then(|| Project::load(&folder).transpose())
+                .then(|| self.read(&folder).transpose())
                 .flatten()
         })?;
         Some(Step {
             name: name.to_owned(),
             entry_point: None,
-            project: match project {
-                Ok(project) => Ok(Rc::new(project)),
-                Err(error) => Err(Arc::new(error.into())),
-            },
+            project: project.map_err(|error| Arc::new(error.into())),
             entry: None,
         })
     }

@@ -208,10 +208,11 @@ impl Recorder {
         }
     }
 
-    /// Adds tags to the pipeline's run.
+    /// Adds tags to the pipeline's run. They go with what is sent next: a run that leaves everything out
+    /// should not wait for the disk once for each step.
     pub(crate) fn note(&mut self, tags: Pairs) {
         let fact = last_fact(&self.pipeline, record::tags(tags));
-        self.send(vec![fact]);
+        self.keep(vec![fact]);
     }
 
     /// Ends a run with its last records.
