@@ -11,13 +11,14 @@ use std::fs;
 use std::path::Path;
 
 /// The folders of the crates below `orchestrator/`.
-const CRATES: [&str; 8] = [
+const CRATES: [&str; 9] = [
     "src",
     "environment/src",
     "freshness/src",
     "init/src",
     "mlproject/src",
     "process/src",
+    "schedule/src",
     "source/src",
     "tracking/src",
 ];

@@ -144,17 +144,15 @@ fn a_run_says_how_many_were_left_out_and_the_records_name_who_made_them() {
         .run()
         .says("[1/2] make: running: has not run before\n")
         .ends(0);
-    let made = runs(&folder.path().join("mlflow.db"));
-    let make = made.iter().find(|run| run.name == "make").unwrap();
+    let first = runs(&folder.path().join("mlflow.db"));
+    let make = first.iter().find(|run| run.name == "make").unwrap();
     assert_eq!(make.tag("pipeline.cache_key").map(str::len), Some(32));
     folder.file("number", "");
     folder
         .orchestrator(&["--cached"])
         .run()
-        .says(&format!(
-            "[1/2] make: up to date, made 0 s ago by run {}\n",
-            &make.id[..8]
-        ))
+        .says("[1/2] make: up to date, made ")
+        .says(&format!(" s ago by run {}\n", &make.id[..8]))
         .says("demo: 1 step finished in")
         .says(" s, 1 was up to date\n")
         .ends(0);

@@ -301,7 +301,7 @@ impl Pipeline {
         command
     }
 
-    fn outputs(&self, root: &Path, step: &str) -> Vec<Content> {
+    fn outputs(root: &Path, step: &str) -> Vec<Content> {
         let (.., outputs) = STEPS.iter().find(|(known, ..)| *known == step).unwrap();
         outputs
             .iter()
@@ -332,7 +332,7 @@ impl Pipeline {
         Made {
             ingredients,
             values,
-            outputs: self.outputs(&root, step),
+            outputs: Self::outputs(&root, step),
         }
     }
 }
@@ -368,8 +368,8 @@ fn compare_with_everything(pipeline: &Pipeline) -> Result<(), String> {
     run(pipeline.orchestrator(root, false));
     for (step, ..) in STEPS {
         let (ours, all) = (
-            pipeline.outputs(&pipeline.folder.path(), step),
-            pipeline.outputs(root, step),
+            Pipeline::outputs(&pipeline.folder.path(), step),
+            Pipeline::outputs(root, step),
         );
         if ours != all {
             return Err(format!(
@@ -389,7 +389,7 @@ fn edits(count: u64, seed: u64) {
             history.push(pipeline.edit(&mut random));
         }
         let before: BTreeMap<&str, Vec<Content>> = STEPS
-            .map(|(step, ..)| (step, pipeline.outputs(&pipeline.folder.path(), step)))
+            .map(|(step, ..)| (step, Pipeline::outputs(&pipeline.folder.path(), step)))
             .into();
         drop(fs::remove_file(pipeline.folder.path().join("ran")));
         run(pipeline.orchestrator(&pipeline.folder.path(), true));
@@ -416,7 +416,7 @@ fn edits(count: u64, seed: u64) {
             panic!("seed {seed}: {wrong}; edits backwards: {last:?}");
         }
     }
-    println!("{count} edits: {ran_in_all} steps ran, {skipped} were left out, none wrongly");
+    eprintln!("{count} edits: {ran_in_all} steps ran, {skipped} were left out, none wrongly");
 }
 
 #[test]

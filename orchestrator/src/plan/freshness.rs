@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use freshness::{Caching, Files, Made, Reason, Subject, Verdict, look};
 use mlproject::EntryPoint;
+use schedule::NamedFile;
 
 use super::values::Resolved;
 use super::{Plan, PlannedStep};
@@ -121,7 +122,7 @@ impl Plan {
         work: impl FnOnce(&Subject) -> T,
     ) -> T {
         let made = &step.ingredients;
-        let named = |files: &[super::wires::NamedFile]| {
+        let named = |files: &[NamedFile]| {
             let files = files.iter();
             files
                 .map(|file| (file.name.clone(), file.path.clone()))

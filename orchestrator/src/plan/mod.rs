@@ -2,13 +2,11 @@
 
 mod command;
 pub(crate) mod freshness;
-pub(crate) mod graph;
 mod links;
 pub(crate) mod problem;
 mod selection;
 mod step;
 mod values;
-pub(crate) mod wires;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -18,15 +16,14 @@ use environment::{Environment, Settings, Store};
 use mlproject::paths::absolute;
 use mlproject::{EnvironmentFile, Manager, Project, Resources};
 use process::redact::shown_value;
+use schedule::{Files, Graph, Paths};
 use serde::{Serialize, Serializer};
 
 use crate::definition::{Pipeline, Step};
 use crate::request::Request;
 use freshness::Ingredients;
-use graph::Graph;
 use selection::Candidate;
 use step::{Before, Context};
-use wires::{Files, Paths};
 
 pub(crate) use problem::{Problem, ProblemKind};
 

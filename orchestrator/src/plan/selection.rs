@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
-use super::graph::{self, Graph, Node, OrderError};
+use schedule::{Files, Graph, Node, OrderError, order};
+
 use super::step::{Context, Draft};
-use super::wires::Files;
 use super::{Problem, ProblemKind};
 use crate::definition::error::SelectionError;
 use crate::definition::{Pipeline, Step};
@@ -60,7 +60,7 @@ pub(super) fn select<'a>(
     };
     let mut candidates: Vec<Candidate> = selected.into_iter().map(candidate).collect();
     if problems.is_empty() {
-        match graph::order(&nodes(&candidates), fixed) {
+        match order(&nodes(&candidates), fixed) {
             Ok(order) => candidates = arranged(candidates, &order),
             Err(error) => problems.push(problem_of_order(&candidates, error)),
         }

@@ -8,13 +8,13 @@ use std::time::Duration;
 use environment::{Environment, Settings};
 use mlproject::{EntryPoint, Parameter, ParameterKind, Place, Project, Resources};
 use process::host;
+use schedule::{Files, NamedFile, Paths};
 use tracking::refused_name;
 
 use super::command::{find_entry_point, render, without_secrets};
 use super::freshness::{Ingredients, is_cached};
 use super::links::Links;
 use super::values::{self, Resolved, Sources};
-use super::wires::{Files, NamedFile, Paths};
 use super::{Limits, PlannedStep, Problem, ProblemKind, manager, settings, storage};
 use crate::definition::error::{ProjectError, SelectionError};
 use crate::definition::{MAIN, Pipeline, Step};

@@ -57,21 +57,18 @@ pub(crate) fn tell(event: Event) {
             time,
         } => {
             let finished = count - unfinished.len() - up_to_date;
-            let mut text = format!(
-                "{pipeline}: {} finished in {}",
-                plural(finished, "step"),
-                seconds(time)
-            );
-            if up_to_date == count {
-                text = format!("{pipeline}: {}", all_up_to_date(count));
-            } else if up_to_date > 0 {
-                let verb = if up_to_date == 1 { "was" } else { "were" };
-                text += &format!(", {up_to_date} {verb} up to date");
-            }
-            if !unfinished.is_empty() {
-                text += &format!(", without {}, which may fail", names(unfinished));
-            }
-            say(&text);
+            let verb = if up_to_date == 1 { "was" } else { "were" };
+            let (finished, time) = (plural(finished, "step"), seconds(time));
+            let what = match up_to_date {
+                0 => format!("{finished} finished in {time}"),
+                all if all == count => all_up_to_date(count),
+                some => format!("{finished} finished in {time}, {some} {verb} up to date"),
+            };
+            let rest = match unfinished {
+                [] => String::new(),
+                unfinished => format!(", without {}, which may fail", names(unfinished)),
+            };
+            say(&format!("{pipeline}: {what}{rest}"));
         }
     }
 }

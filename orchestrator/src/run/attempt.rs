@@ -79,19 +79,12 @@ impl Run<'_> {
             let finished = begun.and_then(|begun| begun.finish(run.id()));
             match finished {
                 Ok(key) => ending.tags.push(("pipeline.cache_key".to_owned(), key)),
-                Err(error) => self.tell_unrecorded(step, &error),
+                Err(error) => tell_unrecorded(step, &error),
             }
         }
         self.tracker
             .end_step(run, &attempt, ending, log.as_deref(), gone);
         result
-    }
-
-    /// Says that the next run cannot leave a step out, where that was asked for.
-    fn tell_unrecorded(&self, step: &PlannedStep, error: &Unrecorded) {
-        if step.is_cached && !matches!(error, Unrecorded::Never(_) | Unrecorded::Interrupted) {
-            warn(&format!("step `{}` will run again: {error}", step.name));
-        }
     }
 
     /// The step's command in its environment.
@@ -171,6 +164,13 @@ impl Run<'_> {
             None if !ended.status.success() => Some(Cause::Status(ended.status)),
             None => report.unwritten.map(Cause::Unwritten),
         }
+    }
+}
+
+/// Says that the next run cannot leave a step out, where that was asked for.
+fn tell_unrecorded(step: &PlannedStep, error: &Unrecorded) {
+    if step.is_cached && !matches!(error, Unrecorded::Never(_) | Unrecorded::Interrupted) {
+        warn(&format!("step `{}` will run again: {error}", step.name));
     }
 }
 

@@ -6,7 +6,6 @@ pub(crate) mod error;
 pub(crate) mod event;
 mod machine;
 pub(crate) mod outcome;
-mod scheduler;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,13 +23,13 @@ use process::console::{say, warn};
 use process::lock::{Lock, LockError};
 use process::printable::one_line;
 use process::{Interruption, Label};
+use schedule::{Next, Scheduler};
 use tracking::Tracker;
 
 use attempt::Share;
 use error::RunError;
 use event::{Event, Position};
 use machine::Machine;
-use scheduler::{Next, Scheduler};
 
 /// What the threads of the steps have for their stacks, in bytes: they wait, and there may be many.
 const STACK: usize = 512 * 1024;
@@ -178,7 +177,7 @@ impl Run<'_> {
         if self.interruption.signal().is_some() {
             scheduler.stop();
         }
-        scheduler.next()
+        scheduler.choose()
     }
 
     /// Runs a step on a thread of its own, or on this one where none runs beside it.

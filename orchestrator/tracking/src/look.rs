@@ -62,7 +62,7 @@ fn past_runs(
 
 /// The newest log of a step, or of the step that started last, in the last 100 runs of a pipeline.
 ///
-/// It is what the step printed, not made fit for a terminal. Errs as [`history`] does, and when there is
+/// It is what the step printed, not made fit for a terminal. Errs as [`history()`] does, and when there is
 /// no log.
 pub fn newest_log(
     options: &Options,

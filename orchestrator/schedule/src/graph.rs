@@ -3,28 +3,29 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
-use super::wires::{Files, Paths};
+use crate::wires::{Files, Paths};
 
 /// What the graph knows of a step.
 #[derive(Debug, Clone)]
-pub(crate) struct Node<'a> {
-    pub(crate) files: &'a Files,
+pub struct Node<'a> {
+    /// What it reads and writes.
+    pub files: &'a Files,
     /// Whether nothing is said of what it needs: it waits for all before it, and all after it for it.
-    pub(crate) is_fence: bool,
+    pub is_fence: bool,
     /// The steps of its `needs:`.
-    pub(crate) needs: Vec<usize>,
+    pub needs: Vec<usize>,
 }
 
 /// The edges between steps, which are counted from 0 in their order.
 #[derive(Debug, Default)]
-pub(crate) struct Graph {
+pub struct Graph {
     needs: Vec<Vec<usize>>,
     waits: Vec<Vec<usize>>,
 }
 
 impl Graph {
     /// The graph of steps in their order, in which each waits for earlier ones alone.
-    pub(crate) fn of(nodes: &[Node]) -> Graph {
+    pub fn of(nodes: &[Node]) -> Graph {
         let written = Paths::written(nodes.iter().map(|node| node.files));
         let read = Paths::read(nodes.iter().map(|node| node.files));
         let mut graph = Graph::default();
@@ -59,25 +60,25 @@ impl Graph {
 
     /// The earlier steps without whose success a step cannot run, in their order: they make what it reads,
     /// or are named by its `needs:`.
-    pub(crate) fn needs(&self, step: usize) -> &[usize] {
+    pub fn needs(&self, step: usize) -> &[usize] {
         &self.needs[step]
     }
 
     /// The earlier steps whose end a step waits for, in their order. Those that it waits for through others
     /// may be left out.
-    pub(crate) fn waits(&self, step: usize) -> &[usize] {
+    pub fn waits(&self, step: usize) -> &[usize] {
         &self.waits[step]
     }
 
     /// As [`Graph::waits`]; none where that is just the step before, or the step is the first.
-    pub(crate) fn waits_otherwise(&self, step: usize) -> Option<&[usize]> {
+    pub fn waits_otherwise(&self, step: usize) -> Option<&[usize]> {
         let before = step.checked_sub(1)?;
         let waits = self.waits(step);
         (waits != [before]).then_some(waits)
     }
 
     /// These steps and all that wait for them.
-    pub(crate) fn from(&self, steps: &[usize]) -> BTreeSet<usize> {
+    pub fn from(&self, steps: &[usize]) -> BTreeSet<usize> {
         let mut chosen: BTreeSet<usize> = steps.iter().copied().collect();
         for (step, waits) in self.waits.iter().enumerate() {
             if waits.iter().any(|earlier| chosen.contains(earlier)) {
@@ -88,7 +89,7 @@ impl Graph {
     }
 
     /// These steps and all that they wait for.
-    pub(crate) fn until(&self, steps: &[usize]) -> BTreeSet<usize> {
+    pub fn until(&self, steps: &[usize]) -> BTreeSet<usize> {
         let mut chosen: BTreeSet<usize> = steps.iter().copied().collect();
         for step in (0..self.waits.len()).rev() {
             if chosen.contains(&step) {
@@ -101,11 +102,14 @@ impl Graph {
 
 /// Why there is no order.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum OrderError {
+pub enum OrderError {
     /// The definition lists a step before the one that makes what it reads, by this input.
     Reversed {
+        /// The step that reads it.
         reader: usize,
+        /// The input, by its place among those of the reader.
         input: usize,
+        /// The step that makes it.
         writer: usize,
         /// The order in which it would be right.
         right: Vec<usize>,
@@ -116,7 +120,7 @@ pub(crate) enum OrderError {
 
 /// The order of steps. The first ones are `fixed`: the definition lists them, so they stay in their order;
 /// the others stand behind what they need, and else as they are named.
-pub(crate) fn order(nodes: &[Node], fixed: usize) -> Result<Vec<usize>, OrderError> {
+pub fn order(nodes: &[Node], fixed: usize) -> Result<Vec<usize>, OrderError> {
     let written = Paths::written(nodes.iter().map(|node| node.files));
     let wires = wires(nodes, &written);
     let reversed = nodes[..fixed]
@@ -217,8 +221,8 @@ fn sorted(edges: &[BTreeSet<usize>]) -> Result<Vec<usize>, OrderError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::wires::tests::files;
     use super::*;
+    use crate::wires::tests::files;
 
     fn node(files: &Files) -> Node<'_> {
         Node {
@@ -424,8 +428,7 @@ mod tests {
                 })
                 .collect();
             let graph = Graph::of(&nodes);
-            let touch = |left: &[super::super::wires::NamedFile],
-                         right: &[super::super::wires::NamedFile]| {
+            let touch = |left: &[crate::NamedFile], right: &[crate::NamedFile]| {
                 left.iter().any(|left| {
                     right.iter().any(|right| {
                         left.real.starts_with(&right.real) || right.real.starts_with(&left.real)

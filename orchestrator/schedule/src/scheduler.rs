@@ -4,22 +4,25 @@ use std::collections::BTreeSet;
 
 use mlproject::Resources;
 
-use crate::plan::graph::Graph;
+use crate::graph::Graph;
 
 /// What to do with a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
+pub enum Next {
+    /// It runs.
     Start(usize),
     /// It cannot run, as this one did not make what it needs.
     LeaveOut {
+        /// The step.
         step: usize,
+        /// Of those that it needs, the first that has failed or was left out.
         maker: usize,
     },
 }
 
 /// The steps of a plan on their way: what waits, what may start, what runs.
 #[derive(Debug)]
-pub(super) struct Scheduler<'a> {
+pub struct Scheduler<'a> {
     graph: &'a Graph,
     needed: &'a [Resources],
     jobs: usize,
@@ -36,12 +39,7 @@ pub(super) struct Scheduler<'a> {
 
 impl<'a> Scheduler<'a> {
     /// The steps with these resources, of which at most `jobs` run at once on a machine that has so much.
-    pub(super) fn new(
-        graph: &'a Graph,
-        needed: &'a [Resources],
-        machine: Resources,
-        jobs: usize,
-    ) -> Self {
+    pub fn new(graph: &'a Graph, needed: &'a [Resources], machine: Resources, jobs: usize) -> Self {
         let mut followers = vec![Vec::new(); needed.len()];
         for step in 0..needed.len() {
             for earlier in graph.waits(step) {
@@ -68,7 +66,7 @@ impl<'a> Scheduler<'a> {
     /// What to do now; nothing until a step ends, or ever if none runs.
     ///
     /// Of those that are ready it is the first whose resources are free. Alone every step runs.
-    pub(super) fn next(&mut self) -> Option<Next> {
+    pub fn choose(&mut self) -> Option<Next> {
         if self.is_stopped {
             return None;
         }
@@ -107,7 +105,7 @@ impl<'a> Scheduler<'a> {
     }
 
     /// Notes the end of a step that was started.
-    pub(super) fn ended(&mut self, step: usize, machine: Resources, is_good: bool) {
+    pub fn ended(&mut self, step: usize, machine: Resources, is_good: bool) {
         self.running.remove(&step);
         let taken =
             |all: Resources, step: &usize| each(all, self.needed[*step], u64::saturating_sub);
@@ -117,12 +115,12 @@ impl<'a> Scheduler<'a> {
     }
 
     /// Starts nothing any more.
-    pub(super) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         self.is_stopped = true;
     }
 
     /// What runs, in the order of the plan.
-    pub(super) fn running(&self) -> &BTreeSet<usize> {
+    pub fn running(&self) -> &BTreeSet<usize> {
         &self.running
     }
 
@@ -156,8 +154,8 @@ fn each(left: Resources, right: Resources, of: fn(u64, u64) -> u64) -> Resources
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::graph::Node;
-    use crate::plan::wires::Files;
+    use crate::graph::Node;
+    use crate::wires::Files;
 
     const MACHINE: Resources = Resources {
         cpus: 4,
@@ -177,7 +175,7 @@ mod tests {
     }
 
     fn all_next(scheduler: &mut Scheduler) -> Vec<Next> {
-        std::iter::from_fn(|| scheduler.next()).collect()
+        std::iter::from_fn(|| scheduler.choose()).collect()
     }
 
     #[test]
@@ -282,7 +280,7 @@ mod tests {
             let mut scheduler = Scheduler::new(&graph, &needed, MACHINE, 8);
             let (mut ended, mut good, mut running) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
             loop {
-                while let Some(next) = scheduler.next() {
+                while let Some(next) = scheduler.choose() {
                     match next {
                         Next::Start(step) => {
                             assert!(graph.waits(step).iter().all(|it| ended.contains(it)));

@@ -6,32 +6,33 @@ use std::path::{Path, PathBuf};
 
 /// A file or folder that a parameter names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NamedFile {
+pub struct NamedFile {
     /// The parameter.
-    pub(crate) name: String,
+    pub name: String,
     /// As the step is told.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     /// Through the links of what exists, so that two names of one file are the same.
-    pub(crate) real: PathBuf,
+    pub real: PathBuf,
 }
 
 /// The files that a step reads and writes.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Files {
+pub struct Files {
     /// What its parameters name, but for files that are only written.
-    pub(crate) inputs: Vec<NamedFile>,
-    pub(crate) outputs: Vec<NamedFile>,
+    pub inputs: Vec<NamedFile>,
+    /// What its parameters name as files to write.
+    pub outputs: Vec<NamedFile>,
 }
 
 impl Files {
     /// Whether it reads a path, something in it, or a folder that holds it.
-    pub(crate) fn read_of(&self, path: &Path) -> bool {
+    pub fn read_of(&self, path: &Path) -> bool {
         let mut inputs = self.inputs.iter();
         inputs.any(|input| input.real.starts_with(path) || path.starts_with(&input.real))
     }
 
     /// Whether it reads exactly this path.
-    pub(super) fn reads(&self, path: &Path) -> bool {
+    pub fn reads(&self, path: &Path) -> bool {
         self.inputs.iter().any(|input| input.real == path)
     }
 }
@@ -40,15 +41,16 @@ impl Files {
 ///
 /// Two paths are the same when they are equal, or one is a folder that holds the other.
 #[derive(Debug, Default)]
-pub(crate) struct Paths<'a>(BTreeMap<&'a Path, Vec<usize>>);
+pub struct Paths<'a>(BTreeMap<&'a Path, Vec<usize>>);
 
 impl<'a> Paths<'a> {
     /// The outputs of steps, which are counted from 0.
-    pub(crate) fn written(steps: impl Iterator<Item = &'a Files>) -> Paths<'a> {
+    pub fn written(steps: impl Iterator<Item = &'a Files>) -> Paths<'a> {
         Paths::of(steps.map(|files| files.outputs.as_slice()))
     }
 
-    pub(super) fn read(steps: impl Iterator<Item = &'a Files>) -> Paths<'a> {
+    /// The inputs of steps, which are counted from 0.
+    pub fn read(steps: impl Iterator<Item = &'a Files>) -> Paths<'a> {
         Paths::of(steps.map(|files| files.inputs.as_slice()))
     }
 
@@ -63,7 +65,7 @@ impl<'a> Paths<'a> {
     }
 
     /// The steps that have to do with a path, a folder that holds it, or something below it.
-    pub(crate) fn overlapping(&self, path: &Path) -> impl Iterator<Item = usize> {
+    pub fn overlapping(&self, path: &Path) -> impl Iterator<Item = usize> {
         let above = path.ancestors().filter_map(|above| self.0.get(above));
         // What is below a folder follows it, as paths are ordered part by part.
         let below = self
@@ -75,16 +77,16 @@ impl<'a> Paths<'a> {
     }
 
     /// The first step that has to do with exactly this path.
-    pub(crate) fn first(&self, path: &Path) -> Option<usize> {
+    pub fn first(&self, path: &Path) -> Option<usize> {
         self.0.get(path)?.first().copied()
     }
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    pub(in crate::plan) fn files(inputs: &[&str], outputs: &[&str]) -> Files {
+    pub(crate) fn files(inputs: &[&str], outputs: &[&str]) -> Files {
         let named = |paths: &[&str]| {
             let file = |path: &&str| NamedFile {
                 name: "file".to_owned(),
