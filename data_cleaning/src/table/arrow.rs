@@ -1,28 +1,58 @@
 //! Arrow files, record batch by record batch.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use anyhow::Result;
-use polars::prelude::{DataFrame, Schema, SchemaExt};
+use polars::prelude::{ArrowSchema, DataFrame, Schema, SchemaExt};
+use polars_arrow::array::ArrayRef;
 use polars_arrow::io::ipc::read::{FileReader, read_file_metadata};
+use polars_arrow::record_batch::RecordBatch;
 
 use crate::files::format::Format;
+use crate::table::described::check_footer;
 use crate::table::kinds;
+use crate::table::origin::{Origin, convert_column};
 use crate::table::scan::{Batch, Table};
 
 /// An open Arrow file.
 pub(super) struct ArrowFile {
     reader: FileReader<File>,
+    /// The columns as the file describes them, and as they are read.
+    described: ArrowSchema,
+    fields: Arc<ArrowSchema>,
     schema: Schema,
 }
 
 impl ArrowFile {
     pub(super) fn open(mut file: File, output: Format) -> Result<Self> {
-        let metadata = read_file_metadata(&mut file)?;
-        kinds::check(&metadata.schema, output)?;
-        let schema = Schema::from_arrow_schema(&metadata.schema);
-        let reader = FileReader::new(file, metadata, None, None);
-        Ok(Self { reader, schema })
+        check_footer(&mut file)?;
+        let mut metadata = read_file_metadata(&mut file)?;
+        let described = metadata.schema.as_ref().clone();
+        kinds::check(&described, output)?;
+        kinds::without_extensions(Arc::make_mut(&mut metadata.schema));
+        let mut fields = metadata.schema.as_ref().clone();
+        kinds::as_read(&mut fields);
+        Ok(Self {
+            reader: FileReader::new(file, metadata, None, None),
+            described,
+            schema: Schema::from_arrow_schema(&fields),
+            fields: fields.into(),
+        })
+    }
+
+    /// The batch in the types that are read.
+    fn converted(&self, batch: RecordBatch) -> Result<RecordBatch> {
+        let rows = batch.len();
+        let columns = batch.into_arrays().into_iter().zip(self.fields.iter());
+        let columns = columns.map(|(values, (name, field))| {
+            if *values.dtype() == field.dtype {
+                return Ok(values);
+            }
+            convert_column(name, values.as_ref(), &field.dtype)
+        });
+        let columns: Vec<ArrayRef> = columns.collect::<Result<_>>()?;
+        Ok(RecordBatch::try_new(rows, self.fields.clone(), columns)?)
     }
 }
 
@@ -39,12 +69,19 @@ impl Table for ArrowFile {
             .collect()
     }
 
+    fn origin(&self) -> Origin {
+        Origin {
+            fields: self.described.clone(),
+            parquet: None,
+        }
+    }
+
     fn next(&mut self) -> Result<Option<Batch>> {
         let Some(batch) = self.reader.next() else {
             return Ok(None);
         };
         Ok(Some(Batch {
-            rows: DataFrame::from(batch?),
+            rows: DataFrame::from(self.converted(batch?)?),
             read: self.reader.get_current_block() as u64,
             all: self.reader.metadata().blocks.len() as u64,
         }))

@@ -5,21 +5,27 @@
 
 use anyhow::Result;
 use polars::io::parquet::write::{ParquetCompression, StatisticsOptions, get_encodings};
-use polars::prelude::{CompatLevel, DataFrame, PolarsError, PolarsResult, Schema, SchemaExt};
+use polars::prelude::{
+    ArrowDataType, CompatLevel, DataFrame, PolarsError, PolarsResult, Schema, SchemaExt,
+};
 use polars_arrow::array::ArrayRef;
 use polars_buffer::Buffer;
 use polars_parquet::write::{
     CompressedPage, DynIter, DynStreamingIterator, Encoding, FileWriter, KeyValue, ParquetType,
-    RowGroupIterColumns, Version, WriteOptions, array_to_columns, compress,
-    fallible_streaming_iterator, schema_to_metadata_key,
+    RowGroupIterColumns, SchemaDescriptor, Version, WriteOptions, array_to_columns, compress,
+    fallible_streaming_iterator, schema_to_metadata_key, to_parquet_schema,
 };
 use rayon::prelude::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
+use crate::files::format::Format;
 use crate::files::output::Target;
+use crate::table::origin::{Origin, convert_column};
 
 /// A file that is being written.
 pub(super) struct Groups<'a> {
     file: FileWriter<&'a mut Target>,
+    /// The types of the values, and what Parquet makes of these.
+    types: Vec<ArrowDataType>,
     columns: Vec<ParquetType>,
     encodings: Buffer<Vec<Encoding>>,
     metadata: Vec<(String, String)>,
@@ -29,29 +35,39 @@ pub(super) struct Groups<'a> {
 type Pages = Vec<CompressedPage>;
 
 impl<'a> Groups<'a> {
-    /// Starts a file with these columns, of which some hold no null, and with what is said about them.
+    /// Starts a file with these columns, in the types that they came with, and with what is said about
+    /// them.
     pub(super) fn new(
         schema: &Schema,
-        required: &[String],
+        origin: &Origin,
         metadata: Vec<(String, String)>,
         target: &'a mut Target,
     ) -> Result<Self> {
-        let mut schema = schema.to_arrow(CompatLevel::newest());
-        for (name, field) in schema.iter_mut() {
-            field.is_nullable = !required.iter().any(|required| name == required);
+        let mut metadata = metadata;
+        if origin.parquet.is_none() {
+            // For readers of Arrow, the types that Parquet has no names for.
+            let types = schema.to_arrow(CompatLevel::oldest());
+            let types = schema_to_metadata_key(&origin.describe(types));
+            metadata.extend(types.value.map(|value| (types.key, value)));
         }
+        let fields = origin.restore(schema.to_arrow(CompatLevel::newest()), Format::Parquet);
+        let made = to_parquet_schema(&fields)?;
+        let columns = origin.restore_parquet(made.fields());
+        let kinds = SchemaDescriptor::new(made.name().into(), columns.clone());
         let options = WriteOptions {
             statistics: StatisticsOptions::default(),
             version: Version::V1,
             compression: ParquetCompression::default().into(),
             data_page_size: None,
         };
-        let encodings = get_encodings(&schema);
-        let file = FileWriter::try_new(target, schema, options)?;
         Ok(Self {
-            columns: file.parquet_schema().fields().to_vec(),
-            file,
-            encodings,
+            encodings: get_encodings(&fields),
+            types: fields
+                .iter_values()
+                .map(|field| field.dtype.clone())
+                .collect(),
+            file: FileWriter::new_with_parquet_schema(target, fields, kinds, options),
+            columns,
             metadata,
         })
     }
@@ -59,11 +75,21 @@ impl<'a> Groups<'a> {
     /// Writes the rows as one group.
     pub(super) fn write(&mut self, rows: &DataFrame) -> Result<()> {
         for batch in rows.iter_chunks(CompatLevel::newest(), false) {
-            let columns = batch.columns().par_iter().zip(&self.columns);
-            let columns = columns.zip(self.encodings.as_slice());
+            let columns = batch.columns().par_iter().zip(&self.types);
+            let columns = columns.zip(&self.columns).zip(self.encodings.as_slice());
             let options = self.file.options();
             let pages: Vec<Vec<Pages>> = columns
-                .map(|((values, kind), encodings)| pack(values, kind, encodings, options))
+                .map(|(((values, dtype), kind), encodings)| {
+                    if values.dtype() == dtype {
+                        return pack(values, kind, encodings, options);
+                    }
+                    pack(
+                        &convert_column(kind.name(), values.as_ref(), dtype)?,
+                        kind,
+                        encodings,
+                        options,
+                    )
+                })
                 .collect::<Result<_>>()?;
             let pages = pages.iter().flatten().map(|pages| {
                 let pages = pages.iter().map(PolarsResult::Ok);
@@ -78,13 +104,11 @@ impl<'a> Groups<'a> {
 
     /// Writes the end of the file.
     pub(super) fn finish(mut self) -> Result<()> {
-        let types = schema_to_metadata_key(self.file.schema());
         let entries = self.metadata.into_iter().map(|(key, value)| KeyValue {
             key,
             value: Some(value),
         });
-        self.file
-            .end(Some([types].into_iter().chain(entries).collect()))?;
+        self.file.end(Some(entries.collect()))?;
         Ok(())
     }
 }

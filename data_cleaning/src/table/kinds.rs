@@ -1,14 +1,15 @@
 //! The types of columns in a file, as far as polars does not take them for what they are.
 
 use anyhow::{Result, bail};
-use polars::prelude::{ArrowDataType, ArrowField, ArrowSchema, ArrowTimeUnit};
+use polars::prelude::{ArrowDataType, ArrowSchema, ArrowTimeUnit};
 use polars_parquet::parquet::schema::types::{GroupConvertedType, GroupLogicalType, ParquetType};
 
 use crate::files::format::Format;
 
-const MAPS: &str = "maps, which would become lists";
+const MAPS: &str = "map, which would become a list";
 
-const WAY_OUT: &str = "expected a file without it, or with another type of it";
+/// What to do about it.
+pub(super) const WAY_OUT: &str = "expected a file without it, or with another type of it";
 
 /// The most digits of a decimal number that polars holds.
 const DIGITS: usize = 38;
@@ -16,23 +17,59 @@ const DIGITS: usize = 38;
 /// Makes those types what the values of a Parquet file really are.
 ///
 /// Besides its own types a file may have those of Arrow, which were those of the table that it was made
-/// of: times in seconds, which Parquet does not have and stores as milliseconds, and dates in
+/// of: times and points of time in seconds, which Parquet does not have and stores as milliseconds, and dates in
 /// milliseconds, which it stores as days.
 pub(super) fn as_stored(fields: &mut ArrowSchema) {
-    fields.iter_values_mut().for_each(store);
-}
-
-fn store(field: &mut ArrowField) {
-    match &mut field.dtype {
-        dtype @ ArrowDataType::Time32(ArrowTimeUnit::Second) => {
+    change_all(fields, |dtype| match dtype {
+        ArrowDataType::Time32(ArrowTimeUnit::Second) => {
             *dtype = ArrowDataType::Time32(ArrowTimeUnit::Millisecond);
         }
-        dtype @ ArrowDataType::Date64 => *dtype = ArrowDataType::Date32,
+        ArrowDataType::Timestamp(unit @ ArrowTimeUnit::Second, _) => {
+            *unit = ArrowTimeUnit::Millisecond;
+        }
+        ArrowDataType::Date64 => *dtype = ArrowDataType::Date32,
+        _ => (),
+    });
+}
+
+/// Makes those types what polars reads: dates in milliseconds, which it takes for points of time, days,
+/// and numbers of 16 bits, which it was built without, such of 32.
+pub(super) fn as_read(fields: &mut ArrowSchema) {
+    change_all(fields, |dtype| match dtype {
+        ArrowDataType::Date64 => *dtype = ArrowDataType::Date32,
+        ArrowDataType::Float16 => *dtype = ArrowDataType::Float32,
+        _ => (),
+    });
+}
+
+/// Makes types of somebody's own, such as `arrow.uuid`, those that their values are stored as.
+pub(super) fn without_extensions(fields: &mut ArrowSchema) {
+    change_all(fields, |dtype| {
+        while let ArrowDataType::Extension(extension) = dtype {
+            *dtype = std::mem::take(&mut extension.inner);
+        }
+    });
+}
+
+fn change_all(fields: &mut ArrowSchema, by: fn(&mut ArrowDataType)) {
+    for field in fields.iter_values_mut() {
+        change(&mut field.dtype, by);
+    }
+}
+
+fn change(dtype: &mut ArrowDataType, by: fn(&mut ArrowDataType)) {
+    by(dtype);
+    match dtype {
         ArrowDataType::List(inner)
         | ArrowDataType::LargeList(inner)
         | ArrowDataType::FixedSizeList(inner, _)
-        | ArrowDataType::Map(inner, _) => store(inner),
-        ArrowDataType::Struct(fields) => fields.iter_mut().for_each(store),
+        | ArrowDataType::Map(inner, _) => change(&mut inner.dtype, by),
+        ArrowDataType::Struct(fields) => {
+            for field in fields {
+                change(&mut field.dtype, by);
+            }
+        }
+        ArrowDataType::Extension(extension) => change(&mut extension.inner, by),
         _ => (),
     }
 }
@@ -40,10 +77,12 @@ fn store(field: &mut ArrowField) {
 /// Refuses the first column of a type that cannot be read, or that the output would not have.
 pub(super) fn check(fields: &ArrowSchema, output: Format) -> Result<()> {
     for (name, field) in fields.iter() {
-        let Some(reason) = refused(&field.dtype, output) else {
+        let reason = refused(&field.dtype, output);
+        let nested = || bytes_within(&field.dtype).filter(|_| output == Format::Parquet);
+        let Some(reason) = reason.or_else(nested) else {
             continue;
         };
-        bail!("the column `{name}` holds {reason}; {WAY_OUT}");
+        bail!("the column `{name}` is of type {reason}; {WAY_OUT}");
     }
     Ok(())
 }
@@ -53,7 +92,7 @@ pub(super) fn check_maps(columns: &[ParquetType], output: Format) -> Result<()> 
     let map = columns.iter().find(|column| is_map(column));
     match map {
         Some(map) if keeps_types(output) => {
-            bail!("the column `{}` holds {MAPS}; {WAY_OUT}", map.name())
+            bail!("the column `{}` is of type {MAPS}; {WAY_OUT}", map.name())
         }
         _ => Ok(()),
     }
@@ -75,36 +114,45 @@ fn is_map(column: &ParquetType) -> bool {
     }
 }
 
+/// Bytes of a fixed number within another type, which polars does not write to Parquet.
+fn bytes_within(dtype: &ArrowDataType) -> Option<String> {
+    let inner = |dtype: &ArrowDataType| match dtype.to_storage() {
+        ArrowDataType::FixedSizeBinary(size) => Some(format!(
+            "fixed_size_binary[{size}] within another, which cannot be written"
+        )),
+        other => bytes_within(other),
+    };
+    match dtype.to_storage() {
+        ArrowDataType::List(field)
+        | ArrowDataType::LargeList(field)
+        | ArrowDataType::FixedSizeList(field, _) => inner(&field.dtype),
+        ArrowDataType::Struct(fields) => fields.iter().find_map(|field| inner(&field.dtype)),
+        _ => None,
+    }
+}
+
 fn keeps_types(output: Format) -> bool {
     matches!(output, Format::Parquet | Format::Arrow)
 }
 
-/// What is wrong with the type, or one within it.
+/// The type, and what is wrong with it or with one within it.
 fn refused(dtype: &ArrowDataType, output: Format) -> Option<String> {
     use ArrowDataType::{
-        Decimal, Decimal256, Dictionary, Extension, FixedSizeBinary, FixedSizeList, Float16,
-        Interval, LargeList, List, Map, Struct, UInt128, Union,
+        Decimal, Decimal256, Dictionary, Extension, FixedSizeBinary, FixedSizeList, Interval,
+        LargeList, List, Map, Struct, UInt128, Union,
     };
 
-    let keeps_types = keeps_types(output);
     match dtype {
-        Float16 => Some("numbers of 16 bits, which are not read".into()),
-        UInt128 => Some("whole numbers of 128 bits, which are not read".into()),
-        Interval(_) => Some("intervals, which are not read".into()),
-        Union(_) => Some("unions, which are not read".into()),
-        Decimal(digits, _) | Decimal256(digits, _) if *digits > DIGITS => Some(format!(
-            "decimal numbers of more than {DIGITS} digits, which are not read"
+        UInt128 => Some("uint128, which is not read".into()),
+        Interval(_) => Some("interval, which is not read".into()),
+        Union(_) => Some("union, which is not read".into()),
+        FixedSizeBinary(0) => Some("fixed_size_binary[0], which is not read".into()),
+        Decimal(digits, scale) | Decimal256(digits, scale) if *digits > DIGITS => Some(format!(
+            "decimal({digits}, {scale}), of which no more than {DIGITS} digits are read"
         )),
-        Extension(extension) => Some(format!("the type `{}`, which is not read", extension.name)),
-        FixedSizeBinary(16) if keeps_types => {
-            Some("16 bytes each, as a UUID, which would become bytes of any number".into())
-        }
-        FixedSizeBinary(size) if keeps_types => Some(format!(
-            "{size} bytes each, which would become bytes of any number"
-        )),
-        Map(..) if keeps_types => Some(MAPS.into()),
-        Dictionary(_, _, true) if keeps_types => {
-            Some("categories in an order of their own, which would be lost".into())
+        Map(..) if keeps_types(output) => Some(MAPS.into()),
+        Dictionary(_, _, true) if keeps_types(output) => {
+            Some("ordered dictionary, whose order would be lost".into())
         }
         List(inner) | LargeList(inner) | FixedSizeList(inner, _) | Map(inner, _) => {
             refused(&inner.dtype, output)
@@ -113,6 +161,7 @@ fn refused(dtype: &ArrowDataType, output: Format) -> Option<String> {
             .iter()
             .find_map(|field| refused(&field.dtype, output)),
         Dictionary(_, values, _) => refused(values, output),
+        Extension(extension) => refused(&extension.inner, output),
         _ => None,
     }
 }

@@ -2,14 +2,18 @@
 //!
 //! CSV is read record by record like on the way to CSV (`records`), and its fields become
 //! `columns` of the `types` they have; the other formats (`parquet`, `arrow`, `ndjson`) are read in
-//! batches (`scan`), and their rows are judged by their `nulls`. What stays is written in batches by `writer`.
+//! batches (`scan`), and their rows are judged by their `nulls`. What stays is written in batches by `writer`,
+//! in the types that the columns came with (`origin`).
 
 mod arrow;
+mod batches;
 pub mod columns;
+mod described;
 mod groups;
 mod kinds;
 mod ndjson;
 mod nulls;
+mod origin;
 mod panics;
 mod parquet;
 pub mod records;
@@ -37,6 +41,7 @@ use crate::table::arrow::ArrowFile;
 use crate::table::columns::{Fields, schema};
 use crate::table::ndjson::NdjsonFile;
 use crate::table::nulls::Judge;
+use crate::table::origin::Origin;
 use crate::table::panics::unless_it_panics;
 use crate::table::parquet::ParquetFile;
 use crate::table::records::Records;
@@ -70,7 +75,7 @@ pub fn from_csv(
         format: wanted.to,
         delimiter: wanted.dialect.delimiter,
         metadata: Vec::new(),
-        required: Vec::new(),
+        origin: Origin::default(),
     };
     let writer = Writer::new(form, &schema, target);
     let mut writer = writer.map_err(Failure::Output)?;
@@ -182,7 +187,7 @@ fn clean_table(
         format: wanted.to,
         delimiter: wanted.dialect.delimiter,
         metadata: table.metadata(),
-        required: table.required(),
+        origin: table.origin(),
     };
     let writer = Writer::new(form, schema, target);
     let mut writer = writer.map_err(Failure::Output)?;

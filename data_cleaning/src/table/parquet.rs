@@ -9,7 +9,6 @@ use polars::prelude::{
 };
 use polars_buffer::Buffer;
 use polars_parquet::parquet::schema::Repetition;
-use polars_parquet::parquet::schema::types::ParquetType;
 use polars_parquet::read::{
     BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, RowGroupMetadata,
     column_iter_to_arrays, infer_schema, read_metadata,
@@ -17,13 +16,18 @@ use polars_parquet::read::{
 use rayon::prelude::{IntoParallelIterator, ParallelIterator};
 
 use crate::files::format::Format;
+use crate::table::described::{self, TYPES};
 use crate::table::kinds;
+use crate::table::origin::{Origin, convert_column};
 use crate::table::scan::{Batch, REFERENCE, Table, portion};
 
 /// An open Parquet file.
 pub(super) struct ParquetFile {
     file: File,
     metadata: FileMetadata,
+    /// The columns as the file describes them, as they are stored, and as they are read.
+    described: ArrowSchema,
+    stored: ArrowSchema,
     fields: ArrowSchema,
     schema: Schema,
     /// The group that is read, its bytes by column, and the first row that was not read yet.
@@ -37,12 +41,30 @@ pub(super) struct ParquetFile {
 impl ParquetFile {
     pub(super) fn open(mut file: File, output: Format) -> Result<Self> {
         let metadata = read_metadata(&mut file)?;
-        let mut fields = infer_schema(&metadata)?;
-        kinds::as_stored(&mut fields);
+        let mut entries = metadata.key_value_metadata().iter().flatten();
+        let types = entries.find(|entry| entry.key == TYPES);
+        let types = types.and_then(|entry| entry.value.as_deref());
+        let noted = types.map(described::noted).transpose()?.flatten();
+        let mut stored = infer_schema(&metadata)?;
+        let mut described = noted.unwrap_or_else(|| stored.clone());
+        kinds::as_stored(&mut stored);
+        kinds::as_stored(&mut described);
         kinds::check_maps(metadata.schema().fields(), output)?;
-        kinds::check(&fields, output)?;
+        kinds::check(&described, output)?;
+        for (name, field) in described.iter_mut() {
+            let columns = metadata.schema().fields().iter();
+            let mut columns = columns.filter(|column| column.name() == name.as_str());
+            let column = columns.next();
+            let repetition = column.map(|column| column.get_field_info().repetition);
+            field.is_nullable = repetition != Some(Repetition::Required);
+        }
+        kinds::without_extensions(&mut stored);
+        let mut fields = stored.clone();
+        kinds::as_read(&mut fields);
         Ok(Self {
             file,
+            described,
+            stored,
             schema: Schema::from_arrow_schema(&fields),
             metadata,
             fields,
@@ -93,7 +115,16 @@ impl ParquetFile {
         let all = (start, end) == (0, group.num_rows());
         let rows = (!all).then(|| Filter::new_ranged(start, end));
         let (arrays, _) = column_iter_to_arrays(pages, types, field.clone(), rows)?;
-        let values = Series::try_from((field, arrays))?;
+        let read = self.fields.get(&field.name).unwrap_or(field);
+        let arrays = if read.dtype == field.dtype {
+            arrays
+        } else {
+            let arrays = arrays.iter();
+            let arrays =
+                arrays.map(|values| convert_column(&field.name, values.as_ref(), &read.dtype));
+            arrays.collect::<Result<_>>()?
+        };
+        let values = Series::try_from((read, arrays))?;
         ensure!(
             values.len() == end - start,
             "the column `{}` has another number of rows than its group says",
@@ -124,26 +155,17 @@ impl Table for ParquetFile {
     }
 
     fn metadata(&self) -> Vec<(String, String)> {
-        // The types, which are written anew.
-        const TYPES: &str = "ARROW:schema";
-
         let entries = self.metadata.key_value_metadata().iter().flatten();
-        let entries = entries.filter(|entry| entry.key != TYPES);
         entries
             .filter_map(|entry| Some((entry.key.clone(), entry.value.clone()?)))
             .collect()
     }
 
-    fn required(&self) -> Vec<String> {
-        let columns = self.metadata.schema().fields().iter();
-        let required = columns.filter_map(|column| match column {
-            ParquetType::PrimitiveType(column) => Some(&column.field_info),
-            ParquetType::GroupType { .. } => None,
-        });
-        required
-            .filter(|column| column.repetition == Repetition::Required)
-            .map(|column| column.name.to_string())
-            .collect()
+    fn origin(&self) -> Origin {
+        Origin {
+            fields: self.described.clone(),
+            parquet: Some(self.metadata.schema().fields().to_vec()),
+        }
     }
 
     fn next(&mut self) -> Result<Option<Batch>> {
@@ -168,7 +190,7 @@ impl Table for ParquetFile {
         let columns: Result<Vec<Column>> = (0..self.fields.len())
             .into_par_iter()
             .map(|number| {
-                let (_, field) = self.fields.get_at_index(number).expect("it is one of them");
+                let (_, field) = self.stored.get_at_index(number).expect("it is one of them");
                 self.column(group, (self.row, end), field)
             })
             .collect();

@@ -8,6 +8,7 @@ use anyhow::Result;
 use polars::prelude::{DataFrame, Schema};
 
 use crate::failure::Failure;
+use crate::table::origin::Origin;
 use crate::table::panics::unless_it_panics;
 
 /// About the bytes in memory of the rows that are handed over together.
@@ -34,9 +35,9 @@ pub(super) trait Table: Send {
         Vec::new()
     }
 
-    /// The columns that can hold no null.
-    fn required(&self) -> Vec<String> {
-        Vec::new()
+    /// What the file says about its columns.
+    fn origin(&self) -> Origin {
+        Origin::default()
     }
 
     /// The next rows, until there are none.

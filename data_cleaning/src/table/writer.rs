@@ -1,16 +1,15 @@
 //! Writes a table batch by batch.
 
-use std::sync::Arc;
-
 use anyhow::{Result, ensure};
 use polars::io::csv::write::BatchedWriter as Csv;
 use polars::io::json::BatchedWriter as Ndjson;
-use polars::prelude::{CompatLevel, CsvWriter, DataFrame, DataType, Schema, SchemaExt, SerWriter};
-use polars_arrow::io::ipc::write::{FileWriter as Arrow, WriteOptions};
+use polars::prelude::{CsvWriter, DataFrame, DataType, Schema, SerWriter};
 
 use crate::files::format::Format;
 use crate::files::output::Target;
+use crate::table::batches::Batches;
 use crate::table::groups::Groups;
+use crate::table::origin::Origin;
 use crate::table::panics::unless_it_panics;
 use crate::table::scan::REFERENCE;
 
@@ -21,17 +20,14 @@ const GROUP: usize = 32 << 20;
 /// The same for text, in which nothing tells them apart.
 const LINES: usize = 4 << 20;
 
-/// The types of text that every reader of Arrow knows.
-const LEVEL: fn() -> CompatLevel = CompatLevel::oldest;
-
 /// How a table is written.
 pub(super) struct Form {
     pub(super) format: Format,
     pub(super) delimiter: u8,
     /// What is said about the table, by name, where the format has room for it.
     pub(super) metadata: Vec<(String, String)>,
-    /// The columns that never hold a null, where the format can say so.
-    pub(super) required: Vec<String>,
+    /// How the columns were described where they come from.
+    pub(super) origin: Origin,
 }
 
 /// Writes tables of the same columns one below the other.
@@ -44,7 +40,7 @@ pub(super) struct Writer<'a> {
 enum File<'a> {
     Csv(Csv<&'a mut Target>),
     Parquet(Box<Groups<'a>>),
-    Arrow(Box<Arrow<&'a mut Target>>),
+    Arrow(Box<Batches<'a>>),
     Ndjson(Ndjson<&'a mut Target>),
 }
 
@@ -65,18 +61,12 @@ impl<'a> Writer<'a> {
                 File::Csv(writer.with_null_value(null.into()).batched(schema)?)
             }
             Format::Parquet => {
-                let groups = Groups::new(schema, &form.required, form.metadata, target)?;
+                let groups = Groups::new(schema, &form.origin, form.metadata, target)?;
                 File::Parquet(groups.into())
             }
             Format::Arrow => {
-                let schema = schema.to_arrow(LEVEL());
-                let options = WriteOptions { compression: None };
-                let mut writer = Arrow::new(target, schema.into(), None, options);
-                let metadata = form.metadata.into_iter();
-                let metadata = metadata.map(|(name, value)| (name.into(), value.into()));
-                writer.set_custom_schema_metadata(Arc::new(metadata.collect()));
-                writer.start()?;
-                File::Arrow(writer.into())
+                let batches = Batches::new(schema, &form.origin, form.metadata, target)?;
+                File::Arrow(batches.into())
             }
             Format::Ndjson => File::Ndjson(Ndjson::new(target)),
         };
@@ -116,11 +106,7 @@ impl<'a> Writer<'a> {
         match &mut self.file {
             File::Csv(file) => file.write_batch(&batch)?,
             File::Parquet(file) => file.write(&batch)?,
-            File::Arrow(file) => {
-                for records in batch.iter_chunks(LEVEL(), false) {
-                    file.write(&records, None)?;
-                }
-            }
+            File::Arrow(file) => file.write(&batch)?,
             File::Ndjson(file) => file.write_batch(&batch)?,
         }
         Ok(())
@@ -133,7 +119,7 @@ impl<'a> Writer<'a> {
             match self.file {
                 File::Csv(mut file) => file.finish()?,
                 File::Parquet(file) => file.finish()?,
-                File::Arrow(mut file) => file.finish()?,
+                File::Arrow(file) => file.finish()?,
                 File::Ndjson(_) => (),
             }
             Ok(())

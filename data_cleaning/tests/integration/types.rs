@@ -6,9 +6,11 @@ use std::fs::File;
 use std::path::Path;
 
 use polars::prelude::{
-    DataFrame, DataType, IntoColumn, IpcReader, IpcWriter, NamedFrom, ParquetReader, SerReader,
-    SerWriter, Series, df,
+    ArrowDataType, ArrowSchema, ArrowTimeUnit, DataFrame, DataType, IntoColumn, IpcReader,
+    IpcWriter, NamedFrom, ParquetReader, SerReader, SerWriter, Series, df,
 };
+use polars_arrow::array::ArrayRef;
+use polars_arrow::io::ipc::read::{FileReader, read_file_metadata};
 use polars_parquet::parquet::schema::Repetition;
 use polars_parquet::read::read_metadata;
 
@@ -16,11 +18,30 @@ use crate::harness::Folder;
 
 /// A folder with one of the files, as `raw.parquet`.
 fn folder(name: &str) -> Folder {
+    folder_with(&format!("{name}.parquet"), "raw.parquet")
+}
+
+fn folder_with(file: &str, name: &str) -> Folder {
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/types");
     let folder = Folder::empty();
-    let bytes = std::fs::read(files.join(format!("{name}.parquet"))).unwrap();
-    folder.write("raw.parquet", bytes);
+    folder.write(name, std::fs::read(files.join(file)).unwrap());
     folder
+}
+
+/// The columns of an Arrow file, and its only record batch.
+fn read_arrow(folder: &Folder, name: &str) -> (ArrowSchema, Vec<ArrayRef>) {
+    let mut file = File::open(folder.path(name)).unwrap();
+    let metadata = read_file_metadata(&mut file).unwrap();
+    let fields = metadata.schema.as_ref().clone();
+    let mut batches = FileReader::new(file, metadata, None, None);
+    let batch = batches.next().unwrap().unwrap();
+    assert!(batches.next().is_none());
+    (fields, batch.into_arrays())
+}
+
+fn run(folder: &Folder, input: &str, output: &str) {
+    let outcome = folder.run(&["--input", input, "--output", output]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 }
 
 /// What stays of one of the files, in a file of CSV.
@@ -65,35 +86,145 @@ fn what_is_stored_in_another_unit_is_read_right() {
 }
 
 #[test]
-fn what_would_not_stay_is_refused_by_its_column() {
-    for (name, reason) in [
-        (
-            "uuid",
-            "16 bytes each, as a UUID, which would become bytes of any number",
-        ),
-        ("map", "maps, which would become lists"),
-        (
-            "ordered",
-            "categories in an order of their own, which would be lost",
-        ),
-        ("half", "numbers of 16 bits, which are not read"),
-    ] {
-        let folder = folder(name);
-        for output in ["clean.parquet", "clean.arrow"] {
-            folder
-                .run(&["--input", "raw.parquet", "--output", output])
-                .assert_failure(&format!(
-                    "cannot read `raw.parquet`: the column `open` holds {reason}; expected a file \
-                     without it, or with another type of it"
-                ));
-        }
-        assert_eq!(folder.names(), ["raw.parquet"]);
+fn types_of_arrow_stay() {
+    let folder = folder_with("kept.arrow", "raw.arrow");
+    let (fields, columns) = read_arrow(&folder, "raw.arrow");
+    assert_eq!(fields.len(), 30);
+    run(&folder, "raw.arrow", "clean.arrow");
+    let (found, values) = read_arrow(&folder, "clean.arrow");
+    assert_eq!(found, fields);
+    // The last row has nothing but an `id`.
+    for ((name, _), (found, column)) in fields.iter().zip(values.iter().zip(&columns)) {
+        assert_eq!(*found, column.sliced(0, 3), "{name}");
     }
+
+    // By way of Parquet, too, but for what that has not.
+    run(&folder, "raw.arrow", "clean.parquet");
+    run(&folder, "clean.parquet", "back.arrow");
+    let (found, values) = read_arrow(&folder, "back.arrow");
+    let mut others = Vec::new();
+    for (((name, origin), (_, field)), (found, column)) in fields
+        .iter()
+        .zip(found.iter())
+        .zip(values.iter().zip(&columns))
+    {
+        if field == origin {
+            assert_eq!(*found, column.sliced(0, 3), "{name}");
+        } else {
+            others.push((name.as_str(), field.dtype.clone()));
+        }
+    }
+    let milliseconds = ArrowTimeUnit::Millisecond;
+    assert_eq!(
+        others,
+        [
+            ("time_s", ArrowDataType::Time32(milliseconds)),
+            ("at_s", ArrowDataType::Timestamp(milliseconds, None)),
+            ("date64", ArrowDataType::Date32),
+        ]
+    );
+}
+
+#[test]
+fn types_of_parquet_stay() {
+    let folder = folder("kept");
+    run(&folder, "raw.parquet", "clean.parquet");
+    let metadata = ["raw.parquet", "clean.parquet"].map(|name| {
+        let mut file = File::open(folder.path(name)).unwrap();
+        read_metadata(&mut file).unwrap()
+    });
+    let [raw, clean] = &metadata;
+    for (raw, clean) in raw.schema().fields().iter().zip(clean.schema().fields()) {
+        // Of decimal numbers polars stores few digits in fewer bytes, which means the same.
+        if !raw.name().starts_with("decimal") {
+            assert_eq!(clean, raw);
+        }
+    }
+    assert_eq!(clean.key_value_metadata(), raw.key_value_metadata());
+
+    // The values are those of the same table in Arrow.
+    let other = folder_with("kept.arrow", "raw.arrow");
+    let (_, columns) = read_arrow(&other, "raw.arrow");
+    run(&folder, "clean.parquet", "clean.arrow");
+    let (fields, values) = read_arrow(&folder, "clean.arrow");
+    let mut equal = 0;
+    for ((name, _), (found, column)) in fields.iter().zip(values.iter().zip(&columns)) {
+        if found.dtype() == column.dtype() {
+            assert_eq!(*found, column.sliced(0, 3), "{name}");
+            equal += 1;
+        }
+    }
+    assert_eq!(equal, 27);
+}
+
+#[test]
+fn the_text_of_types_is_that_of_pyarrow() {
+    let folder = folder("half");
+    run(&folder, "raw.parquet", "clean.csv");
+    assert_eq!(folder.read("clean.csv"), "open,shop\n0.5,a\n1.0,c\n2.0,d\n");
+}
+
+#[test]
+fn what_would_not_stay_is_refused_by_its_column() {
+    for (file, reason) in [
+        ("map.parquet", "map, which would become a list"),
+        (
+            "ordered.parquet",
+            "ordered dictionary, whose order would be lost",
+        ),
+        (
+            "digits.parquet",
+            "decimal(60, 2), of which no more than 38 digits are read",
+        ),
+        ("view.parquet", "list_view, which is not read"),
+        ("view.arrow", "list_view, which is not read"),
+        ("in_list.arrow", "large_list_view, which is not read"),
+        ("runs.arrow", "run_end_encoded, which is not read"),
+        ("tens.arrow", "decimal128(5, -2), which is not read"),
+        ("wide.arrow", "decimal256(20, 2), which is not read"),
+        ("months.arrow", "interval, which is not read"),
+        ("union.arrow", "union, which is not read"),
+        (
+            "pair.parquet",
+            "fixed_size_binary[2] within another, which cannot be written",
+        ),
+    ] {
+        let raw = if file.ends_with("arrow") {
+            "raw.arrow"
+        } else {
+            "raw.parquet"
+        };
+        let folder = folder_with(file, raw);
+        let error = format!(
+            "cannot read `{raw}`: the column `open` is of type {reason}; expected a file without it, \
+             or with another type of it"
+        );
+        folder
+            .run(&["--input", raw, "--output", "clean.parquet"])
+            .assert_failure(&error);
+        if file != "pair.parquet" {
+            folder
+                .run(&["--input", raw, "--output", "clean.arrow"])
+                .assert_failure(&error);
+        }
+        assert!(!folder.path("clean.parquet").exists() && !folder.path("clean.arrow").exists());
+    }
+    folder_with("moment.arrow", "raw.arrow")
+        .run(&["--input", "raw.arrow"])
+        .assert_failure(
+            "cannot read `raw.arrow`: the column `open` is of type date64 and has a time of day, \
+             expected whole days",
+        );
     // In text there is nothing to be lost.
     let folder = folder("ordered");
-    let outcome = folder.run(&["--input", "raw.parquet"]);
-    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-    assert_eq!(folder.read("clean_data.csv"), "open,shop\nx,a\nw,b\nx,d\n");
+    run(&folder, "raw.parquet", "clean.csv");
+    assert_eq!(folder.read("clean.csv"), "open,shop\nx,a\nw,b\nx,d\n");
+    // And bytes have none.
+    let folder = folder_with("uuid.parquet", "raw.parquet");
+    folder.run(&["--input", "raw.parquet"]).assert_failure(
+        "cannot write `clean_data.csv`: the column `open` is of type binary, which CSV cannot hold, \
+         expected Parquet or Arrow for it",
+    );
 }
 
 #[test]
