@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use anyhow::Result;
-use polars::prelude::{ArrowSchema, DataFrame, Schema, SchemaExt};
+use anyhow::{Error, Result};
+use polars::prelude::{ArrowDataType, ArrowSchema, DataFrame, Schema, SchemaExt};
 use polars_arrow::array::ArrayRef;
 use polars_arrow::io::ipc::read::{FileReader, read_file_metadata};
 use polars_arrow::record_batch::RecordBatch;
@@ -13,6 +13,7 @@ use crate::files::format::Format;
 use crate::table::described::check_footer;
 use crate::table::kinds;
 use crate::table::origin::{Origin, convert_column};
+use crate::table::panics::unless_it_panics;
 use crate::table::scan::{Batch, Table};
 
 /// An open Arrow file.
@@ -39,6 +40,28 @@ impl ArrowFile {
             schema: Schema::from_arrow_schema(&fields),
             fields: fields.into(),
         })
+    }
+
+    /// Why a batch could not be read.
+    ///
+    /// Polars expects that each packed buffer has some bytes, and pyarrow writes an empty one for the
+    /// long texts where all are short.
+    fn explained(&self, error: Error) -> Error {
+        let view = self
+            .described
+            .iter()
+            .find_map(|(name, field)| match field.dtype {
+                ArrowDataType::Utf8View => Some((name, "string_view")),
+                ArrowDataType::BinaryView => Some((name, "binary_view")),
+                _ => None,
+            });
+        match view {
+            Some((name, dtype)) => error.context(format!(
+                "the column `{name}` is of type {dtype}, which is not read from every packed file; \
+                 expected the file written without compression, or another type of it"
+            )),
+            None => error,
+        }
     }
 
     /// The batch in the types that are read.
@@ -77,11 +100,12 @@ impl Table for ArrowFile {
     }
 
     fn next(&mut self) -> Result<Option<Batch>> {
-        let Some(batch) = self.reader.next() else {
+        let batch = unless_it_panics(|| Ok(self.reader.next().transpose()?));
+        let Some(batch) = batch.map_err(|error| self.explained(error))? else {
             return Ok(None);
         };
         Ok(Some(Batch {
-            rows: DataFrame::from(self.converted(batch?)?),
+            rows: DataFrame::from(self.converted(batch)?),
             read: self.reader.get_current_block() as u64,
             all: self.reader.metadata().blocks.len() as u64,
         }))

@@ -6,11 +6,13 @@ use std::io::{Read, Seek, SeekFrom};
 
 use anyhow::{Result, bail};
 use polars::prelude::ArrowSchema;
+use polars_arrow::datatypes::Metadata;
 use polars_arrow::io::ipc::format::ipc::planus::{self, ReadAsRoot};
 use polars_arrow::io::ipc::format::ipc::{
     FieldRef, FooterRef, MessageHeaderRef, MessageRef, SchemaRef, TypeRef,
 };
 use polars_arrow::io::ipc::read::deserialize_schema;
+use polars_arrow::io::ipc::write::{default_ipc_fields, schema_to_bytes};
 
 use crate::table::kinds::WAY_OUT;
 
@@ -103,6 +105,39 @@ fn unknown(field: FieldRef<'_>, values: bool) -> Option<String> {
         .find_map(|child| unknown(child, values))
 }
 
+/// What a Parquet file notes under [`TYPES`] for readers of Arrow.
+///
+/// With the metadata of the table: in some readers these count instead of those of the file itself.
+pub(super) fn note(fields: &ArrowSchema, metadata: &[(String, String)]) -> String {
+    let metadata = metadata.iter();
+    let metadata: Metadata = metadata
+        .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+        .collect();
+    let numbers = default_ipc_fields(fields.iter_values());
+    let message = schema_to_bytes(fields, &numbers, Some(&metadata));
+    let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+    to_base64(&[&[0xff; 4], &length.to_le_bytes()[..], &message].concat())
+}
+
+fn to_base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let byte = |number: usize| u32::from(three.get(number).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for number in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * number) & 63) as usize];
+            text.push(if number <= three.len() {
+                digit.into()
+            } else {
+                '='
+            });
+        }
+    }
+    text
+}
+
 fn from_base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=').as_bytes();
     let mut bytes = Vec::with_capacity(digits.len() * 3 / 4);
@@ -146,6 +181,9 @@ mod tests {
                 expected.map(str::as_bytes),
                 "{text}"
             );
+            if let Some(bytes) = expected {
+                assert_eq!(to_base64(bytes.as_bytes()), text);
+            }
         }
     }
 }

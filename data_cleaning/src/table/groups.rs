@@ -13,12 +13,13 @@ use polars_buffer::Buffer;
 use polars_parquet::write::{
     CompressedPage, DynIter, DynStreamingIterator, Encoding, FileWriter, KeyValue, ParquetType,
     RowGroupIterColumns, SchemaDescriptor, Version, WriteOptions, array_to_columns, compress,
-    fallible_streaming_iterator, schema_to_metadata_key, to_parquet_schema,
+    fallible_streaming_iterator, to_parquet_schema,
 };
 use rayon::prelude::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use crate::files::format::Format;
 use crate::files::output::Target;
+use crate::table::described;
 use crate::table::origin::{Origin, convert_column};
 
 /// A file that is being written.
@@ -47,8 +48,8 @@ impl<'a> Groups<'a> {
         if origin.parquet.is_none() {
             // For readers of Arrow, the types that Parquet has no names for.
             let types = schema.to_arrow(CompatLevel::oldest());
-            let types = schema_to_metadata_key(&origin.describe(types));
-            metadata.extend(types.value.map(|value| (types.key, value)));
+            let types = described::note(&origin.describe(types), &metadata);
+            metadata.push((described::TYPES.to_owned(), types));
         }
         let fields = origin.restore(schema.to_arrow(CompatLevel::newest()), Format::Parquet);
         let made = to_parquet_schema(&fields)?;

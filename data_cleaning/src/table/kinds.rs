@@ -2,7 +2,11 @@
 
 use anyhow::{Result, bail};
 use polars::prelude::{ArrowDataType, ArrowSchema, ArrowTimeUnit};
-use polars_parquet::parquet::schema::types::{GroupConvertedType, GroupLogicalType, ParquetType};
+use polars_arrow::datatypes::ExtensionType;
+use polars_parquet::parquet::schema::types::{
+    GroupConvertedType, GroupLogicalType, ParquetType, PrimitiveConvertedType,
+    PrimitiveLogicalType, PrimitiveType, TimeUnit,
+};
 
 use crate::files::format::Format;
 
@@ -17,27 +21,121 @@ const DIGITS: usize = 38;
 /// Makes those types what the values of a Parquet file really are.
 ///
 /// Besides its own types a file may have those of Arrow, which were those of the table that it was made
-/// of: times and points of time in seconds, which Parquet does not have and stores as milliseconds, and dates in
-/// milliseconds, which it stores as days.
-pub(super) fn as_stored(fields: &mut ArrowSchema) {
-    change_all(fields, |dtype| match dtype {
-        ArrowDataType::Time32(ArrowTimeUnit::Second) => {
-            *dtype = ArrowDataType::Time32(ArrowTimeUnit::Millisecond);
+/// of. Parquet may store others: times in milliseconds for those in seconds, days for dates in
+/// milliseconds, and whatever unit was asked for.
+pub(super) fn as_stored(fields: &mut ArrowSchema, columns: &[ParquetType]) {
+    for (field, column) in fields.iter_values_mut().zip(columns) {
+        store(&mut field.dtype, column);
+    }
+}
+
+fn store(dtype: &mut ArrowDataType, column: &ParquetType) {
+    use ArrowDataType::{
+        BinaryView, Date32, Date64, Extension, FixedSizeBinary, FixedSizeList, Float16, LargeList,
+        List, Struct, Time32, Time64, Timestamp, Utf8View,
+    };
+
+    match (dtype, column) {
+        (Extension(extension), column) => store(&mut extension.inner, column),
+        (
+            Struct(fields),
+            ParquetType::GroupType {
+                fields: columns, ..
+            },
+        ) => {
+            for (field, column) in fields.iter_mut().zip(columns) {
+                store(&mut field.dtype, column);
+            }
         }
-        ArrowDataType::Timestamp(unit @ ArrowTimeUnit::Second, _) => {
-            *unit = ArrowTimeUnit::Millisecond;
-        }
-        ArrowDataType::Date64 => *dtype = ArrowDataType::Date32,
+        (
+            List(inner) | LargeList(inner) | FixedSizeList(inner, _),
+            ParquetType::GroupType { fields, .. },
+        ) => match fields.first() {
+            Some(ParquetType::GroupType { fields, .. }) if fields.len() == 1 => {
+                store(&mut inner.dtype, &fields[0]);
+            }
+            _ => (),
+        },
+        (dtype, ParquetType::PrimitiveType(column)) => match dtype {
+            Date64 => *dtype = Date32,
+            BinaryView if column.logical_type == Some(PrimitiveLogicalType::Json) => {
+                *dtype = Utf8View;
+            }
+            FixedSizeBinary(2) if column.logical_type == Some(PrimitiveLogicalType::Float16) => {
+                *dtype = Float16;
+            }
+            Timestamp(unit, _) => *unit = unit_of(column).unwrap_or(*unit),
+            Time32(_) | Time64(_) => match unit_of(column) {
+                Some(ArrowTimeUnit::Millisecond) => *dtype = Time32(ArrowTimeUnit::Millisecond),
+                Some(unit) => *dtype = Time64(unit),
+                None => (),
+            },
+            _ => (),
+        },
+        _ => (),
+    }
+}
+
+/// The unit in which a column of a Parquet file has its times or points of time.
+fn unit_of(column: &PrimitiveType) -> Option<ArrowTimeUnit> {
+    use PrimitiveConvertedType::{TimeMicros, TimeMillis, TimestampMicros, TimestampMillis};
+    use PrimitiveLogicalType::{Time, Timestamp};
+
+    match (column.logical_type, column.converted_type) {
+        (Some(Time { unit, .. } | Timestamp { unit, .. }), _) => Some(match unit {
+            TimeUnit::Milliseconds => ArrowTimeUnit::Millisecond,
+            TimeUnit::Microseconds => ArrowTimeUnit::Microsecond,
+            TimeUnit::Nanoseconds => ArrowTimeUnit::Nanosecond,
+        }),
+        (_, Some(TimeMillis | TimestampMillis)) => Some(ArrowTimeUnit::Millisecond),
+        (_, Some(TimeMicros | TimestampMicros)) => Some(ArrowTimeUnit::Microsecond),
+        _ => None,
+    }
+}
+
+/// What readers of Arrow, as pyarrow, make of the columns of a Parquet file that says nothing of its
+/// types but its own.
+pub(super) fn usual(inferred: &ArrowSchema, columns: &[ParquetType]) -> ArrowSchema {
+    let mut fields = inferred.clone();
+    change_all(&mut fields, |dtype| match dtype {
+        ArrowDataType::Utf8View => *dtype = ArrowDataType::Utf8,
+        ArrowDataType::BinaryView => *dtype = ArrowDataType::Binary,
+        ArrowDataType::LargeList(inner) => *dtype = ArrowDataType::List(std::mem::take(inner)),
+        ArrowDataType::Timestamp(_, zone @ Some(_)) => *zone = Some("UTC".into()),
         _ => (),
     });
+    for (field, column) in fields.iter_values_mut().zip(columns) {
+        let ParquetType::PrimitiveType(column) = column else {
+            continue;
+        };
+        let (name, inner) = match column.logical_type {
+            Some(PrimitiveLogicalType::Unknown) => {
+                field.dtype = ArrowDataType::Null;
+                continue;
+            }
+            Some(PrimitiveLogicalType::Uuid) => ("arrow.uuid", field.dtype.clone()),
+            Some(PrimitiveLogicalType::Json) => ("arrow.json", ArrowDataType::Utf8),
+            _ => continue,
+        };
+        field.dtype = ArrowDataType::Extension(Box::new(ExtensionType {
+            name: name.into(),
+            inner,
+            metadata: None,
+        }));
+    }
+    fields
 }
 
 /// Makes those types what polars reads: dates in milliseconds, which it takes for points of time, days,
-/// and numbers of 16 bits, which it was built without, such of 32.
+/// numbers of 16 bits, which it was built without, such of 32, and decimal numbers those of 128 bits,
+/// which within other types it takes the others for.
 pub(super) fn as_read(fields: &mut ArrowSchema) {
     change_all(fields, |dtype| match dtype {
         ArrowDataType::Date64 => *dtype = ArrowDataType::Date32,
         ArrowDataType::Float16 => *dtype = ArrowDataType::Float32,
+        ArrowDataType::Decimal32(digits, scale) | ArrowDataType::Decimal64(digits, scale) => {
+            *dtype = ArrowDataType::Decimal(*digits, *scale);
+        }
         _ => (),
     });
 }

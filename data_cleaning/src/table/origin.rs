@@ -92,7 +92,7 @@ fn restored(made: &ArrowDataType, origin: &ArrowDataType, format: Format) -> Arr
     use ArrowDataType::{
         Binary, BinaryView, Date32, Date64, Decimal, Decimal32, Decimal64, Duration, Extension,
         FixedSizeBinary, FixedSizeList, Float16, Float32, LargeBinary, LargeList, LargeUtf8, List,
-        Struct, Time32, Time64, Timestamp, Utf8, Utf8View,
+        Null, Struct, Time32, Time64, Timestamp, Utf8, Utf8View,
     };
     use ArrowTimeUnit::{Millisecond, Second};
 
@@ -136,6 +136,7 @@ fn restored(made: &ArrowDataType, origin: &ArrowDataType, format: Format) -> Arr
         (BinaryView | LargeBinary, FixedSizeBinary(_))
         | (Duration(_), Duration(_))
         | (Float32, Float16)
+        | (_, Null)
         | (Time64(_), Time32(_) | Time64(_))
         | (Timestamp(..), Timestamp(..)) => origin.clone(),
         (Date32, Date64) if is_arrow => Date64,
@@ -202,12 +203,12 @@ fn merged(made: &ParquetType, origin: &ParquetType) -> ParquetType {
 
 /// Whether the same bytes mean the same as both types.
 fn stored_alike(made: &PrimitiveType, origin: &PrimitiveType) -> bool {
-    use PrimitiveLogicalType::{Bson, Enum, Json, String, Time, Uuid};
+    use PrimitiveLogicalType::{Bson, Enum, Json, String, Time, Unknown, Uuid};
 
     made.physical_type == origin.physical_type
         && match (made.logical_type, origin.logical_type) {
             (Some(Time { unit: made, .. }), Some(Time { unit: origin, .. })) => made == origin,
-            (None, Some(Uuid | Bson)) | (None | Some(String), Some(Json | Enum)) => true,
+            (None, Some(Uuid | Bson | Unknown)) | (None | Some(String), Some(Json | Enum)) => true,
             (made, origin) => made == origin,
         }
 }
@@ -268,6 +269,8 @@ fn convert(array: &dyn Array, to: &ArrowDataType) -> Result<Box<dyn Array>> {
         }
         (Float16, Float32) => map(array, to, |number: pf16| f32::from(number)),
         (Float32, Float16) => map(array, to, |number: f32| pf16::from(number)),
+        (Decimal32(..), Decimal(..)) => map(array, to, |number: i32| i128::from(number)),
+        (Decimal64(..), Decimal(..)) => map(array, to, |number: i64| i128::from(number)),
         // They came from as many bits; only behind a null there may be anything.
         (Decimal(..), Decimal32(..)) => map(array, to, |number: i128| {
             i32::try_from(number).unwrap_or_default()

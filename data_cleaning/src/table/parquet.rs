@@ -46,9 +46,12 @@ impl ParquetFile {
         let types = types.and_then(|entry| entry.value.as_deref());
         let noted = types.map(described::noted).transpose()?.flatten();
         let mut stored = infer_schema(&metadata)?;
-        let mut described = noted.unwrap_or_else(|| stored.clone());
-        kinds::as_stored(&mut stored);
-        kinds::as_stored(&mut described);
+        kinds::as_stored(&mut stored, metadata.schema().fields());
+        let mut described = match noted {
+            Some(noted) => noted,
+            None => kinds::usual(&stored, metadata.schema().fields()),
+        };
+        kinds::as_stored(&mut described, metadata.schema().fields());
         kinds::check_maps(metadata.schema().fields(), output)?;
         kinds::check(&described, output)?;
         for (name, field) in described.iter_mut() {

@@ -10,6 +10,7 @@ use polars::prelude::{
     IpcWriter, NamedFrom, ParquetReader, SerReader, SerWriter, Series, df,
 };
 use polars_arrow::array::ArrayRef;
+use polars_arrow::datatypes::ExtensionType;
 use polars_arrow::io::ipc::read::{FileReader, read_file_metadata};
 use polars_parquet::parquet::schema::Repetition;
 use polars_parquet::read::read_metadata;
@@ -74,8 +75,8 @@ fn what_is_stored_in_another_unit_is_read_right() {
     );
     assert_csv(
         "coerced",
-        "open,shop\n1970-01-01T00:00:01.000000000,a\n1970-01-01T00:00:01.234000000,b\n\
-         1970-01-01T00:00:00.000000000,d\n",
+        "open,shop\n1970-01-01T00:00:01.000,a\n1970-01-01T00:00:01.234,b\n\
+         1970-01-01T00:00:00.000,d\n",
     );
     let folder = folder("nested_seconds");
     let outcome = folder.run(&["--input", "raw.parquet", "--output", "x.ndjson"]);
@@ -158,6 +159,41 @@ fn types_of_parquet_stay() {
 }
 
 #[test]
+fn a_parquet_file_may_say_nothing_of_arrow() {
+    let folder = folder("plain");
+    run(&folder, "raw.parquet", "clean.parquet");
+    run(&folder, "clean.parquet", "clean.arrow");
+    let (fields, values) = read_arrow(&folder, "clean.arrow");
+    let own = |name: &str, inner| {
+        ArrowDataType::Extension(Box::new(ExtensionType {
+            name: name.into(),
+            inner,
+            metadata: None,
+        }))
+    };
+    let types: Vec<ArrowDataType> = fields.iter_values().map(|f| f.dtype.clone()).collect();
+    let utc = Some("UTC".into());
+    assert_eq!(
+        types[..3],
+        [
+            ArrowDataType::Float16,
+            own("arrow.uuid", ArrowDataType::FixedSizeBinary(16)),
+            own("arrow.json", ArrowDataType::Utf8),
+        ]
+    );
+    let ArrowDataType::List(inner) = &types[3] else {
+        panic!("{:?}", types[3]);
+    };
+    assert_eq!(inner.dtype, ArrowDataType::Utf8);
+    assert_eq!(
+        types[4],
+        ArrowDataType::Timestamp(ArrowTimeUnit::Microsecond, utc)
+    );
+    // What is no number is a null in a column of 16 bits, too.
+    assert!(values.iter().all(|values| values.len() == 1));
+}
+
+#[test]
 fn the_text_of_types_is_that_of_pyarrow() {
     let folder = folder("half");
     run(&folder, "raw.parquet", "clean.csv");
@@ -215,6 +251,12 @@ fn what_would_not_stay_is_refused_by_its_column() {
             "cannot read `raw.arrow`: the column `open` is of type date64 and has a time of day, \
              expected whole days",
         );
+    let outcome = folder_with("short.arrow", "raw.arrow").run(&["--input", "raw.arrow"]);
+    assert_eq!(outcome.code, Some(1));
+    let error = "error: cannot read `raw.arrow`: the column `open` is of type string_view, which is not \
+                 read from every packed file; expected the file written without compression, or \
+                 another type of it";
+    assert!(outcome.stderr.starts_with(error), "{}", outcome.stderr);
     // In text there is nothing to be lost.
     let folder = folder("ordered");
     run(&folder, "raw.parquet", "clean.csv");

@@ -97,6 +97,18 @@ odd = {
 }
 for name, values in odd.items():
     write_arrow(pa.table({"shop": ["a", "b"], "open": values}), name)
+# A file that says nothing of the types of Arrow.
+plain = {
+    "half": pa.array([0.5, float("nan"), None], pa.float16()),
+    "uuid": pa.array([bytes(range(16))] * 3, pa.uuid()),
+    "json": pa.array(["{}"] * 3, pa.json_()),
+    "list": pa.array([["a"]] * 3, pa.list_(pa.string())),
+    "at": pa.array([1] * 3, pa.timestamp("us", "Europe/Berlin")),
+}
+pq.write_table(pa.table(plain), FOLDER / "plain.parquet", store_schema=False)
+short = pa.table({"open": pa.array(["a", "b"], pa.string_view())})
+with pa.ipc.new_file(FOLDER / "short.arrow", short.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as file:
+    file.write_table(short)
 pq.write_table(pa.table({"open": view}), FOLDER / "view.parquet")
 pq.write_table(pa.table({"open": pa.array([number], pa.decimal256(60, 2))}), FOLDER / "digits.parquet")
 pq.write_table(pa.table({"open": pa.array([[b"12"]], pa.list_(pa.binary(2)))}), FOLDER / "pair.parquet")
