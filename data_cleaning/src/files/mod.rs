@@ -5,6 +5,7 @@ pub mod format;
 pub mod input;
 pub mod output;
 pub mod progress;
+mod temporary;
 
 use std::path::Path;
 use std::sync::Arc;

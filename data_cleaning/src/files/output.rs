@@ -1,17 +1,17 @@
 //! A file that appears whole or not at all.
 
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Seek, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
-use tempfile::{Builder, NamedTempFile};
 
 use crate::files::access;
 use crate::files::is_standard;
+use crate::files::temporary::{Temporary, folder};
 
 /// The bytes that are collected before they are written. Longer pieces are written at once.
 const BUFFER: usize = 256 << 10;
@@ -23,7 +23,7 @@ const LONG: usize = 64 << 10;
 /// in its place still stands.
 pub struct Target {
     path: PathBuf,
-    file: Temporary,
+    place: Place,
     /// The file that stands in its place.
     older: Option<Metadata>,
     buffer: Vec<u8>,
@@ -33,12 +33,9 @@ pub struct Target {
     failed: Option<i32>,
 }
 
-/// Where the bytes are before the file has its name.
-enum Temporary {
-    /// In a file without a name: if the program is killed nothing is left of it.
-    Unnamed(File),
-    /// Where the system or the disk does not know files without a name.
-    Named(NamedTempFile),
+/// Where the bytes go.
+enum Place {
+    File(Temporary),
     /// Standard output, which takes the bytes as they come.
     Standard(File),
 }
@@ -48,7 +45,7 @@ impl Target {
     pub fn create(path: &Path) -> Result<Self> {
         if is_standard(path) {
             let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-            return Ok(Self::new(path.to_owned(), Temporary::Standard(file), None));
+            return Ok(Self::new(path.to_owned(), Place::Standard(file), None));
         }
         let path = resolve(path)?;
         let folder = folder(&path);
@@ -56,17 +53,14 @@ impl Target {
         let older = fs::symlink_metadata(&path).ok();
         // Less the umask; what replaces a file may become more readable only in the end.
         let mode = if older.is_some() { 0o600 } else { 0o666 };
-        let file = match unnamed(folder, mode) {
-            Some(file) => Temporary::Unnamed(file),
-            None => Temporary::Named(builder(mode).tempfile_in(folder)?),
-        };
-        Ok(Self::new(path, file, older))
+        let file = Temporary::create(&path, mode)?;
+        Ok(Self::new(path, Place::File(file), older))
     }
 
-    fn new(path: PathBuf, file: Temporary, older: Option<Metadata>) -> Self {
+    fn new(path: PathBuf, place: Place, older: Option<Metadata>) -> Self {
         Self {
             path,
-            file,
+            place,
             older,
             buffer: Vec::with_capacity(BUFFER),
             written: 0,
@@ -76,7 +70,7 @@ impl Target {
 
     /// Whether it can be [started again](Self::restart).
     pub fn can_restart(&self) -> bool {
-        !matches!(self.file, Temporary::Standard(_))
+        matches!(self.place, Place::File(_))
     }
 
     /// Forgets all that was written.
@@ -106,12 +100,8 @@ impl Target {
         if let Some(older) = older.filter(Metadata::is_file).or(self.older.take()) {
             access::take_over(self.file(), &older)?;
         }
-        match self.file {
-            Temporary::Unnamed(file) => name(&file, &self.path)?,
-            Temporary::Named(file) => {
-                file.persist(&self.path).map_err(|failed| failed.error)?;
-            }
-            Temporary::Standard(_) => (),
+        if let Place::File(file) = self.place {
+            file.put(&self.path)?;
         }
         Ok(size)
     }
@@ -136,10 +126,9 @@ impl Target {
     }
 
     fn file(&mut self) -> &mut File {
-        match &mut self.file {
-            Temporary::Unnamed(file) | Temporary::Standard(file) => file,
-            // Past the wrapper, which would name the temporary file in every error.
-            Temporary::Named(file) => file.as_file_mut(),
+        match &mut self.place {
+            Place::File(file) => file.file(),
+            Place::Standard(file) => file,
         }
     }
 }
@@ -165,76 +154,6 @@ impl Write for Target {
         self.buffer.clear();
         Ok(())
     }
-}
-
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
-fn builder(mode: u32) -> Builder<'static, 'static> {
-    let mut builder = Builder::new();
-    builder
-        .prefix(".data_cleaning-")
-        .suffix(".tmp")
-        .permissions(Permissions::from_mode(mode));
-    builder
-}
-
-/// A new file in the folder that has no name, if there can be one that is given a name later.
-#[cfg(target_os = "linux")]
-fn unnamed(folder: &Path, mode: u32) -> Option<File> {
-    use rustix::fs::{Mode, OFlags, open};
-
-    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-    let file = open(folder, flags, Mode::from_raw_mode(mode)).ok()?;
-    // It is given its name by way of this folder, which a container may lack.
-    let file = File::from(file);
-    fs::metadata(descriptor(&file)).is_ok().then_some(file)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn unnamed(_: &Path, _: u32) -> Option<File> {
-    None
-}
-
-#[cfg(target_os = "linux")]
-fn descriptor(file: &File) -> String {
-    use std::os::fd::AsRawFd;
-
-    format!("/proc/self/fd/{}", file.as_raw_fd())
-}
-
-/// Gives the file its name, replacing the file that has it.
-#[cfg(target_os = "linux")]
-fn name(file: &File, path: &Path) -> io::Result<()> {
-    use rustix::fs::{AtFlags, CWD, linkat};
-
-    let link = |path: &Path| {
-        Ok(linkat(
-            CWD,
-            descriptor(file),
-            CWD,
-            path,
-            AtFlags::SYMLINK_FOLLOW,
-        )?)
-    };
-    match link(path) {
-        // A link never replaces a file, a rename does.
-        Err(error) if io::Error::kind(&error) == io::ErrorKind::AlreadyExists => {
-            let named = builder(0o600).make_in(folder(path), |temporary| link(temporary))?;
-            let temporary = named.into_temp_path();
-            temporary.persist(path).map_err(|failed| failed.error)
-        }
-        result => result,
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn name(_: &File, _: &Path) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Follows a symbolic link, so that the file behind it is replaced and not the link, and refuses
