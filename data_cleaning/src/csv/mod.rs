@@ -1,15 +1,16 @@
 //! CSV as bytes: which records go is decided without taking the others apart.
 //!
 //! `header` reads the first record, and then the `pump` gives units of whole records to `scan`, which
-//! finds their nulls in the masks that `classify` makes of the bytes (`bits`); `field` looks at the few
-//! fields that could be null values. `split` takes records apart for formats other than CSV.
+//! finds their nulls in the masks that `classify` makes of the bytes, and has each one judged by `judge`;
+//! `field` looks at the few fields that could be null values. `split` takes records apart for formats
+//! other than CSV.
 
-pub mod bits;
 pub mod classes;
 pub mod classify;
 pub mod dialect;
 pub mod field;
 pub mod header;
+pub mod judge;
 pub mod scan;
 #[cfg(feature = "tables")]
 pub mod split;
@@ -24,12 +25,12 @@ use crate::csv::classify::Kind;
 use crate::csv::dialect::Dialect;
 use crate::csv::field::{fields, meaning};
 use crate::csv::header::Header;
-use crate::csv::scan::{Judge, Scanner};
+use crate::csv::judge::Judge;
+use crate::csv::scan::Scanner;
 use crate::failure::{Failure, Malformed};
 use crate::findings::Counts;
 use crate::null_values::NullValues;
-use crate::pump::kept::Kept;
-use crate::pump::units::{Unit, Units};
+use crate::pump::units::{Kept, Unit, Units};
 use crate::pump::{Put, Route, pump};
 use crate::rules::Verdict;
 

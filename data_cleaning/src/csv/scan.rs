@@ -1,50 +1,33 @@
-//! Finds the records in a unit of a CSV file and decides on each, 64 bytes at a time.
+//! Finds the records in a unit of a CSV file and has each one judged, 64 bytes at a time.
 //!
 //! The bytes are turned into bit masks, one bit for each byte, and the masks say all that is to be
 //! known of a field that is neither empty nor begins like a null value. The last bits of one block are
 //! carried to the next.
 
-use crate::csv::bits::{count_before, prefix_parity, up_to_bit, without_strays};
 use crate::csv::classes::Classes;
-use crate::csv::classify::{Classifier, Kind, Masks, Work, last_block};
-use crate::csv::dialect::{Dialect, Ragged};
-use crate::csv::field::{fields, find_null, meaning};
+use crate::csv::classify::masks::{
+    Classifier, Masks, Work, count_before, prefix_parity, up_to_bit, without_strays,
+};
+use crate::csv::classify::{Kind, last_block};
+use crate::csv::field::find_null;
+use crate::csv::judge::{Judge, Judged, Record};
 use crate::failure::{Fault, Malformed};
 use crate::findings::Counts;
-use crate::null_values::NullValues;
-use crate::pump::kept::Kept;
-use crate::rules::Verdict;
+use crate::pump::units::Kept;
 
 /// The bytes that are looked at together.
 pub const BLOCK: usize = 64;
 
 const LAST_BIT: u64 = 1 << 63;
 
-/// How the records of a file are judged.
-#[derive(Clone, Copy)]
-pub struct Judge<'a> {
-    pub dialect: Dialect,
-    pub nulls: &'a NullValues,
-    pub verdict: &'a Verdict,
-}
-
 /// Looks through units, and counts.
 pub struct Scanner<'a> {
     judge: Judge<'a>,
-    drops_ragged: bool,
     /// All bits if there are quotes around fields, else none.
     quoting: u64,
     /// Whether other quotes are text.
     strays: bool,
-    tally: Tally,
-}
-
-/// What is counted.
-struct Tally {
-    counts: Counts,
-    /// Place, column and number of each null that has been counted in a record whose end has not
-    /// been seen, to take them back if it is ragged. Empty unless such records are dropped.
-    found: Vec<(usize, usize, usize)>,
+    judged: Judged<'a>,
 }
 
 /// Where in the unit the next block begins, and what it follows on.
@@ -69,18 +52,6 @@ struct State {
     record: Record,
 }
 
-/// The record that the next byte belongs to.
-#[derive(Clone, Copy)]
-struct Record {
-    start: usize,
-    /// The line feeds before it.
-    lines: u64,
-    /// The fields that have ended.
-    fields: usize,
-    /// The nulls so far in columns that count.
-    nulls: usize,
-}
-
 /// What is known of 64 bytes.
 #[derive(Clone, Copy)]
 struct Block {
@@ -96,14 +67,11 @@ struct Block {
 
 impl<'a> Scanner<'a> {
     pub fn new(judge: Judge<'a>, columns: usize) -> Self {
-        let counts = Counts::new(columns);
-        let found = Vec::new();
         Self {
-            drops_ragged: judge.dialect.ragged == Ragged::Drop,
             quoting: u64::from(judge.dialect.quote.is_some()).wrapping_neg(),
             strays: judge.dialect.quote.is_some() && judge.dialect.stray_quotes,
             judge,
-            tally: Tally { counts, found },
+            judged: Judged::new(judge, columns),
         }
     }
 
@@ -115,7 +83,7 @@ impl<'a> Scanner<'a> {
         unit: &[u8],
         kept: &mut Kept,
     ) -> Result<u64, Malformed> {
-        self.tally.found.clear();
+        self.judged.begin_unit();
         let scanner = self;
         let scan = Scan {
             scanner,
@@ -234,7 +202,8 @@ impl<'a> Scanner<'a> {
                 2 => block.after_return >> place & 1 == 1,
                 _ => false,
             };
-            self.end_record(&state.record, blank, next.start, unit, kept)?;
+            self.judged
+                .end_record(&state.record, blank, next.start, unit, kept)?;
             state.record = next;
             range &= !fields;
             record_ends &= record_ends - 1;
@@ -273,104 +242,9 @@ impl<'a> Scanner<'a> {
                 (block.ends & before & !up_to_bit(earlier.ilog2() as usize)).count_ones() as usize
             };
             let offset = state.offset + place as usize;
-            nulls |= u64::from(self.null(offset, column, marker)) << place;
+            nulls |= u64::from(self.judged.null(offset, column, marker)) << place;
         }
         nulls
-    }
-
-    /// Counts the null at `offset`, and says whether it counts for its record.
-    #[inline(always)]
-    fn null(&mut self, offset: usize, column: usize, marker: usize) -> bool {
-        // A record with so many fields is ragged.
-        let Some(nulls) = self.tally.counts.columns.get_mut(column) else {
-            return false;
-        };
-        nulls.add(marker);
-        if self.drops_ragged {
-            self.tally.found.push((offset, column, marker));
-        }
-        self.judge.verdict.counts(column)
-    }
-
-    /// Decides on a record, which ends at `end`.
-    #[inline(always)]
-    fn end_record(
-        &mut self,
-        record: &Record,
-        blank: bool,
-        end: usize,
-        unit: &[u8],
-        kept: &mut Kept,
-    ) -> Result<(), Malformed> {
-        let ragged = !blank && record.fields != self.tally.counts.columns.len();
-        let (mut nulls, mut stays) = (record.nulls, !blank);
-        if ragged || self.drops_ragged {
-            match self.uneven(record, end, ragged, unit)? {
-                Some(missing) => nulls += missing,
-                None => stays = false,
-            }
-        }
-        let counts = &mut self.tally.counts;
-        counts.rows += u64::from(!blank);
-        if stays && self.judge.verdict.keeps(nulls) {
-            counts.kept += 1;
-        } else {
-            kept.cut(record.start, end);
-        }
-        Ok(())
-    }
-
-    /// What a record of too many or too few fields comes to: the nulls that it lacks, or that it goes.
-    ///
-    /// Where such records go, comes for all of them.
-    #[inline(never)]
-    fn uneven(
-        &mut self,
-        record: &Record,
-        end: usize,
-        ragged: bool,
-        unit: &[u8],
-    ) -> Result<Option<usize>, Malformed> {
-        match self.judge.dialect.ragged {
-            Ragged::Error => Err(self.ragged(record, false)),
-            Ragged::Null => self.even_out(record, &unit[record.start..end]).map(Some),
-            Ragged::Drop => {
-                self.tally.settle(end, ragged);
-                Ok((!ragged).then_some(0))
-            }
-        }
-    }
-
-    /// Counts the fields that the record lacks as nulls, and gives those that count; refuses those too
-    /// many that are not empty.
-    #[cold]
-    fn even_out(&mut self, record: &Record, bytes: &[u8]) -> Result<usize, Malformed> {
-        let dialect = &self.judge.dialect;
-        let columns = self.tally.counts.columns.len();
-        let surplus = fields(bytes, dialect).into_iter().skip(columns);
-        if surplus
-            .into_iter()
-            .any(|field| !meaning(field, dialect).trim_ascii().is_empty())
-        {
-            return Err(self.ragged(record, true));
-        }
-        let mut nulls = 0;
-        for column in record.fields..columns {
-            self.tally.counts.columns[column].add(0);
-            nulls += usize::from(self.judge.verdict.counts(column));
-        }
-        Ok(nulls)
-    }
-
-    #[cold]
-    fn ragged(&self, record: &Record, is_surplus: bool) -> Malformed {
-        let (expected, found) = (self.tally.counts.columns.len(), record.fields);
-        let fault = if is_surplus {
-            Fault::Surplus { expected, found }
-        } else {
-            Fault::Ragged { expected, found }
-        };
-        Malformed::new(record.lines, fault)
     }
 
     /// What is wrong with the first of the `misplaced` bytes, or with a record before it.
@@ -415,32 +289,19 @@ impl<'a> Scanner<'a> {
         if state.record.start < state.offset {
             let mut record = state.record;
             if state.field_start != 0 {
-                let counts = self.null(record.start, record.fields, 0);
+                let counts = self.judged.null(record.start, record.fields, 0);
                 record.nulls += usize::from(counts);
             }
             record.fields += 1;
-            self.end_record(&record, false, state.offset, unit, kept)?;
+            self.judged
+                .end_record(&record, false, state.offset, unit, kept)?;
         }
         Ok(())
     }
 
     /// The figures of all records.
     pub fn into_counts(self) -> Counts {
-        self.tally.counts
-    }
-}
-
-impl Tally {
-    /// Counts a record that ends at `end`, if it is ragged.
-    fn settle(&mut self, end: usize, ragged: bool) {
-        let of_record = self.found.iter().take_while(|(offset, ..)| *offset < end);
-        let nulls = of_record.count();
-        for (_, column, marker) in self.found.drain(..nulls) {
-            if ragged {
-                self.counts.columns[column].take_back(marker);
-            }
-        }
-        self.counts.ragged += u64::from(ragged);
+        self.judged.into_counts()
     }
 }
 
@@ -456,17 +317,6 @@ impl State {
             after_return: 0,
             quoted: (0, 0, 0),
             record: Record::new(0, 0),
-        }
-    }
-}
-
-impl Record {
-    fn new(start: usize, lines: u64) -> Self {
-        Self {
-            start,
-            lines,
-            fields: 0,
-            nulls: 0,
         }
     }
 }

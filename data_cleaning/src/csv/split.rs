@@ -1,8 +1,8 @@
 //! The fields of records that are known to be well-formed.
 
-use crate::csv::bits::{prefix_parity, without_strays};
 use crate::csv::classes::Classes;
-use crate::csv::classify::{Classifier, Kind, Masks, Work, last_block};
+use crate::csv::classify::masks::{Classifier, Masks, Work, prefix_parity, without_strays};
+use crate::csv::classify::{Kind, last_block};
 use crate::csv::dialect::Dialect;
 use crate::csv::scan::BLOCK;
 

@@ -11,8 +11,7 @@ use crate::ndjson::json::{Members, Value, object};
 use crate::ndjson::keys::{Keys, text};
 use crate::null_values::NullValues;
 use crate::pump::Route;
-use crate::pump::kept::Kept;
-use crate::pump::units::Unit;
+use crate::pump::units::{Kept, Unit};
 use crate::rules::Verdict;
 
 /// How the lines of a file are judged.

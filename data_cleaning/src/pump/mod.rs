@@ -1,7 +1,6 @@
 //! The way of the bytes, whatever they mean: `units` of whole records are looked through, several at
-//! once, and what is `kept` of them is handed on in their order.
+//! once, and what stays of them is handed on in their order.
 
-pub mod kept;
 pub mod units;
 
 use std::mem;
@@ -12,8 +11,7 @@ use std::thread;
 use anyhow::Result;
 
 use crate::failure::{Failure, Fault, Malformed};
-use crate::pump::kept::Kept;
-use crate::pump::units::{LONGEST, Unit, Units};
+use crate::pump::units::{Kept, LONGEST, Unit, Units};
 
 /// With more threads they would wait for the reading and the writing, which one of them does at a
 /// time.

@@ -1,4 +1,4 @@
-//! A file in units of whole records, which can be filtered apart from each other.
+//! A file in units of whole records, which can be filtered apart from each other, and what stays of them.
 
 use std::io::{self, ErrorKind, Read};
 use std::mem;
@@ -143,11 +143,67 @@ impl Units {
     }
 }
 
+/// Collects everything but what is cut, in runs as long as possible.
+pub struct Kept<'a> {
+    unit: &'a [u8],
+    /// Up to where everything has been collected or cut.
+    from: usize,
+    bytes: &'a mut Vec<u8>,
+}
+
+impl<'a> Kept<'a> {
+    /// Nothing is cut of the unit yet; `bytes` is memory to use.
+    pub fn new(unit: &'a [u8], bytes: &'a mut Vec<u8>) -> Self {
+        bytes.clear();
+        Self {
+            unit,
+            from: 0,
+            bytes,
+        }
+    }
+
+    /// Takes out what lies between these two places. Comes in the order of the unit.
+    #[inline(always)]
+    pub fn cut(&mut self, start: usize, end: usize) {
+        if start > self.from {
+            self.bytes.extend_from_slice(&self.unit[self.from..start]);
+        }
+        self.from = end;
+    }
+
+    /// What stays. A unit of which nothing was cut has not been copied.
+    pub fn finish(self) -> &'a [u8] {
+        if self.from == 0 {
+            return self.unit;
+        }
+        self.bytes.extend_from_slice(&self.unit[self.from..]);
+        self.bytes
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use memchr::memrchr;
 
     use super::*;
+
+    #[test]
+    fn all_but_what_is_cut_stays() {
+        for (cuts, expected) in [
+            (&[][..], "abcdef"),
+            (&[(0, 2)], "cdef"),
+            (&[(0, 2), (2, 3)], "def"),
+            (&[(1, 2), (4, 6)], "acd"),
+            (&[(0, 6)], ""),
+        ] {
+            let mut bytes = b"used before".to_vec();
+            let mut kept = Kept::new(b"abcdef", &mut bytes);
+            for (start, end) in cuts {
+                kept.cut(*start, *end);
+            }
+            assert_eq!(kept.finish(), expected.as_bytes(), "{cuts:?}");
+        }
+    }
 
     fn lines(bytes: &[u8]) -> Option<usize> {
         memrchr(b'\n', bytes).map(|end| end + 1)

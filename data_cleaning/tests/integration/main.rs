@@ -8,7 +8,7 @@
 //! on one, and `escapes`: what is not. `large`: long fields and many columns. `pipes`, `signals`,
 //! `changed`: what comes from outside while it runs. `access`: who may read the output. `killed`,
 //! `disk`: what is left when a run fails. `csv_alone`: what is said without the other formats.
-//! `profiles`: how it is built. `readme`: what is said of all this.
+//! `profiles`: how it is built, and `imports`: of which parts. `readme`: what is said of all this.
 
 #![expect(
     clippy::unwrap_used,
@@ -28,6 +28,7 @@ mod files;
 #[cfg(feature = "tables")]
 mod formats;
 mod harness;
+mod imports;
 mod killed;
 mod large;
 mod malformed;

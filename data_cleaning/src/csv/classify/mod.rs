@@ -9,7 +9,7 @@
     reason = "NEON instructions, which could be switched off, and loads by pointer"
 )]
 mod aarch64;
-mod masks;
+pub mod masks;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 #[expect(
@@ -19,11 +19,10 @@ mod portable;
 mod x86;
 
 use crate::csv::classes::Classes;
+use crate::csv::classify::masks::{Classifier, Work};
 use crate::csv::classify::portable::Portable;
 use crate::csv::dialect::Dialect;
 use crate::null_values::NullValues;
-
-pub use masks::{Classifier, Masks, Work};
 
 /// The ways there are on some processor.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -98,6 +97,7 @@ pub fn last_block(rest: &[u8]) -> ([u8; 64], u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::csv::classify::masks::Masks;
 
     struct Check<'a> {
         classes: &'a Classes,
