@@ -21,12 +21,13 @@ use anyhow::{Result, bail};
 use memchr::{memchr_iter, memrchr};
 
 use crate::csv::classes::Classes;
-use crate::csv::classify::Kind;
+use crate::csv::classify::masks::{Classifier, Work, without_strays};
+use crate::csv::classify::{Kind, last_block};
 use crate::csv::dialect::Dialect;
 use crate::csv::field::{fields, meaning};
 use crate::csv::header::Header;
 use crate::csv::judge::Judge;
-use crate::csv::scan::Scanner;
+use crate::csv::scan::{BLOCK, Scanner};
 use crate::failure::{Failure, Malformed};
 use crate::findings::Counts;
 use crate::null_values::NullValues;
@@ -132,8 +133,9 @@ impl<'a> Route for Records<'a> {
     fn last_end(&self, bytes: &[u8]) -> Option<usize> {
         match self.judge.dialect.quote {
             None => line_end(bytes),
-            Some(quote) if self.judge.dialect.stray_quotes => {
-                last_end_among_strays(bytes, quote, self.judge.dialect.delimiter)
+            Some(_) if self.judge.dialect.stray_quotes => {
+                let work = LastEndAmongStrays { bytes };
+                self.classifier.run(&self.classes, work)
             }
             Some(quote) => last_end(bytes, quote),
         }
@@ -173,29 +175,45 @@ fn last_end(bytes: &[u8], quote: u8) -> Option<usize> {
 }
 
 /// The same where a quote counts only at the start of a field, and then the next one that is not
-/// doubled.
-fn last_end_among_strays(bytes: &[u8], quote: u8, delimiter: u8) -> Option<usize> {
-    let (mut found, mut outside, mut inside) = (None, 0, false);
-    // Behind the quote that closed last, where another one opens the same field again.
-    let mut closed = None;
-    for place in memchr_iter(quote, bytes) {
-        let before = place.checked_sub(1).map(|before| bytes[before]);
-        if inside {
-            (inside, outside, closed) = (false, place + 1, Some(place + 1));
-        } else if closed == Some(place)
-            || before.is_none_or(|before| before == delimiter || before == b'\n')
-        {
-            inside = true;
-            let end = line_end(&bytes[outside..place]);
-            found = end.map(|end| outside + end).or(found);
+/// doubled: which those are is only known from the start on.
+struct LastEndAmongStrays<'a> {
+    bytes: &'a [u8],
+}
+
+impl Work for LastEndAmongStrays<'_> {
+    type Output = Option<usize>;
+
+    #[inline(always)]
+    fn run(self, classifier: &impl Classifier) -> Option<usize> {
+        let (blocks, rest) = self.bytes.as_chunks::<BLOCK>();
+        let (last, there) = last_block(rest);
+        let blocks = blocks
+            .iter()
+            .map(|block| (block, !0))
+            .chain([(&last, there)]);
+        let (mut inside, mut field_start, mut after_quote) = (0, 1, 0);
+        // The last block with an end of a record, and all of these in it.
+        let mut found = (0, 0);
+        for (number, (block, there)) in blocks.enumerate() {
+            let masks = classifier.classify(block).only(there);
+            let mut outside = !inside;
+            let mut closing = 0;
+            if masks.quote != 0 {
+                let (quotes, within) = without_strays(masks, [inside, field_start, after_quote]);
+                outside = !within;
+                closing = quotes & outside;
+            }
+            let ends = masks.line_feed & outside;
+            if ends != 0 {
+                found = (number, ends);
+            }
+            field_start = (masks.delimiter & outside | ends) >> (BLOCK - 1);
+            after_quote = closing >> (BLOCK - 1);
+            inside = (!outside >> (BLOCK - 1)).wrapping_neg();
         }
+        let (number, ends) = found;
+        (ends != 0).then(|| number * BLOCK + ends.ilog2() as usize + 1)
     }
-    let end = if inside {
-        None
-    } else {
-        line_end(&bytes[outside..])
-    };
-    end.map(|end| outside + end).or(found)
 }
 
 #[cfg(test)]
@@ -216,11 +234,20 @@ mod tests {
             ("x,5\"\n\"\"\n", Some(8), Some(8), Some(8)),
         ] {
             let bytes = text.as_bytes();
-            assert_eq!(
-                last_end_among_strays(bytes, b'"', b','),
-                lenient,
-                "{text:?}"
-            );
+            let classes = Classes::new(&Dialect::default(), &NullValues::pandas());
+            for kind in Kind::available() {
+                // Wherever it lies in a block.
+                for before in 0..130 {
+                    let text = format!("{}{text}", "x\n".repeat(before));
+                    let work = LastEndAmongStrays {
+                        bytes: text.as_bytes(),
+                    };
+                    let before = 2 * before;
+                    let expected = lenient.map(|end| end + before);
+                    let expected = expected.or((before > 0).then_some(before));
+                    assert_eq!(kind.run(&classes, work), expected, "{text:?}");
+                }
+            }
             assert_eq!(line_end(bytes), none, "{text:?}");
             // What is malformed is told by the unit that it is in, wherever that ends.
             if !text.contains("12\"") && !text.contains("5\"") {

@@ -127,11 +127,14 @@ impl<'a> Scanner<'a> {
         kept: &mut Kept,
     ) -> Result<(), Malformed> {
         let mut quotes = masks.quote & self.quoting;
-        if self.strays && quotes != 0 {
+        let inside = if self.strays && quotes != 0 {
             let before = [state.inside, state.field_start, state.after_quote];
-            quotes = without_strays(masks, before);
-        }
-        let inside = prefix_parity(quotes) ^ state.inside;
+            let inside;
+            (quotes, inside) = without_strays(masks, before);
+            inside
+        } else {
+            prefix_parity(quotes) ^ state.inside
+        };
         let outside = !inside;
         let carriage_return = masks.carriage_return & outside;
         let line_feed = masks.line_feed & outside;

@@ -38,8 +38,7 @@ impl<F: FnMut(&str, bool)> Work for Split<'_, F> {
         let blocks = blocks.iter().map(|block| (block, !0)).chain(last);
         for (number, (block, there)) in blocks.enumerate() {
             let masks = classifier.classify(block).only(there);
-            let quotes = quotes(masks, self.dialect, [inside, field_start, after_quote]);
-            let parity = prefix_parity(quotes) ^ inside;
+            let (quotes, parity) = quotes(masks, self.dialect, [inside, field_start, after_quote]);
             inside = (parity >> (BLOCK - 1)).wrapping_neg();
             let mut ends = (masks.delimiter | masks.line_feed) & !parity;
             field_start = ends >> (BLOCK - 1);
@@ -74,15 +73,14 @@ impl<F: FnMut(&str, bool)> Split<'_, F> {
     }
 }
 
-/// The quotes of a block that open or close a field.
+/// The quotes of a block that open or close a field, and the bytes within them.
 #[inline(always)]
-fn quotes(masks: Masks, dialect: &Dialect, before: [u64; 3]) -> u64 {
-    if dialect.quote.is_none() {
-        0
-    } else if dialect.stray_quotes && masks.quote != 0 {
-        without_strays(masks, before)
-    } else {
-        masks.quote
+fn quotes(masks: Masks, dialect: &Dialect, before: [u64; 3]) -> (u64, u64) {
+    let all = masks.quote;
+    match dialect.quote {
+        None => (0, before[0]),
+        Some(_) if dialect.stray_quotes && all != 0 => without_strays(masks, before),
+        Some(_) => (all, prefix_parity(all) ^ before[0]),
     }
 }
 

@@ -42,7 +42,7 @@ impl Masks {
     }
 }
 
-/// The quotes that open or close a field, where others are text.
+/// The quotes that open or close a field, where others are text, and the bytes that are within them.
 ///
 /// Of what is before the block: whether it is within quotes, and in the lowest bits, whether a field
 /// ends or a quote closes there.
@@ -50,14 +50,15 @@ impl Masks {
 /// Nearly always these are all. Else they are looked at one after the other, as each depends on those
 /// before it.
 #[inline]
-pub fn without_strays(masks: Masks, [inside, field_start, after_quote]: [u64; 3]) -> u64 {
+pub fn without_strays(masks: Masks, [inside, field_start, after_quote]: [u64; 3]) -> (u64, u64) {
     let starts = (masks.delimiter | masks.line_feed) << 1 | field_start;
     let parity = prefix_parity(masks.quote) ^ inside;
     let closed = (masks.quote & !parity) << 1 | after_quote;
     if masks.quote & parity & !(starts | closed) == 0 {
-        return masks.quote;
+        return (masks.quote, parity);
     }
-    one_by_one(masks, starts, inside, after_quote)
+    let quotes = one_by_one(masks, starts, inside, after_quote);
+    (quotes, prefix_parity(quotes) ^ inside)
 }
 
 #[inline(never)]
