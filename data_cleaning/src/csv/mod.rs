@@ -84,7 +84,7 @@ impl Csv {
             };
             bail!(
                 "the first line is one field, with `{other}` in it; `--delimiter '{other}'` takes it \
-                 apart, and `--delimiter '{ours}'` as it is"
+                 apart, and `--delimiter '{ours}'` keeps it as one column"
             );
         }
         Ok(self)
