@@ -25,8 +25,6 @@ pub struct Classes {
 
 impl Classes {
     pub fn new(dialect: &Dialect, nulls: &NullValues) -> Self {
-        const BLANKS: [u8; 2] = *b" \t";
-
         let (mut first, mut second) = (ByteSet::default(), ByteSet::default());
         let ends = [dialect.delimiter, b'\r', b'\n'];
         for value in nulls.values() {
@@ -43,12 +41,8 @@ impl Classes {
             }
         }
         if dialect.trim {
-            // Behind a blank may come another one, or whatever a null value begins with.
-            second.add(&first);
-            second.extend(&ends);
-            second.extend(&BLANKS);
-            second.extend(dialect.quote.as_slice());
-            first.extend(&BLANKS);
+            // Behind a value of one byte.
+            second.extend(b" \t");
         }
         let (mut low, mut high) = ([0; 16], [0; 16]);
         first.add_groups(&mut low, &mut high, 0);
@@ -76,12 +70,6 @@ impl ByteSet {
     fn extend(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.insert(*byte);
-        }
-    }
-
-    fn add(&mut self, other: &Self) {
-        for (row, more) in self.0.iter_mut().zip(other.0) {
-            *row |= more;
         }
     }
 

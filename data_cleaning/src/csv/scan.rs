@@ -95,7 +95,7 @@ impl<'a> Scanner<'a> {
 
     /// Looks through all blocks of the unit.
     #[inline(always)]
-    fn scan(
+    fn scan<const TRIM: bool>(
         &mut self,
         classifier: &impl Classifier,
         unit: &[u8],
@@ -105,12 +105,12 @@ impl<'a> Scanner<'a> {
         let (blocks, rest) = unit.as_chunks::<BLOCK>();
         for block in blocks {
             let masks = classifier.classify(block);
-            self.block(&mut state, masks, BLOCK, unit, kept)?;
+            self.block::<TRIM>(&mut state, masks, BLOCK, unit, kept)?;
         }
         if !rest.is_empty() {
             let (block, there) = last_block(rest);
             let masks = classifier.classify(&block).only(there);
-            self.block(&mut state, masks, rest.len(), unit, kept)?;
+            self.block::<TRIM>(&mut state, masks, rest.len(), unit, kept)?;
         }
         self.end(&state, unit, kept)?;
         Ok(state.lines)
@@ -118,14 +118,18 @@ impl<'a> Scanner<'a> {
 
     /// Takes the next block, of `size` bytes.
     #[inline(always)]
-    fn block(
+    fn block<const TRIM: bool>(
         &mut self,
         state: &mut State,
-        masks: Masks,
+        mut masks: Masks,
         size: usize,
         unit: &[u8],
         kept: &mut Kept,
     ) -> Result<(), Malformed> {
+        if !TRIM {
+            // So that they are not looked for.
+            masks.blank = 0;
+        }
         let mut quotes = masks.quote & self.quoting;
         let inside = if self.strays && quotes != 0 {
             let before = [state.inside, state.field_start, state.after_quote];
@@ -149,7 +153,17 @@ impl<'a> Scanner<'a> {
             | after_return & !line_feed;
         // The second byte is looked at as long as it is in the same block.
         let null = masks.first & (masks.second >> 1 | LAST_BIT);
-        let quoted_null = quotes & ((masks.first | quotes) >> 1 | LAST_BIT);
+        let mut value = null;
+        let mut within_quotes = masks.first | quotes;
+        if TRIM {
+            // Behind a blank may come the end, also that of the file, another blank, or what is looked
+            // for.
+            let there = up_to_bit(size - 1);
+            let behind = null | ends | carriage_return | quotes | masks.blank | !there;
+            value |= masks.blank & (behind >> 1 | LAST_BIT);
+            within_quotes |= masks.blank;
+        }
+        let in_quotes = quotes & (within_quotes >> 1 | LAST_BIT);
         let record_starts = line_feed << 1 | u64::from(state.record.start == state.offset);
         let block = Block {
             line_feed,
@@ -157,7 +171,7 @@ impl<'a> Scanner<'a> {
             empty: starts
                 & (ends | carriage_return)
                 & !(record_starts & (line_feed | carriage_return)),
-            candidates: starts & (null | quoted_null),
+            candidates: starts & (value | in_quotes),
             after_return,
         };
 
@@ -336,6 +350,11 @@ impl Work for Scan<'_, '_, '_> {
 
     #[inline(always)]
     fn run(self, classifier: &impl Classifier) -> Self::Output {
-        self.scanner.scan(classifier, self.unit, self.kept)
+        let (scanner, unit, kept) = (self.scanner, self.unit, self.kept);
+        if scanner.judge.dialect.trim {
+            scanner.scan::<true>(classifier, unit, kept)
+        } else {
+            scanner.scan::<false>(classifier, unit, kept)
+        }
     }
 }

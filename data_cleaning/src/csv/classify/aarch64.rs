@@ -57,6 +57,7 @@ fn classify(classes: &Classes, block: &[u8; 64]) -> Masks {
         quote: equal(classes.quote),
         first: any(FIRST),
         second: any(SECOND),
+        blank: equal(b' ') | equal(b'\t'),
     }
 }
 

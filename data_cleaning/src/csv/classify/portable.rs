@@ -18,7 +18,8 @@ impl Portable {
                 | u8::from(byte == b'\r') << 2
                 | u8::from(byte == classes.quote) << 3
                 | u8::from(classes.first.contains(byte)) << 4
-                | u8::from(classes.second.contains(byte)) << 5;
+                | u8::from(classes.second.contains(byte)) << 5
+                | u8::from(matches!(byte, b' ' | b'\t')) << 6;
         }
         Self { classes: table }
     }
@@ -27,7 +28,7 @@ impl Portable {
 impl Classifier for Portable {
     #[inline(always)]
     fn classify(&self, block: &[u8; 64]) -> Masks {
-        let mut masks = [0_u64; 6];
+        let mut masks = [0_u64; 7];
         for (i, bytes) in block.chunks_exact(8).enumerate() {
             let mut word = 0;
             for (j, byte) in bytes.iter().enumerate() {
@@ -39,7 +40,15 @@ impl Classifier for Portable {
                 *mask |= (bits.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * i);
             }
         }
-        let [delimiter, line_feed, carriage_return, quote, first, second] = masks;
+        let [
+            delimiter,
+            line_feed,
+            carriage_return,
+            quote,
+            first,
+            second,
+            blank,
+        ] = masks;
         Masks {
             delimiter,
             line_feed,
@@ -47,6 +56,7 @@ impl Classifier for Portable {
             quote,
             first,
             second,
+            blank,
         }
     }
 }
@@ -65,7 +75,14 @@ mod tests {
         };
         let classes = Classes::new(&dialect, &NullValues::pandas());
         let mut block = [b'x'; 64];
-        for (place, byte) in [(0, b';'), (7, b'\n'), (8, b'\r'), (31, b'"'), (63, b'N')] {
+        for (place, byte) in [
+            (0, b';'),
+            (7, b'\n'),
+            (8, b'\r'),
+            (31, b'"'),
+            (62, b' '),
+            (63, b'N'),
+        ] {
             block[place] = byte;
         }
         assert_eq!(
@@ -77,6 +94,7 @@ mod tests {
                 quote: 1 << 31,
                 first: 1 << 63,
                 second: 1 << 63,
+                blank: 1 << 62,
             }
         );
     }

@@ -69,6 +69,7 @@ fn classify_avx2(classes: &Classes, block: &[u8; 64]) -> Masks {
         quote: equal(halves, classes.quote),
         first: any(sets, FIRST),
         second: any(sets, SECOND),
+        blank: equal(halves, b' ') | equal(halves, b'\t'),
     }
 }
 
