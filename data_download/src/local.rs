@@ -4,7 +4,7 @@ use std::fs::{File, Metadata};
 use std::io::{BufRead, BufReader, IoSlice};
 use std::path::{Component, Path};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::download::too_large;
 use crate::output::Output;
@@ -18,14 +18,15 @@ const BUFFER: usize = 256 * 1024;
 /// Opens `source` for reading and tells its version.
 pub(crate) fn open(source: &Path) -> Result<(File, Version)> {
     let shown = source.display();
-    let file = File::open(source).with_context(|| {
-        let expected = "an http, https or file URL or the path of a file";
+    let file = File::open(source).map_err(|error| {
         let hint = if is_like_a_host(source) {
             format!("; is it `https://{shown}`?")
         } else {
             String::new()
         };
-        format!("cannot open `{shown}`, expected {expected}{hint}")
+        anyhow!(
+            "cannot open `{shown}`: {error}; expected an http, https or file URL or the path of a file{hint}"
+        )
     })?;
     let metadata = file.metadata().with_context(|| cannot_read(source))?;
     ensure!(!metadata.is_dir(), "`{shown}` is a folder, expected a file");

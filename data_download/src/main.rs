@@ -56,17 +56,10 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             let note = leftovers.settle();
-            let mut lines = with_causes(&error);
-            lines.extend(note.map(|note| format!("data_download: {note}")));
-            say_lines(lines.iter().map(String::as_str));
+            let note = note.map(|note| format!("data_download: {note}"));
+            let error = format!("error: {error:#}");
+            say_lines([error.as_str()].into_iter().chain(note.as_deref()));
             ExitCode::FAILURE
         }
     }
-}
-
-fn with_causes(error: &anyhow::Error) -> Vec<String> {
-    let mut lines = vec![format!("error: {error}")];
-    let causes = error.chain().skip(1);
-    lines.extend(causes.map(|cause| format!("  caused by: {cause}")));
-    lines
 }

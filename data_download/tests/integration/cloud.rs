@@ -94,7 +94,7 @@ fn reads_an_object_store() {
     store
         .download(&Folder::new(), &["--data_url", missing])
         .failed(&format!(
-            "error: cannot download `{missing}`\n  caused by: there is no `missing.csv` in the store"
+            "error: cannot download `{missing}`: there is no `missing.csv` in the store"
         ));
 
     // Cut off by a limit on the length of files, and continued.

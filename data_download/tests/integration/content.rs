@@ -71,8 +71,8 @@ fn refuses_a_web_page() {
     let server = Server::answering(move |_| answer("200 OK", page));
     let url = server.url("/data.csv");
     let expected = format!(
-        "error: cannot download `{url}`\n  \
-         caused by: the answer is an HTML page, expected data; --allow_html keeps it"
+        "error: cannot download `{url}`: \
+ the answer is an HTML page, expected data; --allow_html keeps it"
     );
     Folder::new().assert_refused(&url, &expected);
 
@@ -160,10 +160,7 @@ fn leaves_nothing_of_what_cannot_be_unpacked() {
         });
         let url = server.url("/x.csv.gz");
         let ended = folder.download(&["--data_url", &url, "--decompress", option]);
-        ended.failed_with(
-            1,
-            "error: cannot unpack what is to be `raw_data.csv`\n  caused by: ",
-        );
+        ended.failed_with(1, "error: cannot unpack what is to be `raw_data.csv`: ");
         assert_eq!(folder.read("raw_data.csv"), b"old");
         assert_eq!(folder.names(), ["raw_data.csv".to_owned()].into());
     }

@@ -47,8 +47,8 @@ fn a_full_disk_is_a_clear_error_and_no_target() {
     let kept = range(&second).unwrap();
     assert!(kept > 0);
     ended.said(&format!(
-        "error: cannot download `{url}`\n  caused by: cannot write `disk/raw.csv`\n  \
-         caused by: No space left on device (os error 28)\n\
+        "error: cannot download `{url}`: cannot write `disk/raw.csv`: \
+ No space left on device (os error 28)\n\
          data_download: {kept} of {BODY} bytes are kept in `disk/raw.csv.partial`, \
          and the same command continues there\n\
          exit code 1\n\

@@ -91,8 +91,8 @@ fn gives_up_when_it_never_gets_further() {
     let url = server.url("/x.csv");
     let cause = "connection closed after 5 of 10 bytes";
     let expected = format!(
-        "error: cannot download `{url}` in 3 attempts\n  caused by: {cause}\n  \
-         caused by: end of file before message length reached\n"
+        "error: cannot download `{url}` in 3 attempts: {cause}: \
+ end of file before message length reached\n"
     );
     assert!(ended.stderr().ends_with(&expected), "{}", ended.stderr());
     let says_so = format!(
@@ -229,7 +229,7 @@ fn does_not_ask_again_for_what_is_not_there() {
         let ended = download(&folder, &server, &[]);
         let url = server.url("/x.csv");
         ended.failed(&format!(
-            "error: cannot download `{url}`\n  caused by: `{url}` answered {status}, expected 200 OK"
+            "error: cannot download `{url}`: `{url}` answered {status}, expected 200 OK"
         ));
         assert_eq!(server.requests().len(), 1);
         assert!(folder.names().is_empty());
@@ -245,7 +245,7 @@ fn counts_the_last_attempt_too() {
     });
     let folder = Folder::new();
     let ended = download(&folder, &server, &[]);
-    ended.failed_with(1, "in 2 attempts\n  caused by: `");
+    ended.failed_with(1, "in 2 attempts: `");
     assert_eq!(server.requests().len(), 2);
     assert!(folder.names().is_empty());
 }
@@ -336,7 +336,7 @@ fn a_redirect_loop_is_not_tried_again() {
     let ended = download(&folder, &server, &[]);
     let url = server.url("/x.csv");
     ended.failed(&format!(
-        "error: cannot download `{url}`\n  caused by: more than 10 redirects, probably a loop"
+        "error: cannot download `{url}`: more than 10 redirects, probably a loop"
     ));
     assert_eq!(server.requests().len(), 11);
     assert!(folder.names().is_empty());

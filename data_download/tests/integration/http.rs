@@ -85,9 +85,8 @@ fn refuses_every_status_but_200() {
     ] {
         let server = Server::answering(move |_| answer(status, "<html>sorry</html>"));
         let url = server.url("/x.csv");
-        let expected = format!(
-            "error: cannot download `{url}`\n  caused by: `{url}` answered {status}, expected 200 OK"
-        );
+        let expected =
+            format!("error: cannot download `{url}`: `{url}` answered {status}, expected 200 OK");
         Folder::new().assert_refused(&url, &expected);
     }
 }
@@ -115,8 +114,8 @@ fn refuses_a_body_that_ends_early() {
         let server = Server::answering(move |_| with_head("200 OK", header, body));
         let url = server.url("/x.csv");
         let expected = format!(
-            "error: cannot download `{url}`\n  caused by: {cause}\n  \
-             caused by: end of file before message length reached"
+            "error: cannot download `{url}`: {cause}: \
+ end of file before message length reached"
         );
         Folder::new().assert_refused(&url, &expected);
     }
@@ -126,8 +125,7 @@ fn refuses_a_body_that_ends_early() {
 fn refuses_what_is_not_http() {
     let server = Server::answering(|_| b"SSH-2.0-OpenSSH\r\n".to_vec());
     let url = server.url("/");
-    let expected =
-        format!("error: cannot download `{url}`\n  caused by: invalid HTTP version parsed");
+    let expected = format!("error: cannot download `{url}`: invalid HTTP version parsed");
     Folder::new().assert_refused(&url, &expected);
 }
 
@@ -138,7 +136,7 @@ fn names_a_refused_connection() {
     let held = TcpStream::connect(server.address()).unwrap();
     let url = format!("http://{}/x.csv", held.local_addr().unwrap());
     let expected = format!(
-        "error: cannot download `{url}`\n  caused by: cannot connect\n  caused by: {}",
+        "error: cannot download `{url}`: cannot connect: {}",
         std::io::Error::from_raw_os_error(nix::errno::Errno::ECONNREFUSED as i32)
     );
     Folder::new().assert_refused(&url, &expected);
@@ -153,9 +151,9 @@ fn names_an_unknown_host() {
         "--retries=0",
     ]);
     // The rest is the resolver's own text, which differs between machines.
-    let expected = "error: cannot download `http://nonexistent.invalid/x.csv`\n  \
-                    caused by: cannot connect\n  \
-                    caused by: failed to lookup address information: ";
+    let expected = "error: cannot download `http://nonexistent.invalid/x.csv`: \
+ cannot connect: \
+ failed to lookup address information: ";
     ended.failed_with(1, expected);
     assert!(folder.names().is_empty());
 }
@@ -219,8 +217,8 @@ fn sends_credentials_and_shows_none() {
     let address = server.address();
     let url = format!("http://user:s3cret@{address}/login?api_key=k3y&page=2#t0ken");
     let expected = format!(
-        "error: cannot download `http://***@{address}/login?api_key=***&page=2`\n  \
-         caused by: `http://{address}/x?X-Amz-Signature=***` answered 403 Forbidden, expected 200 OK"
+        "error: cannot download `http://***@{address}/login?api_key=***&page=2`: \
+ `http://{address}/x?X-Amz-Signature=***` answered 403 Forbidden, expected 200 OK"
     );
     Folder::new().assert_refused(&url, &expected);
 
@@ -240,7 +238,7 @@ fn shows_no_credentials_of_a_redirect() {
     });
     let url = server.url("/");
     let expected = format!(
-        "error: cannot download `{url}`\n  caused by: `{url}` redirects to \
+        "error: cannot download `{url}`: `{url}` redirects to \
         `ftp://***@host/?token=***`, expected an http or https URL"
     );
     Folder::new().assert_refused(&url, &expected);
@@ -262,8 +260,8 @@ fn plain_http_works_without_ca_certificates() {
     };
     download(&server.url("/")).succeeded(4, "raw_data.csv");
     download("https://localhost/").failed(
-        "error: cannot download `https://localhost/`\n  \
-         caused by: cannot set up the http client\n  \
-         caused by: unexpected error: No CA certificates were loaded from the system",
+        "error: cannot download `https://localhost/`: \
+ cannot set up the http client: \
+ unexpected error: No CA certificates were loaded from the system",
     );
 }

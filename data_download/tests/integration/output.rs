@@ -27,8 +27,8 @@ fn by_bash(folder: &Folder, script: &str, url: &str) -> Ended {
 
 #[test]
 fn refuses_a_missing_folder() {
-    let expected = "error: cannot create a file in folder `missing`\n  \
-                    caused by: No such file or directory (os error 2)";
+    let expected = "error: cannot create a file in folder `missing`: \
+ No such file or directory (os error 2)";
     assert_output_refused(&Folder::new(), "missing/raw_data.csv", expected);
 }
 
@@ -36,8 +36,8 @@ fn refuses_a_missing_folder() {
 fn refuses_a_folder_that_is_a_file() {
     let folder = Folder::new();
     folder.write("file", "");
-    let expected = "error: cannot create a file in folder `file`\n  \
-                    caused by: Not a directory (os error 20)";
+    let expected = "error: cannot create a file in folder `file`: \
+ Not a directory (os error 20)";
     assert_output_refused(&folder, "file/raw_data.csv", expected);
 }
 
@@ -45,8 +45,8 @@ fn refuses_a_folder_that_is_a_file() {
 #[test]
 #[cfg(target_os = "linux")]
 fn refuses_a_folder_without_permission() {
-    let expected = "error: cannot create a file in folder `/sys`\n  \
-                    caused by: Permission denied (os error 13)";
+    let expected = "error: cannot create a file in folder `/sys`: \
+ Permission denied (os error 13)";
     assert_output_refused(&Folder::new(), "/sys/raw_data.csv", expected);
 }
 
@@ -81,8 +81,8 @@ fn a_limit_of_file_size_is_told_and_leaves_the_old_file() {
     for limit in ["ulimit -f 1", r#"ulimit -f 1; trap "" XFSZ"#] {
         let script = format!(r#"{limit}; exec "$0" "$@""#);
         by_bash(&folder, &script, &url).failed(&format!(
-            "error: cannot download `{url}`\n  caused by: cannot write `raw_data.csv`\n  \
-             caused by: {too_large}"
+            "error: cannot download `{url}`: cannot write `raw_data.csv`: \
+ {too_large}"
         ));
         assert_eq!(folder.read("raw_data.csv"), b"old");
         assert_eq!(folder.names(), ["raw_data.csv".to_owned()].into());
@@ -143,8 +143,8 @@ fn an_output_that_is_a_link_stays_one() {
 fn refuses_an_output_that_is_a_link_to_nothing() {
     let folder = Folder::new();
     symlink("missing.csv", folder.path("link")).unwrap();
-    let expected = "error: cannot follow the link `link`\n  \
-                    caused by: No such file or directory (os error 2)";
+    let expected = "error: cannot follow the link `link`: \
+ No such file or directory (os error 2)";
     assert_output_refused(&folder, "link", expected);
     assert!(folder.path("link").is_symlink());
 }

@@ -238,7 +238,7 @@ fn certificates_without_end_are_not_read() {
     let url = server.url("/");
     folder
         .download(&["--data_url", &url, "--ca_file", "/dev/zero"])
-        .failed_with(1, "caused by: cannot read CA file `/dev/zero`\n");
+        .failed_with(1, ": cannot read CA file `/dev/zero`: ");
     assert!(server.requests().is_empty());
 }
 

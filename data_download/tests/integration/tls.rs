@@ -102,7 +102,7 @@ fn tells_a_server_without_tls() {
     });
     let folder = Folder::new();
     folder.download(&["--data_url", &url]).failed(&format!(
-        "error: cannot download `{url}`\n  caused by: the server does not speak TLS there, expected an http URL"
+        "error: cannot download `{url}`: the server does not speak TLS there, expected an http URL"
     ));
     server.join().unwrap();
     assert!(folder.names().is_empty());
@@ -115,9 +115,7 @@ fn refuses_a_file_without_certificates() {
     let url = "https://127.0.0.1:1/x.csv";
     let refused = |file: &str, expected: &str| {
         let ended = folder.download(&["--data_url", url, "--ca_file", file]);
-        ended.failed(&format!(
-            "error: cannot download `{url}`\n  caused by: {expected}"
-        ));
+        ended.failed(&format!("error: cannot download `{url}`: {expected}"));
     };
     refused(
         "empty",
@@ -125,6 +123,6 @@ fn refuses_a_file_without_certificates() {
     );
     refused(
         "missing",
-        "cannot read CA file `missing`\n  caused by: No such file or directory (os error 2)",
+        "cannot read CA file `missing`: No such file or directory (os error 2)",
     );
 }
