@@ -1,23 +1,34 @@
-//! The command line.
+//! The command line, and what it means.
 
+use std::env;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{
+    BoolValueParser, NonEmptyStringValueParser, PathBufValueParser, TypedValueParser,
+};
 use clap::error::{ContextKind, ContextValue};
-use clap::{Command, CommandFactory, FromArgMatches, Parser};
+use clap::{Arg, Command, CommandFactory, FromArgMatches, Parser};
 
+use crate::limits::{Limits, MaxBytes};
 use crate::terminal::{print, printable, say, say_lines};
+
+const OUTPUT: &str = "raw_data.csv";
+const RETRIES: u32 = 5;
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Download one file, whole or not at all
 ///
-/// Where there is no default, an empty value counts as not given, and a switch also takes `true` or
-/// `false`, so that a caller can pass every option every time.
+/// An empty value counts as not given, and a switch also takes `true` or `false`, so that a caller
+/// can pass every option every time.
 #[derive(Parser)]
 #[command(version, bin_name = "data_download", rename_all = "snake_case")]
-pub(crate) struct Arguments {
+struct Arguments {
     /// What to download: an http, https or file URL, or the path of a local file
     #[cfg_attr(feature = "cloud", doc = "; or an s3, gs or az URL")]
     #[arg(
@@ -25,69 +36,134 @@ pub(crate) struct Arguments {
         value_name = "URL",
         value_parser = NonEmptyStringValueParser::new()
     )]
-    pub(crate) data_url: String,
+    data_url: String,
 
     /// File to write; an existing one is replaced only by a complete download
-    #[arg(long, value_name = "FILE", default_value = "raw_data.csv")]
-    pub(crate) output: PathBuf,
+    #[arg(long, value_name = "FILE", default_value = OUTPUT, value_parser = OrEmpty(PathBufValueParser::new()))]
+    output: Option<Given<PathBuf>>,
 
     /// Refuse a download whose SHA-256 is another one
-    #[arg(long, value_name = "HEX", value_parser = optional(sha256))]
-    pub(crate) sha256: Option<Given<String>>,
+    #[arg(long, value_name = "HEX", value_parser = OrEmpty(sha256))]
+    sha256: Option<Given<String>>,
 
     /// Fetch nothing if the file is still the one of the last download with this option
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value = "false")]
-    pub(crate) if_changed: bool,
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = OrEmpty(BoolValueParser::new()))]
+    if_changed: Option<Given<bool>>,
 
     /// Unpack gzip and zstd, which are known by their first bytes; keep everything else as it is
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value = "false")]
-    pub(crate) decompress: bool,
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = OrEmpty(BoolValueParser::new()))]
+    decompress: Option<Given<bool>>,
 
     /// Keep a response that is an HTML page
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value = "false")]
-    pub(crate) allow_html: bool,
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = OrEmpty(BoolValueParser::new()))]
+    allow_html: Option<Given<bool>>,
 
     /// Refuse a file of more than N bytes, packed or unpacked
-    #[arg(long, value_name = "N", value_parser = optional(max_bytes), allow_negative_numbers = true)]
-    pub(crate) max_bytes: Option<Given<u64>>,
+    #[arg(long, value_name = "N", value_parser = OrEmpty(max_bytes), allow_negative_numbers = true)]
+    max_bytes: Option<Given<u64>>,
 
     /// Send this header to the URL's host; several are possible
     #[arg(long, value_name = "NAME: VALUE")]
-    pub(crate) header: Vec<String>,
+    header: Vec<String>,
 
     /// Send the headers in this environment variable, one `Name: value` per line
     #[arg(long, value_name = "VARIABLE")]
-    pub(crate) header_from: Vec<String>,
+    header_from: Vec<String>,
 
     /// Trust the certificates of this PEM file, too
-    #[arg(long, value_name = "FILE", value_parser = optional(|text| Ok::<_, &str>(PathBuf::from(text))))]
-    pub(crate) ca_file: Option<Given<PathBuf>>,
+    #[arg(long, value_name = "FILE", value_parser = OrEmpty(PathBufValueParser::new()))]
+    ca_file: Option<Given<PathBuf>>,
 
-    /// Try again N times in a row without getting further
-    #[arg(long, value_name = "N", default_value = "5", value_parser = retries, allow_negative_numbers = true)]
-    pub(crate) retries: u32,
+    /// Try again N times in a row without getting further [default: 5]
+    #[arg(long, value_name = "N", value_parser = OrEmpty(retries), allow_negative_numbers = true)]
+    retries: Option<Given<u32>>,
 
     /// Wait this long before the first of them, then twice as long each time, up to a minute
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
-    pub(crate) retry_delay: Duration,
+    /// [default: 1s]
+    #[arg(long, value_name = "DURATION", value_parser = OrEmpty(duration))]
+    retry_delay: Option<Given<Duration>>,
 
-    /// Give a connection this long
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = timeout)]
-    pub(crate) connect_timeout: Duration,
+    /// Give a connection this long [default: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = OrEmpty(timeout))]
+    connect_timeout: Option<Given<Duration>>,
 
-    /// Give a silent server this long; the whole transfer may take any time
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = timeout)]
-    pub(crate) idle_timeout: Duration,
+    /// Give a silent server this long; the whole transfer may take any time [default: 60s]
+    #[arg(long, value_name = "DURATION", value_parser = OrEmpty(timeout))]
+    idle_timeout: Option<Given<Duration>>,
 }
 
-/// A value that may be left empty. A type of its own, as clap takes every `Option` to mean that
-/// the option itself may be absent.
+/// The value of an option, or nothing if it was left empty. A type of its own, as clap takes every
+/// `Option` to mean that the option itself may be absent.
 #[derive(Clone)]
-pub(crate) struct Given<T>(Option<T>);
+struct Given<T>(Option<T>);
 
-/// The value of an option that was given and not left empty.
-pub(crate) fn value<T>(given: Option<&Given<T>>) -> Option<&T> {
-    given.and_then(|given| given.0.as_ref())
+fn value<T>(given: Option<Given<T>>) -> Option<T> {
+    given.and_then(|given| given.0)
+}
+
+/// Reads a value as the parser within does, unless it is empty.
+#[derive(Clone)]
+struct OrEmpty<P>(P);
+
+impl<P: TypedValueParser> TypedValueParser for OrEmpty<P> {
+    type Value = Given<P::Value>;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<Self::Value, clap::Error> {
+        if value.is_empty() {
+            return Ok(Given(None));
+        }
+        let parsed = self.0.parse_ref(command, argument, value)?;
+        Ok(Given(Some(parsed)))
+    }
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Wanted {
+    /// Where the file is, as the user wrote it.
+    pub(crate) data_url: String,
+    pub(crate) output: PathBuf,
+    /// In lower case.
+    pub(crate) sha256: Option<String>,
+    pub(crate) if_changed: bool,
+    pub(crate) decompress: bool,
+    pub(crate) allow_html: bool,
+    pub(crate) max_bytes: MaxBytes,
+    pub(crate) header: Vec<String>,
+    pub(crate) header_from: Vec<String>,
+    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) retries: u32,
+    pub(crate) retry_delay: Duration,
+    pub(crate) limits: Limits,
+}
+
+impl Arguments {
+    /// Fills in every default.
+    fn resolve(self) -> Wanted {
+        Wanted {
+            data_url: self.data_url,
+            output: value(self.output).unwrap_or_else(|| OUTPUT.into()),
+            sha256: value(self.sha256),
+            if_changed: value(self.if_changed).unwrap_or(false),
+            decompress: value(self.decompress).unwrap_or(false),
+            allow_html: value(self.allow_html).unwrap_or(false),
+            max_bytes: MaxBytes(value(self.max_bytes)),
+            header: self.header,
+            header_from: self.header_from,
+            ca_file: value(self.ca_file),
+            retries: value(self.retries).unwrap_or(RETRIES),
+            retry_delay: value(self.retry_delay).unwrap_or(RETRY_DELAY),
+            limits: Limits {
+                connect: value(self.connect_timeout).unwrap_or(CONNECT_TIMEOUT),
+                idle: value(self.idle_timeout).unwrap_or(IDLE_TIMEOUT),
+            },
+        }
+    }
 }
 
 /// The options, each also with hyphens for its underscores.
@@ -103,10 +179,8 @@ fn command() -> Command {
 
 /// Reads the command line. If it is wrong, or asks for help, the answer to it is printed, and the
 /// exit code returned.
-pub(crate) fn read() -> Result<Arguments, ExitCode> {
-    let read = command().try_get_matches();
-    let read = read.and_then(|matches| Arguments::from_arg_matches(&matches));
-    read.map_err(|error| {
+pub(crate) fn read() -> Result<Wanted, ExitCode> {
+    parse(env::args_os()).map_err(|error| {
         let error = escaped(error);
         let text = error.render().to_string();
         if error.use_stderr() {
@@ -121,6 +195,13 @@ pub(crate) fn read() -> Result<Arguments, ExitCode> {
             _ => ExitCode::SUCCESS,
         }
     })
+}
+
+fn parse(
+    words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<Wanted, clap::Error> {
+    let matches = command().try_get_matches_from(words)?;
+    Ok(Arguments::from_arg_matches(&matches)?.resolve())
 }
 
 /// Escapes what the user gave before clap makes lines of it: a line break in a value must not
@@ -143,15 +224,6 @@ fn escaped(mut error: clap::Error) -> clap::Error {
         error.insert(kind, value);
     }
     error
-}
-
-fn optional<T, E>(
-    parse: impl Fn(&str) -> Result<T, E> + Clone,
-) -> impl Fn(&str) -> Result<Given<T>, E> + Clone {
-    move |text| match text {
-        "" => Ok(Given(None)),
-        _ => parse(text).map(|value| Given(Some(value))),
-    }
 }
 
 fn sha256(text: &str) -> Result<String, &'static str> {
@@ -196,6 +268,52 @@ fn duration(text: &str) -> Result<Duration, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As every step's: a caller can pass every option every time.
+    #[test]
+    fn an_empty_value_is_none() {
+        const OPTIONS: [&str; 13] = [
+            "output",
+            "sha256",
+            "if_changed",
+            "decompress",
+            "allow_html",
+            "max_bytes",
+            "header",
+            "header_from",
+            "ca_file",
+            "retries",
+            "retry_delay",
+            "connect_timeout",
+            "idle_timeout",
+        ];
+        let wanted = |more: &[&str]| {
+            let wanted = parse([&["data_download", "--data_url=x"], more].concat()).unwrap();
+            let is_given = |text: &String| !text.is_empty();
+            Wanted {
+                header: wanted.header.into_iter().filter(is_given).collect(),
+                header_from: wanted.header_from.into_iter().filter(is_given).collect(),
+                ..wanted
+            }
+        };
+        let usual = wanted(&[]);
+        assert_eq!(
+            (usual.output.to_str(), usual.retries, usual.limits.idle),
+            (Some("raw_data.csv"), 5, Duration::from_mins(1))
+        );
+        for option in OPTIONS {
+            for name in [option.to_owned(), option.replace('_', "-")] {
+                assert_eq!(wanted(&[&format!("--{name}=")]), usual, "{name}");
+                assert_eq!(wanted(&[&format!("--{name}"), ""]), usual, "{name}");
+            }
+        }
+        let options = command();
+        let names = options.get_arguments().filter_map(Arg::get_long);
+        let others = ["data_url", "help", "version"];
+        for name in names.filter(|name| !others.contains(name)) {
+            assert!(OPTIONS.contains(&name), "{name}");
+        }
+    }
 
     #[test]
     fn reads_durations() {

@@ -16,7 +16,8 @@ use object_store::path::Path;
 use object_store::{ClientOptions, GetOptions, GetRange, ObjectStore, RetryConfig};
 use reqwest::Url;
 
-use crate::http::{Limits, set_tls_provider};
+use crate::http::set_tls_provider;
+use crate::limits::Limits;
 use crate::remote::{self, Answer, Ask, Failure, Incoming};
 use crate::version::Version;
 

@@ -6,7 +6,7 @@ use std::io::{BufReader, Read, Write};
 use anyhow::{Context, Result};
 use flate2::read::MultiGzDecoder;
 
-use crate::download::too_large;
+use crate::limits::MaxBytes;
 use crate::output::Output;
 
 const BUFFER: usize = 256 * 1024;
@@ -37,7 +37,7 @@ pub(crate) fn unpack(
     packing: &Packing,
     (packed, file): (File, &mut File),
     output: &Output,
-    max_bytes: Option<u64>,
+    max_bytes: MaxBytes,
 ) -> Result<u64> {
     let cannot_unpack = || format!("cannot unpack what is to be `{}`", output.shown());
     let packed = BufReader::with_capacity(BUFFER, packed);
@@ -56,11 +56,7 @@ pub(crate) fn unpack(
             return Ok(length);
         }
         length += count as u64;
-        if let Some(most) = max_bytes
-            && length > most
-        {
-            return Err(too_large(most).context(cannot_unpack()));
-        }
+        max_bytes.check(length).with_context(cannot_unpack)?;
         let written = file.write_all(&buffer[..count]);
         written.with_context(|| output.cannot_write())?;
     }

@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::html;
+use crate::limits::MaxBytes;
 use crate::output::Output;
 use crate::partial::Partial;
 use crate::progress;
@@ -33,7 +34,7 @@ pub(crate) struct Wishes<'a> {
     pub(crate) shown: &'a str,
     /// The version that need not be fetched again.
     pub(crate) known: Option<&'a Version>,
-    pub(crate) max_bytes: Option<u64>,
+    pub(crate) max_bytes: MaxBytes,
     pub(crate) allow_html: bool,
     pub(crate) retries: u32,
     pub(crate) retry_delay: Duration,
@@ -101,7 +102,8 @@ impl Download<'_> {
             started.map_err(Failure::Final)?;
         }
         let announced = incoming.version.length;
-        self.check_size(announced.unwrap_or(0), partial)?;
+        self.check_size(announced.unwrap_or(0), partial)
+            .map_err(Failure::Final)?;
 
         let received = self.transfer(*incoming, partial);
         let here = partial.length();
@@ -117,14 +119,12 @@ impl Download<'_> {
         }
     }
 
-    fn check_size(&self, bytes: u64, partial: &mut Partial) -> Result<(), Failure> {
-        match self.wishes.max_bytes {
-            Some(most) if bytes > most => {
-                partial.discard();
-                Err(Failure::Final(too_large(most)))
-            }
-            _ => Ok(()),
+    fn check_size(&self, bytes: u64, partial: &mut Partial) -> Result<()> {
+        let checked = self.wishes.max_bytes.check(bytes);
+        if checked.is_err() {
+            partial.discard();
         }
+        checked
     }
 
     /// Reads from the network while another thread writes to the disk.
@@ -173,12 +173,7 @@ impl Download<'_> {
             let written = partial.write(&mut slices);
             written.with_context(|| self.output.cannot_write())?;
             chunks.clear();
-            if let Some(most) = self.wishes.max_bytes
-                && partial.length() > most
-            {
-                partial.discard();
-                return Err(too_large(most));
-            }
+            self.check_size(partial.length(), partial)?;
             if unseen && (!open || partial.length() >= html::HEAD as u64) {
                 unseen = false;
                 self.check_content(partial, content_type)?;
@@ -207,11 +202,6 @@ impl Download<'_> {
 /// freed (mallopt(3), `M_MMAP_THRESHOLD`); this one is not touched, and so costs nothing.
 fn keep_freed_memory() {
     drop(black_box(Vec::<u8>::with_capacity(CHUNKS)));
-}
-
-/// The file is larger than the user allows.
-pub(crate) fn too_large(most: u64) -> Error {
-    anyhow!("the file has more than {most} bytes, the limit of --max_bytes")
 }
 
 fn cut(received: u64, announced: Option<u64>) -> String {

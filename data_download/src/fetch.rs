@@ -6,12 +6,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use reqwest::header::HeaderMap;
 
-use crate::cli::{Arguments, value};
+use crate::cli::Wanted;
 use crate::decompress::{Packing, unpack};
 use crate::download::{Download, Outcome, Wishes};
 use crate::headers;
 use crate::html::is_page_name;
-use crate::http::{Http, Limits};
+use crate::http::Http;
 use crate::leftovers::Leftovers;
 use crate::local;
 use crate::output::Output;
@@ -36,24 +36,24 @@ pub(crate) enum Fetched {
 }
 
 /// Brings the file to the output.
-pub(crate) fn fetch(arguments: &Arguments, leftovers: &Leftovers) -> Result<Fetched> {
-    let headers = headers::given(&arguments.header, &arguments.header_from)?;
-    let source = Source::parse(&arguments.data_url)?;
-    let output = Output::new(&arguments.output)?;
-    let expected = value(arguments.sha256.as_ref());
-    if arguments.if_changed && !arguments.decompress && has_hash(&output, expected) {
+pub(crate) fn fetch(wanted: &Wanted, leftovers: &Leftovers) -> Result<Fetched> {
+    let headers = headers::given(&wanted.header, &wanted.header_from)?;
+    let source = Source::parse(&wanted.data_url)?;
+    let output = Output::new(&wanted.output)?;
+    let expected = wanted.sha256.as_ref();
+    if wanted.if_changed && !wanted.decompress && has_hash(&output, expected) {
         return Ok(Fetched::Unchanged);
     }
 
-    let how = format!("{} {expected:?}", arguments.decompress);
+    let how = format!("{} {expected:?}", wanted.decompress);
     let request = request(&source.identity(), &headers, &how);
     // Before any request: an output that cannot be written should not cost a transfer.
-    output.check_names(arguments.if_changed, arguments.decompress)?;
+    output.check_names(wanted.if_changed, wanted.decompress)?;
     let mut partial = Partial::open(&output, &request, expected.is_some(), leftovers.clone())?;
-    let known = output.known(&request).filter(|_| arguments.if_changed);
+    let known = output.known(&request).filter(|_| wanted.if_changed);
     let known = known.map(|record| record.version);
     let fetched = Fetching {
-        arguments,
+        wanted,
         output: &output,
         known: known.as_ref(),
     };
@@ -72,7 +72,7 @@ fn has_hash(output: &Output, expected: Option<&String>) -> bool {
 }
 
 struct Fetching<'a> {
-    arguments: &'a Arguments,
+    wanted: &'a Wanted,
     output: &'a Output,
     known: Option<&'a Version>,
 }
@@ -89,14 +89,14 @@ impl Fetching<'_> {
         let remote = match source {
             Source::Local(path) => return self.copy(&path, partial),
             Source::Http(url) => {
-                let ca_file = value(self.arguments.ca_file.as_ref());
-                let http = Http::new(url, headers, ca_file, self.limits());
+                let ca_file = self.wanted.ca_file.as_deref();
+                let http = Http::new(url, headers, ca_file, self.wanted.limits);
                 let http = http.with_context(|| format!("cannot download `{shown}`"))?;
                 Remote::Http(Box::new(http))
             }
             #[cfg(feature = "cloud")]
             Source::Cloud(url) => {
-                let cloud = crate::cloud::Cloud::new(&url, self.limits());
+                let cloud = crate::cloud::Cloud::new(&url, self.wanted.limits);
                 let cloud = cloud.with_context(|| format!("cannot download `{shown}`"))?;
                 Remote::Cloud(Box::new(cloud))
             }
@@ -136,8 +136,7 @@ impl Fetching<'_> {
         if version.etag.is_some() && self.known == Some(&version) {
             return Ok(Outcome::Unchanged);
         }
-        let max_bytes = value(self.arguments.max_bytes.as_ref()).copied();
-        local::copy((path, file), self.output, partial, max_bytes)?;
+        local::copy((path, file), self.output, partial, self.wanted.max_bytes)?;
         match self.difference(partial) {
             Some(difference) => bail!("`{}` {difference}", path.display()),
             None => Ok(Outcome::Complete),
@@ -146,7 +145,7 @@ impl Fetching<'_> {
 
     /// How the hash differs from the expected one.
     fn difference(&self, partial: &Partial) -> Option<String> {
-        let expected = value(self.arguments.sha256.as_ref())?;
+        let expected = self.wanted.sha256.as_ref()?;
         let actual = partial.sha256()?;
         let differs = actual != *expected;
         differs.then(|| format!("has the SHA-256 {actual}, expected {expected}"))
@@ -156,13 +155,13 @@ impl Fetching<'_> {
         let bytes = partial.length();
         let resumed_at = partial.continued();
         let version = partial.version().clone();
-        let unpacked = if self.arguments.decompress {
+        let unpacked = if self.wanted.decompress {
             self.unpack(&mut partial)?
         } else {
             None
         };
         partial.put_into_place(self.output, unpacked.as_ref().map(|(file, _)| file))?;
-        if self.arguments.if_changed {
+        if self.wanted.if_changed {
             self.output.remember(Record {
                 request,
                 version,
@@ -183,23 +182,20 @@ impl Fetching<'_> {
         let Some(packing) = Packing::of(head) else {
             return Ok(None);
         };
-        let max_bytes = value(self.arguments.max_bytes.as_ref()).copied();
         let mut file = partial.unpacked(self.output)?;
         let packed = partial.reader();
         let packed = packed.with_context(|| self.output.cannot_write())?;
-        let unpacked = unpack(&packing, (packed, &mut file), self.output, max_bytes);
+        let unpacked = unpack(
+            &packing,
+            (packed, &mut file),
+            self.output,
+            self.wanted.max_bytes,
+        );
         if unpacked.is_err() {
             // What cannot be unpacked now cannot be the next time.
             partial.discard();
         }
         Ok(Some((file, unpacked?)))
-    }
-
-    fn limits(&self) -> Limits {
-        Limits {
-            connect: self.arguments.connect_timeout,
-            idle: self.arguments.idle_timeout,
-        }
     }
 
     fn wishes<'a>(&'a self, shown: &'a str) -> Wishes<'a> {
@@ -208,10 +204,10 @@ impl Fetching<'_> {
         Wishes {
             shown,
             known: self.known,
-            max_bytes: value(self.arguments.max_bytes.as_ref()).copied(),
-            allow_html: self.arguments.allow_html || is_page,
-            retries: self.arguments.retries,
-            retry_delay: self.arguments.retry_delay,
+            max_bytes: self.wanted.max_bytes,
+            allow_html: self.wanted.allow_html || is_page,
+            retries: self.wanted.retries,
+            retry_delay: self.wanted.retry_delay,
         }
     }
 }
@@ -226,8 +222,8 @@ impl Fetched {
     }
 
     /// Tells it in one line.
-    pub(crate) fn summary(&self, arguments: &Arguments, time: Duration) -> String {
-        let output = arguments.output.display();
+    pub(crate) fn summary(&self, wanted: &Wanted, time: Duration) -> String {
+        let output = wanted.output.display();
         match self {
             Fetched::Unchanged => format!("unchanged -> {output}"),
             Fetched::New {

@@ -4,7 +4,7 @@
 //! chunked body. The bytes are kept as they were sent, never decompressed.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Error, Result, anyhow};
@@ -19,6 +19,7 @@ use rustls::InvalidMessage;
 
 use crate::files::read_small;
 use crate::headers::{Entries, Logins};
+use crate::limits::Limits;
 use crate::remote::{self, Answer, Ask, Failure, Incoming};
 use crate::retry::retry_after;
 use crate::source::redacted;
@@ -38,15 +39,6 @@ pub(crate) struct Http {
     limits: Limits,
 }
 
-/// The longest that is waited.
-#[derive(Clone, Copy)]
-pub(crate) struct Limits {
-    /// For a connection.
-    pub(crate) connect: Duration,
-    /// For the next bytes. The whole transfer may take any time.
-    pub(crate) idle: Duration,
-}
-
 /// The body of an answer.
 pub(crate) struct Body {
     response: Response,
@@ -59,7 +51,7 @@ impl Http {
     pub(crate) fn new(
         url: Url,
         headers: HeaderMap,
-        ca_file: Option<&PathBuf>,
+        ca_file: Option<&Path>,
         limits: Limits,
     ) -> Result<Http> {
         let extra = match ca_file {
@@ -283,7 +275,7 @@ fn is_same_place(from: &Url, to: &Url) -> bool {
     made_safe || from.origin() == to.origin()
 }
 
-fn certificates(file: &PathBuf) -> Result<Vec<Certificate>> {
+fn certificates(file: &Path) -> Result<Vec<Certificate>> {
     let shown = file.display();
     let text = File::open(file).and_then(|file| read_small(file, MOST_CERTIFICATES));
     let text = text.with_context(|| format!("cannot read CA file `{shown}`"))?;

@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use crate::download::too_large;
+use crate::limits::MaxBytes;
 use crate::output::Output;
 use crate::partial::Partial;
 use crate::progress;
@@ -62,7 +62,7 @@ pub(crate) fn copy(
     (source, file): (&Path, File),
     output: &Output,
     partial: &mut Partial,
-    max_bytes: Option<u64>,
+    max_bytes: MaxBytes,
 ) -> Result<()> {
     let metadata = file.metadata().with_context(|| cannot_read(source))?;
     ensure!(
@@ -84,11 +84,7 @@ pub(crate) fn copy(
         let length = bytes.len();
         reader.consume(length);
         progress.inc(length as u64);
-        if let Some(most) = max_bytes
-            && partial.length() > most
-        {
-            return Err(too_large(most));
-        }
+        max_bytes.check(partial.length())?;
     }
 }
 

@@ -14,6 +14,7 @@ mod headers;
 mod html;
 mod http;
 mod leftovers;
+mod limits;
 mod local;
 mod metrics;
 mod netrc;
@@ -35,22 +36,22 @@ use crate::leftovers::Leftovers;
 use crate::terminal::{say, say_lines};
 
 fn main() -> ExitCode {
-    let arguments = match cli::read() {
-        Ok(arguments) => arguments,
+    let wanted = match cli::read() {
+        Ok(wanted) => wanted,
         Err(code) => return code,
     };
     let started = Instant::now();
     let leftovers = Leftovers::default();
     let fetched = signals::survive_the_limit_of_file_size()
         .and_then(|()| leftovers.watch_signals())
-        .and_then(|()| fetch::fetch(&arguments, &leftovers));
+        .and_then(|()| fetch::fetch(&wanted, &leftovers));
     match fetched {
         Ok(fetched) => {
             let time = started.elapsed();
             metrics::append(fetched.bytes(), time);
             say(&format!(
                 "data_download: {}",
-                fetched.summary(&arguments, time)
+                fetched.summary(&wanted, time)
             ));
             ExitCode::SUCCESS
         }

@@ -1,0 +1,31 @@
+//! How long is waited, and how much is taken.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+/// The longest that is waited.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Limits {
+    /// For a connection.
+    pub(crate) connect: Duration,
+    /// For the next bytes. The whole transfer may take any time.
+    pub(crate) idle: Duration,
+}
+
+/// The most bytes that a file may have, packed or unpacked; without a number, any.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct MaxBytes(pub(crate) Option<u64>);
+
+impl MaxBytes {
+    /// Refuses a file of more bytes than these.
+    pub(crate) fn check(self, bytes: u64) -> Result<()> {
+        if let Some(most) = self.0 {
+            ensure!(
+                bytes <= most,
+                "the file has more than {most} bytes, the limit of --max_bytes"
+            );
+        }
+        Ok(())
+    }
+}
