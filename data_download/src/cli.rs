@@ -8,12 +8,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::builder::{
-    BoolValueParser, NonEmptyStringValueParser, PathBufValueParser, TypedValueParser,
+    BoolValueParser, NonEmptyStringValueParser, PathBufValueParser, PossibleValue, TypedValueParser,
 };
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, CommandFactory, FromArgMatches, Parser};
 
 use crate::limits::{Limits, MaxBytes};
+use crate::output::is_standard;
 use crate::terminal::{print, printable, say, say_lines};
 
 const OUTPUT: &str = "raw_data.csv";
@@ -39,6 +40,8 @@ struct Arguments {
     data_url: String,
 
     /// File to write; an existing one is replaced only by a complete download
+    ///
+    /// `-` is standard output, which gets a complete download, too.
     #[arg(long, value_name = "FILE", default_value = OUTPUT, value_parser = OrEmpty(PathBufValueParser::new()))]
     output: Option<Given<PathBuf>>,
 
@@ -120,6 +123,10 @@ impl<P: TypedValueParser> TypedValueParser for OrEmpty<P> {
         let parsed = self.0.parse_ref(command, argument, value)?;
         Ok(Given(Some(parsed)))
     }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        self.0.possible_values()
+    }
 }
 
 /// What is to be done.
@@ -143,9 +150,9 @@ pub(crate) struct Wanted {
 }
 
 impl Arguments {
-    /// Fills in every default.
-    fn resolve(self) -> Wanted {
-        Wanted {
+    /// Fills in every default, and refuses what would do nothing.
+    fn resolve(self) -> Result<Wanted, clap::Error> {
+        let wanted = Wanted {
             data_url: self.data_url,
             output: value(self.output).unwrap_or_else(|| OUTPUT.into()),
             sha256: value(self.sha256),
@@ -162,7 +169,13 @@ impl Arguments {
                 connect: value(self.connect_timeout).unwrap_or(CONNECT_TIMEOUT),
                 idle: value(self.idle_timeout).unwrap_or(IDLE_TIMEOUT),
             },
+        };
+        if wanted.if_changed && is_standard(&wanted.output) {
+            let message = "`--if_changed` compares with the file of the last time, and `--output -` keeps \
+                           none; expected the name of a file";
+            return Err(command().error(ErrorKind::ArgumentConflict, message));
         }
+        Ok(wanted)
     }
 }
 
@@ -201,7 +214,7 @@ fn parse(
     words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<Wanted, clap::Error> {
     let matches = command().try_get_matches_from(words)?;
-    Ok(Arguments::from_arg_matches(&matches)?.resolve())
+    Arguments::from_arg_matches(&matches)?.resolve()
 }
 
 /// Escapes what the user gave before clap makes lines of it: a line break in a value must not

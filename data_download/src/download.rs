@@ -64,7 +64,7 @@ impl Download<'_> {
         loop {
             match self.attempt(partial) {
                 Ok(outcome) => return Ok(outcome),
-                Err(Failure::StartOver) => partial.start(self.output, Version::default())?,
+                Err(Failure::StartOver) => partial.start(Version::default())?,
                 Err(Failure::Final(error)) => return Err(self.failed(error, attempts.made + 1)),
                 Err(Failure::Retry { error, after }) => {
                     let Some(wait) = attempts.failed(partial.length(), after) else {
@@ -98,7 +98,7 @@ impl Download<'_> {
             return Ok(Outcome::Unchanged);
         };
         if incoming.start == 0 {
-            let started = partial.start(self.output, incoming.version.clone());
+            let started = partial.start(incoming.version.clone());
             started.map_err(Failure::Final)?;
         }
         let announced = incoming.version.length;

@@ -14,7 +14,7 @@ use crate::html::is_page_name;
 use crate::http::Http;
 use crate::leftovers::Leftovers;
 use crate::local;
-use crate::output::Output;
+use crate::output::{self, Output, Place};
 use crate::partial::{Partial, hash_of};
 use crate::record::{Record, request};
 use crate::remote::Remote;
@@ -48,10 +48,12 @@ pub(crate) fn fetch(wanted: &Wanted, leftovers: &Leftovers) -> Result<Fetched> {
     let how = format!("{} {expected:?}", wanted.decompress);
     let request = request(&source.identity(), &headers, &how);
     // Before any request: an output that cannot be written should not cost a transfer.
-    output.check_names(wanted.if_changed, wanted.decompress)?;
+    if let Some(place) = output.place() {
+        place.check_names(wanted.if_changed, wanted.decompress)?;
+    }
     let mut partial = Partial::open(&output, &request, expected.is_some(), leftovers.clone())?;
-    let known = output.known(&request).filter(|_| wanted.if_changed);
-    let known = known.map(|record| record.version);
+    let known = output.place().filter(|_| wanted.if_changed);
+    let known = known.and_then(|place| Some(place.known(&request)?.version));
     let fetched = Fetching {
         wanted,
         output: &output,
@@ -68,7 +70,8 @@ pub(crate) fn fetch(wanted: &Wanted, leftovers: &Leftovers) -> Result<Fetched> {
 }
 
 fn has_hash(output: &Output, expected: Option<&String>) -> bool {
-    expected.is_some() && hash_of(output.target()).ok().as_ref() == expected
+    let is_hashed = |place: &Place| hash_of(place.target()).ok().as_ref() == expected;
+    expected.is_some() && output.place().is_some_and(is_hashed)
 }
 
 struct Fetching<'a> {
@@ -127,7 +130,7 @@ impl Fetching<'_> {
             say(&format!(
                 "data_download: the file {difference}; starting over"
             ));
-            partial.start(self.output, Version::default())?;
+            partial.start(Version::default())?;
         }
     }
 
@@ -160,9 +163,9 @@ impl Fetching<'_> {
         } else {
             None
         };
-        partial.put_into_place(self.output, unpacked.as_ref().map(|(file, _)| file))?;
-        if self.wanted.if_changed {
-            self.output.remember(Record {
+        partial.put_into_place(unpacked.as_ref().map(|(file, _)| file))?;
+        if let Some(place) = self.output.place().filter(|_| self.wanted.if_changed) {
+            place.remember(Record {
                 request,
                 version,
                 ..Record::default()
@@ -182,7 +185,7 @@ impl Fetching<'_> {
         let Some(packing) = Packing::of(head) else {
             return Ok(None);
         };
-        let mut file = partial.unpacked(self.output)?;
+        let mut file = partial.unpacked()?;
         let packed = partial.reader();
         let packed = packed.with_context(|| self.output.cannot_write())?;
         let unpacked = unpack(
@@ -200,7 +203,7 @@ impl Fetching<'_> {
 
     fn wishes<'a>(&'a self, shown: &'a str) -> Wishes<'a> {
         let path = shown.split(['?', '#']).next().unwrap_or_default();
-        let is_page = is_page_name(path) || is_page_name(&self.output.shown().to_string());
+        let is_page = is_page_name(path) || is_page_name(&self.output.shown());
         Wishes {
             shown,
             known: self.known,
@@ -223,7 +226,7 @@ impl Fetched {
 
     /// Tells it in one line.
     pub(crate) fn summary(&self, wanted: &Wanted, time: Duration) -> String {
-        let output = wanted.output.display();
+        let output = output::shown(&wanted.output);
         match self {
             Fetched::Unchanged => format!("unchanged -> {output}"),
             Fetched::New {

@@ -9,7 +9,7 @@ use std::thread;
 use anyhow::{Context, Result};
 use signal_hook::low_level::emulate_default_handler;
 
-use crate::output::Output;
+use crate::output::Place;
 use crate::signals;
 use crate::terminal::say_lines;
 
@@ -60,12 +60,12 @@ impl Leftovers {
         Ok(())
     }
 
-    /// Takes charge of the files beside `output`, whose lock this process holds.
-    pub(crate) fn begin(&self, output: &Output, keep: Keep) {
+    /// Takes charge of the files beside `place`, whose lock this process holds.
+    pub(crate) fn begin(&self, place: &Place, keep: Keep) {
         let files = Files {
-            partial: output.partial(),
-            record: output.partial_record(),
-            unpacked: output.unpacked(),
+            partial: place.partial(),
+            record: place.partial_record(),
+            unpacked: place.unpacked(),
             keep,
         };
         *self.lock() = Some(files);

@@ -72,7 +72,7 @@ pub(crate) fn copy(
     );
     let version = version(&metadata);
     let progress = progress::bar(version.length, 0);
-    partial.start(output, version)?;
+    partial.start(version)?;
     let mut reader = BufReader::with_capacity(BUFFER, file);
     loop {
         let bytes = reader.fill_buf().with_context(|| cannot_read(source))?;

@@ -1,7 +1,8 @@
 //! The file to write, and the names of those that lie beside it meanwhile.
 
+use std::env;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -10,20 +11,90 @@ use crate::access::may_follow;
 use crate::files;
 use crate::record::{Record, stamp};
 
+/// The name that stands for standard output.
+const STANDARD: &str = "-";
+
 /// Where the file is to be put.
-pub(crate) struct Output {
+pub(crate) enum Output {
+    /// Standard output, which nothing is known about and which gets the bytes when all are there.
+    Standard,
+    File(Place),
+}
+
+/// A file to write, and the names beside it.
+#[derive(Clone)]
+pub(crate) struct Place {
     given: PathBuf,
     target: PathBuf,
 }
 
+/// Whether a path stands for standard output.
+pub(crate) fn is_standard(path: &Path) -> bool {
+    path == STANDARD
+}
+
 impl Output {
+    /// Checks what the user gave.
+    pub(crate) fn new(given: &Path) -> Result<Output> {
+        if !is_standard(given) {
+            return Place::new(given).map(Output::File);
+        }
+        ensure!(
+            !io::stdout().is_terminal(),
+            "standard output is a terminal, which would obey what is in the file; \
+             expected a file or a pipe, such as `--output - | less`"
+        );
+        Ok(Output::Standard)
+    }
+
+    /// The file, if it is one.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        match self {
+            Output::Standard => None,
+            Output::File(place) => Some(place),
+        }
+    }
+
+    /// How people see it.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Output::Standard => shown(Path::new(STANDARD)),
+            Output::File(place) => shown(&place.given),
+        }
+    }
+
+    /// What an error of writing the bytes begins with.
+    pub(crate) fn cannot_write(&self) -> String {
+        match self {
+            Output::Standard => cannot_keep(),
+            Output::File(place) => place.cannot_write(),
+        }
+    }
+}
+
+/// How people see what was given as the output.
+pub(crate) fn shown(given: &Path) -> String {
+    if is_standard(given) {
+        return "standard output".to_owned();
+    }
+    given.display().to_string()
+}
+
+/// What an error of writing begins with, before the bytes go to standard output.
+pub(crate) fn cannot_keep() -> String {
+    let folder = env::temp_dir();
+    format!("cannot write a file in folder `{}`", folder.display())
+}
+
+impl Place {
     /// Checks the path that the user gave. A link is followed, so that it stays one; a device or
     /// pipe is refused, as a rename would replace it by a file.
-    pub(crate) fn new(given: &Path) -> Result<Output> {
+    fn new(given: &Path) -> Result<Place> {
         let shown = given.display();
         ensure!(
             !is_descriptor(given),
-            "output `{shown}` stands for an open file, which a download would replace; expected the name of a file"
+            "output `{shown}` stands for an open file, which a download would replace; \
+             expected the name of a file, or `-` for standard output"
         );
         let names_a_folder = given.file_name().is_none() || shown.to_string().ends_with('/');
         ensure!(
@@ -43,7 +114,7 @@ impl Output {
         } else {
             given.to_owned()
         };
-        Ok(Output {
+        Ok(Place {
             given: given.to_owned(),
             target,
         })

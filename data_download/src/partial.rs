@@ -7,16 +7,18 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
+use tempfile::tempfile;
 
 use crate::access::{Access, draft_mode};
 use crate::files::{self, in_the_way, is_own, is_same};
 use crate::leftovers::{Keep, Leftovers};
-use crate::output::Output;
+use crate::output::{Output, Place, cannot_keep};
 use crate::record::{Record, hex};
 use crate::terminal::say;
 use crate::version::Version;
@@ -40,6 +42,8 @@ pub(crate) struct Partial {
     /// That of the file that is going to be replaced.
     access: Option<Access>,
     leftovers: Leftovers,
+    /// Where the file is going to be, unless that is standard output. Then this one has no name.
+    place: Option<Place>,
 }
 
 impl Partial {
@@ -52,11 +56,11 @@ impl Partial {
         hashing: bool,
         leftovers: Leftovers,
     ) -> Result<Partial> {
-        let (file, access) = lock(output)?;
-        let there = file.metadata().map_or(0, |metadata| metadata.len());
-        let keep = if there > 0 { Keep::Silently } else { Keep::No };
-        leftovers.begin(output, keep);
-
+        let place = output.place();
+        let (file, access) = match place {
+            Some(place) => lock(place)?,
+            None => (tempfile().with_context(cannot_keep)?, None),
+        };
         let mut partial = Partial {
             file,
             length: 0,
@@ -69,15 +73,21 @@ impl Partial {
             },
             access,
             leftovers,
+            place: place.cloned(),
         };
-        partial.continue_earlier(output, there)?;
+        if let Some(place) = place {
+            let there = partial.file.metadata().map_or(0, |metadata| metadata.len());
+            let keep = if there > 0 { Keep::Silently } else { Keep::No };
+            partial.leftovers.begin(place, keep);
+            partial.continue_earlier(place, there)?;
+        }
         Ok(partial)
     }
 
     /// Takes over the `there` bytes of an earlier run, if it can be.
-    fn continue_earlier(&mut self, output: &Output, there: u64) -> Result<()> {
+    fn continue_earlier(&mut self, place: &Place, there: u64) -> Result<()> {
         let own = self.file.metadata().ok();
-        let record = own.and_then(|own| Record::load(&output.partial_record(), &own));
+        let record = own.and_then(|own| Record::load(&place.partial_record(), &own));
         let Some(record) = record else {
             return Ok(());
         };
@@ -92,7 +102,7 @@ impl Partial {
         self.continued = self.length;
         self.leftovers.keep(Keep::For(record.version.length));
         self.record = record;
-        let cannot_read = || format!("cannot read `{}`", output.partial().display());
+        let cannot_read = || format!("cannot read `{}`", place.partial().display());
         self.file.set_len(self.length).with_context(cannot_read)?;
         if let Some(hash) = &mut self.hash {
             add(hash, &mut self.file).with_context(cannot_read)?;
@@ -127,18 +137,19 @@ impl Partial {
     }
 
     /// Throws the bytes away and makes ready for those of `version`.
-    pub(crate) fn start(&mut self, output: &Output, version: Version) -> Result<()> {
-        let record_path = output.partial_record();
+    pub(crate) fn start(&mut self, version: Version) -> Result<()> {
         // In this order: a record must never stand beside the bytes of another version.
-        self.file
-            .set_len(0)
-            .with_context(|| output.cannot_write())?;
-        self.file.rewind().with_context(|| output.cannot_write())?;
+        let emptied = self.file.set_len(0).and_then(|()| self.file.rewind());
+        emptied.with_context(|| self.cannot_write())?;
         self.length = 0;
         self.continued = 0;
         self.hash = self.hash.take().map(|_| Sha256::new());
         self.record.version = version;
         self.leftovers.keep(Keep::No);
+        let Some(place) = &self.place else {
+            return Ok(());
+        };
+        let record_path = place.partial_record();
         if self.record.version.validator.is_some() {
             self.record.save(&record_path)?;
             let total = self.record.version.length;
@@ -147,6 +158,12 @@ impl Partial {
             files::remove(&record_path)?;
         }
         Ok(())
+    }
+
+    fn cannot_write(&self) -> String {
+        self.place
+            .as_ref()
+            .map_or_else(cannot_keep, Place::cannot_write)
     }
 
     /// Makes sure that nobody goes on from these bytes.
@@ -197,8 +214,11 @@ impl Partial {
     }
 
     /// Makes the file for the unpacked bytes.
-    pub(crate) fn unpacked(&self, output: &Output) -> Result<File> {
-        files::replace(&output.unpacked(), draft_mode(self.access.as_ref()))
+    pub(crate) fn unpacked(&self) -> Result<File> {
+        match &self.place {
+            Some(place) => files::replace(&place.unpacked(), draft_mode(self.access.as_ref())),
+            None => tempfile().with_context(cannot_keep),
+        }
     }
 
     /// Whether this is the file with this metadata.
@@ -211,35 +231,53 @@ impl Partial {
         self.hash.clone().map(|hash| hex(&hash.finalize()))
     }
 
+    /// Puts the bytes where they are to be, or `unpacked` in place of them.
+    pub(crate) fn put_into_place(self, unpacked: Option<&File>) -> Result<()> {
+        match &self.place {
+            Some(place) => self.rename(place, unpacked),
+            None => {
+                copy_out(unpacked.unwrap_or(&self.file)).context("cannot write to standard output")
+            }
+        }
+    }
+
     /// Makes the bytes durable, then the name: after a power failure a new name must not stand
-    /// for missing bytes. `unpacked` is what becomes the output in place of the bytes themselves.
-    pub(crate) fn put_into_place(self, output: &Output, unpacked: Option<&File>) -> Result<()> {
-        let cannot_write = || output.cannot_write();
+    /// for missing bytes.
+    fn rename(&self, place: &Place, unpacked: Option<&File>) -> Result<()> {
+        let cannot_write = || place.cannot_write();
         let file = unpacked.unwrap_or(&self.file);
         // It may have changed since the download began.
-        if let Some(access) = Access::of(output.target()).or(self.access) {
+        if let Some(access) = Access::of(place.target()).or(self.access.clone()) {
             access.give_to(file);
         }
         file.sync_all().with_context(cannot_write)?;
         let placed = self.leftovers.finish(|| {
             if unpacked.is_none() {
-                return fs::rename(output.partial(), output.target());
+                return fs::rename(place.partial(), place.target());
             }
-            fs::rename(output.unpacked(), output.target())?;
-            fs::remove_file(output.partial())
+            fs::rename(place.unpacked(), place.target())?;
+            fs::remove_file(place.partial())
         });
         placed.with_context(cannot_write)?;
-        output.sync_folder()
+        place.sync_folder()
     }
+}
+
+/// Copies a whole file to standard output, past the buffer that Rust has for it.
+fn copy_out(mut file: &File) -> io::Result<()> {
+    let mut out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    file.rewind()?;
+    io::copy(&mut file, &mut out)?;
+    Ok(())
 }
 
 /// Opens the partial file, for this process alone; also tells the access of the file that it is
 /// going to replace.
-fn lock(output: &Output) -> Result<(File, Option<Access>)> {
-    let path = output.partial();
+fn lock(place: &Place) -> Result<(File, Option<Access>)> {
+    let path = place.partial();
     let mut told = false;
     loop {
-        let access = Access::of(output.target());
+        let access = Access::of(place.target());
         let (file, is_usable) = match files::create(&path, draft_mode(access.as_ref())) {
             Ok(file) => (file, true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -248,11 +286,11 @@ fn lock(output: &Output) -> Result<(File, Option<Access>)> {
                     earlier => earlier.map_err(|error| in_the_way(&path, error))?,
                 }
             }
-            Err(error) => return Err(error).with_context(|| output.cannot_create()),
+            Err(error) => return Err(error).with_context(|| place.cannot_create()),
         };
-        wait_for(&file, output, &mut told)?;
+        wait_for(&file, place, &mut told)?;
         let now = fs::symlink_metadata(&path);
-        let own = file.metadata().with_context(|| output.cannot_create())?;
+        let own = file.metadata().with_context(|| place.cannot_create())?;
         if !now.is_ok_and(|now| is_same(&now, &own)) {
             // The other download has renamed or removed the file meanwhile.
             continue;
@@ -283,14 +321,14 @@ fn open_earlier(path: &Path, access: Option<&Access>) -> io::Result<(File, bool)
     Ok((file, is_usable))
 }
 
-/// Locks the partial file; waits for another download to the same output.
-fn wait_for(file: &File, output: &Output, told: &mut bool) -> Result<()> {
-    let cannot_lock = || format!("cannot lock `{}`", output.partial().display());
+/// Locks the partial file; waits for another download to the same place.
+fn wait_for(file: &File, place: &Place, told: &mut bool) -> Result<()> {
+    let cannot_lock = || format!("cannot lock `{}`", place.partial().display());
     match file.try_lock() {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => {
             if !*told {
-                let target = output.shown();
+                let target = place.shown();
                 say(&format!(
                     "data_download: waiting for another download to `{target}`"
                 ));

@@ -38,6 +38,10 @@ impl Source {
     /// relative path with a colon in its first segment is written `./a:b`.
     pub(crate) fn parse(text: &str) -> Result<Source> {
         match scheme(text).as_deref() {
+            None if text == "-" => bail!(
+                "standard input cannot be downloaded; expected an http, https or file URL or the path \
+                 of a file, `./-` for one of that name"
+            ),
             Some("http" | "https") => Ok(Source::Http(parse_url(text)?)),
             #[cfg(feature = "cloud")]
             Some("s3" | "gs" | "az") => Ok(Source::Cloud(parse_url(text)?)),
@@ -185,7 +189,7 @@ mod tests {
             ("./a:b.csv", path("./a:b.csv")),
             ("/a%20b", path("/a%20b")),
             ("12:30.csv", path("12:30.csv")),
-            ("-", path("-")),
+            ("./-", path("./-")),
         ];
         for (text, expected) in cases {
             assert_eq!(Source::parse(text).unwrap(), expected, "{text}");

@@ -29,5 +29,6 @@ mod resume;
 mod server;
 mod signals;
 mod source;
+mod standard;
 mod terminal;
 mod tls;

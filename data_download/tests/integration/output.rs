@@ -177,7 +177,8 @@ fn what_stands_for_an_open_file_is_not_replaced() {
         let mut shell = folder.command("bash");
         shell.args(["-c", &line]);
         Ended::of(&mut shell).said(&format!(
-            "error: output `{output}` stands for an open file, which a download would replace; expected the name of a file"
+            "error: output `{output}` stands for an open file, which a download would replace; \
+             expected the name of a file, or `-` for standard output"
         ));
         assert_eq!(folder.read("my.log"), b"before\ncode 1\n");
         std::fs::remove_file(folder.path("my.log")).unwrap();

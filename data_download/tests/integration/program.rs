@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -106,12 +106,18 @@ pub(crate) struct Ended {
 
 impl Ended {
     pub(crate) fn of(command: &mut Command) -> Self {
+        Self::of_output(command.stdout(Stdio::piped()))
+    }
+
+    /// The same with the standard output that the command has.
+    pub(crate) fn of_output(command: &mut Command) -> Self {
         eprintln!("running {command:?}");
+        let child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
         let Output {
             status,
             stdout,
             stderr,
-        } = command.output().unwrap();
+        } = child.unwrap().wait_with_output().unwrap();
         Ended {
             stdout: String::from_utf8(stdout).unwrap(),
             stderr: String::from_utf8(stderr).unwrap(),
