@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Error, Result, anyhow};
@@ -14,12 +15,14 @@ use reqwest::header::{
     IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, RETRY_AFTER,
 };
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Response, StatusCode, Url};
+use reqwest::{Certificate, Client, ClientBuilder, Proxy, Response, StatusCode, Url};
 use rustls::InvalidMessage;
 
+use crate::cookies::Cookies;
 use crate::files::read_small;
 use crate::headers::{Entries, Logins};
 use crate::limits::Limits;
+use crate::proxies;
 use crate::remote::{self, Answer, Ask, Failure, Incoming};
 use crate::retry::retry_after;
 use crate::source::redacted;
@@ -36,6 +39,7 @@ pub(crate) struct Http {
     client: Client,
     headers: HeaderMap,
     logins: Logins,
+    cookies: Mutex<Cookies>,
     limits: Limits,
 }
 
@@ -58,7 +62,8 @@ impl Http {
             Some(file) => certificates(file)?,
             None => Vec::new(),
         };
-        let client = client(&url, extra, limits)
+        let proxies = proxies::from_environment()?;
+        let client = client(&url, extra, &proxies, limits)
             .map_err(|error| explained(error, limits))
             .context("cannot set up the http client")?;
         Ok(Http {
@@ -66,6 +71,7 @@ impl Http {
             client,
             headers,
             logins: Logins::load(),
+            cookies: Mutex::default(),
             limits,
         })
     }
@@ -143,6 +149,8 @@ impl Http {
         for _ in 0..=MAX_REDIRECTS {
             let logins = self.logins_for(&url, trusted, was_sealed);
             let response = self.send(&url, trusted, logins, conditions).await?;
+            let now = SystemTime::now();
+            self.cookies().take(&url, response.headers(), now);
             was_sealed |= url.scheme() == "https";
             let Some(mut next) = redirected(&response)? else {
                 return Ok(response);
@@ -157,6 +165,10 @@ impl Http {
         }
         let error = anyhow!("more than {MAX_REDIRECTS} redirects, probably a loop");
         Err(Failure::Final(error))
+    }
+
+    fn cookies(&self) -> MutexGuard<'_, Cookies> {
+        self.cookies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Which entries of netrc may go to a place: those of the user's own host all, those of another host
@@ -180,10 +192,13 @@ impl Http {
         logins: Entries,
         conditions: &HeaderMap,
     ) -> Result<Response, Failure> {
-        let mut request = self.client.get(url.clone()).headers(conditions.clone());
+        let mut given = HeaderMap::new();
         if trusted {
-            request = request.headers(self.headers.clone());
+            given.clone_from(&self.headers);
         }
+        self.cookies().add_to(&mut given, url);
+        let request = self.client.get(url.clone());
+        let mut request = request.headers(conditions.clone()).headers(given);
         let logged_in = url.password().is_some()
             || !url.username().is_empty()
             || (trusted && self.headers.contains_key(AUTHORIZATION));
@@ -287,10 +302,19 @@ fn certificates(file: &Path) -> Result<Vec<Certificate>> {
     Ok(certificates)
 }
 
-fn client(url: &Url, extra: Vec<Certificate>, limits: Limits) -> reqwest::Result<Client> {
+fn client(
+    url: &Url,
+    extra: Vec<Certificate>,
+    proxies: &[Proxy],
+    limits: Limits,
+) -> reqwest::Result<Client> {
     set_tls_provider();
     let settings = || {
-        Client::builder()
+        let direct = Client::builder().no_proxy();
+        proxies
+            .iter()
+            .cloned()
+            .fold(direct, ClientBuilder::proxy)
             .user_agent(concat!("data_download/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(limits.connect)
             .read_timeout(limits.idle)
@@ -302,6 +326,8 @@ fn client(url: &Url, extra: Vec<Certificate>, limits: Limits) -> reqwest::Result
             .http1_allow_spaces_after_header_name_in_responses(true)
             // It would tell the next host the whole query of this one, tokens included.
             .referer(false)
+            // A server may close a connection at any time, also just when it is asked by it again.
+            .pool_max_idle_per_host(0)
     };
     let client = settings().tls_certs_merge(extra.clone()).build();
     if client.is_err() && (url.scheme() == "http" || !extra.is_empty()) {

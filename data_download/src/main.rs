@@ -6,6 +6,7 @@ mod access;
 mod cli;
 #[cfg(feature = "cloud")]
 mod cloud;
+mod cookies;
 mod decompress;
 mod download;
 mod fetch;
@@ -21,6 +22,7 @@ mod netrc;
 mod output;
 mod partial;
 mod progress;
+mod proxies;
 mod record;
 mod remote;
 mod retry;

@@ -1,4 +1,4 @@
-//! Headers, logins and proxies: sent where they belong, and shown nowhere.
+//! Headers and logins: sent where they belong, and shown nowhere.
 
 use crate::program::{Ended, Folder, PROGRAM};
 use crate::server::{Server, answer, value, with_head};
@@ -175,30 +175,4 @@ fn the_own_host_gets_its_login_again_when_another_leads_back() {
         assert_eq!(value(&head, "authorization"), Some("basic ytpi"), "{head}");
     }
     assert_eq!(value(&other.requests()[0], "authorization"), None);
-}
-
-#[test]
-fn goes_through_a_proxy() {
-    let proxy = Server::answering(|_| answer("200 OK", "a,b\n"));
-    let (folder, address) = (Folder::new(), proxy.address());
-    let variable = format!("http://user:s3cret@{address}");
-    let url = "http://example.invalid/x.csv";
-    download(&folder, &[("http_proxy", &variable)], &["--data_url", url])
-        .succeeded(4, "raw_data.csv");
-    let [head] = proxy.requests().try_into().unwrap();
-    assert!(
-        head.starts_with("get http://example.invalid/x.csv http/1.1\n"),
-        "{head}"
-    );
-    assert!(value(&head, "proxy-authorization").is_some(), "{head}");
-
-    let variables = [
-        ("http_proxy", variable.as_str()),
-        ("no_proxy", "example.invalid"),
-    ];
-    let arguments = ["--data_url", url, "--retries", "0"];
-    let ended = download(&folder, &variables, &arguments);
-    ended.failed_with(1, "cannot connect");
-    assert!(!ended.stderr().contains("s3cret"), "{}", ended.stderr());
-    assert_eq!(proxy.requests().len(), 1);
 }

@@ -10,6 +10,7 @@ mod access;
 mod cloud;
 mod concurrent;
 mod content;
+mod cookies;
 #[cfg(target_os = "linux")]
 mod disk;
 #[cfg(target_os = "linux")]
@@ -25,6 +26,7 @@ mod metrics;
 mod output;
 mod planted;
 mod program;
+mod proxies;
 mod resume;
 mod server;
 mod signals;
