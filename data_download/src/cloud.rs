@@ -13,9 +13,10 @@ use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
-use object_store::{ClientOptions, GetOptions, GetRange, ObjectStore, RetryConfig};
+use object_store::{Attribute, ClientOptions, GetOptions, GetRange, ObjectStore, RetryConfig};
 use reqwest::Url;
 
+use crate::content::Packing;
 use crate::http::set_tls_provider;
 use crate::limits::Limits;
 use crate::remote::{self, Answer, Ask, Failure, Incoming};
@@ -60,11 +61,15 @@ impl Cloud {
             Err(error) if is_passing(&error) => return Err(Failure::passing(explained(error))),
             Err(error) => return Err(Failure::Final(explained(error))),
         };
+        let encoding = found.attributes.get(&Attribute::ContentEncoding);
+        let encoding = encoding.map_or("", AsRef::as_ref);
+        let encoding = Packing::of_encoding(encoding).map_err(Failure::Final)?;
         let version = Version {
             validator: found.meta.e_tag.clone(),
             etag: found.meta.e_tag.clone(),
             last_modified: None,
             length: Some(found.meta.size),
+            encoding,
         };
         let start = found.range.start;
         if let Some(resume) = &ask.resume

@@ -6,11 +6,12 @@ use std::panic::resume_unwind;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 use bytes::Bytes;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
+use crate::content::{HEAD, Packing};
 use crate::html;
 use crate::limits::MaxBytes;
 use crate::output::Output;
@@ -36,6 +37,8 @@ pub(crate) struct Wishes<'a> {
     pub(crate) known: Option<&'a Version>,
     pub(crate) max_bytes: MaxBytes,
     pub(crate) allow_html: bool,
+    /// What the file is called, there and here.
+    pub(crate) names: [String; 2],
     pub(crate) retries: u32,
     pub(crate) retry_delay: Duration,
 }
@@ -165,7 +168,8 @@ impl Download<'_> {
         content_type: Option<&str>,
     ) -> Result<()> {
         let mut chunks = Vec::with_capacity(QUEUE);
-        let mut unseen = !self.wishes.allow_html;
+        // What is packed is looked at when it is unpacked.
+        let mut unseen = self.encoding(partial.version()).is_none();
         let mut open = true;
         while open {
             open = queued.blocking_recv_many(&mut chunks, QUEUE) > 0;
@@ -174,7 +178,7 @@ impl Download<'_> {
             written.with_context(|| self.output.cannot_write())?;
             chunks.clear();
             self.check_size(partial.length(), partial)?;
-            if unseen && (!open || partial.length() >= html::HEAD as u64) {
+            if unseen && (!open || partial.length() >= HEAD as u64) {
                 unseen = false;
                 self.check_content(partial, content_type)?;
             }
@@ -182,16 +186,35 @@ impl Download<'_> {
         Ok(())
     }
 
+    /// How the bytes are packed to be sent. Where the file is called as if it were packed so, it is, and
+    /// the server only says so once more.
+    pub(crate) fn encoding(&self, version: &Version) -> Option<Packing> {
+        let is_named = |packing: Packing| {
+            let mut names = self.wishes.names.iter();
+            names.any(|name| packing.is_in_name(name))
+        };
+        version.encoding.filter(|packing| !is_named(*packing))
+    }
+
     fn check_content(&self, partial: &mut Partial, content_type: Option<&str>) -> Result<()> {
-        let mut buffer = [0; html::HEAD];
+        let mut buffer = [0; HEAD];
         let head = partial.head(&mut buffer);
         let head = head.with_context(|| self.output.cannot_write())?;
-        if html::is_page(content_type, head) {
+        let checked = self.wishes.check(content_type, head);
+        if checked.is_err() {
             partial.discard();
-            return Err(anyhow!(
-                "the answer is an HTML page, expected data; --allow_html keeps it"
-            ));
         }
+        checked
+    }
+}
+
+impl Wishes<'_> {
+    /// Refuses what is not data, by its first bytes.
+    pub(crate) fn check(&self, content_type: Option<&str>, head: &[u8]) -> Result<()> {
+        ensure!(
+            self.allow_html || !html::is_page(content_type, head),
+            "the answer is an HTML page, expected data; --allow_html keeps it"
+        );
         Ok(())
     }
 }

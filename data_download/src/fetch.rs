@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use reqwest::header::HeaderMap;
 
 use crate::cli::Wanted;
-use crate::decompress::{Packing, unpack};
+use crate::content::Packing;
 use crate::download::{Download, Outcome, Wishes};
 use crate::headers;
 use crate::html::is_page_name;
@@ -20,6 +20,7 @@ use crate::record::{Record, request};
 use crate::remote::Remote;
 use crate::source::Source;
 use crate::terminal::say;
+use crate::unpack::{Unpacked, Unpacking};
 use crate::version::Version;
 
 /// How it ended well.
@@ -59,19 +60,23 @@ pub(crate) fn fetch(wanted: &Wanted, leftovers: &Leftovers) -> Result<Fetched> {
         output: &output,
         known: known.as_ref(),
     };
-    match fetched.transfer(source, headers, &mut partial)? {
-        Outcome::Complete => fetched.place(partial, request),
-        Outcome::Unchanged => {
-            partial.discard_own();
-            leftovers.settle();
-            Ok(Fetched::Unchanged)
-        }
+    if let Some(arrived) = fetched.transfer(source, headers, &mut partial)? {
+        return fetched.place(partial, arrived.unpacked, request);
     }
+    partial.discard_own();
+    leftovers.settle();
+    Ok(Fetched::Unchanged)
 }
 
 fn has_hash(output: &Output, expected: Option<&String>) -> bool {
     let is_hashed = |place: &Place| hash_of(place.target()).ok().as_ref() == expected;
     expected.is_some() && output.place().is_some_and(is_hashed)
+}
+
+/// All bytes are there, and are the expected ones.
+struct Arrived {
+    /// What becomes the output in place of the bytes that came.
+    unpacked: Option<Unpacked>,
 }
 
 struct Fetching<'a> {
@@ -81,13 +86,13 @@ struct Fetching<'a> {
 }
 
 impl Fetching<'_> {
-    /// Fills the partial file with bytes whose hash is the expected one.
+    /// Fills the partial file with bytes whose hash is the expected one, unless nothing is new.
     fn transfer(
         &self,
         source: Source,
         headers: HeaderMap,
         partial: &mut Partial,
-    ) -> Result<Outcome> {
+    ) -> Result<Option<Arrived>> {
         let shown = source.to_string();
         let remote = match source {
             Source::Local(path) => return self.copy(&path, partial),
@@ -115,12 +120,26 @@ impl Fetching<'_> {
             wishes: self.wishes(&shown),
         };
         loop {
-            let outcome = download.run(partial)?;
-            if outcome == Outcome::Unchanged {
-                return Ok(outcome);
+            if download.run(partial)? == Outcome::Unchanged {
+                return Ok(None);
             }
-            let Some(difference) = self.difference(partial) else {
-                return Ok(outcome);
+            let encoding = download.encoding(partial.version());
+            let unpacking = self.unpacking(encoding);
+            let check = |head: &[u8]| {
+                let checked = download.wishes.check(None, head);
+                checked.with_context(|| format!("cannot download `{shown}`"))
+            };
+            // Only what is on the server has the hash, not what it made of that to send it.
+            let decoded = match encoding {
+                Some(_) => unpacked(&unpacking, &check, partial)?,
+                None => None,
+            };
+            let Some(difference) = self.difference(partial, decoded.as_ref()) else {
+                let unpacked = match encoding {
+                    Some(_) => decoded,
+                    None => unpacked(&unpacking, &check, partial)?,
+                };
+                return Ok(Some(Arrived { unpacked }));
             };
             if partial.continued() == 0 {
                 partial.discard();
@@ -134,36 +153,48 @@ impl Fetching<'_> {
         }
     }
 
-    fn copy(&self, path: &Path, partial: &mut Partial) -> Result<Outcome> {
+    fn copy(&self, path: &Path, partial: &mut Partial) -> Result<Option<Arrived>> {
         let (file, version) = local::open(path)?;
         if version.etag.is_some() && self.known == Some(&version) {
-            return Ok(Outcome::Unchanged);
+            return Ok(None);
         }
         local::copy((path, file), self.output, partial, self.wanted.max_bytes)?;
-        match self.difference(partial) {
-            Some(difference) => bail!("`{}` {difference}", path.display()),
-            None => Ok(Outcome::Complete),
+        if let Some(difference) = self.difference(partial, None) {
+            bail!("`{}` {difference}", path.display());
+        }
+        let unpacked = unpacked(&self.unpacking(None), &|_| Ok(()), partial)?;
+        Ok(Some(Arrived { unpacked }))
+    }
+
+    fn unpacking(&self, encoding: Option<Packing>) -> Unpacking<'_> {
+        Unpacking {
+            output: self.output,
+            encoding,
+            decompress: self.wanted.decompress,
+            hashing: self.wanted.sha256.is_some(),
+            max_bytes: self.wanted.max_bytes,
         }
     }
 
     /// How the hash differs from the expected one.
-    fn difference(&self, partial: &Partial) -> Option<String> {
+    fn difference(&self, partial: &Partial, decoded: Option<&Unpacked>) -> Option<String> {
         let expected = self.wanted.sha256.as_ref()?;
-        let actual = partial.sha256()?;
+        let decoded = decoded.and_then(|decoded| decoded.sha256.clone());
+        let actual = decoded.or_else(|| partial.sha256())?;
         let differs = actual != *expected;
         differs.then(|| format!("has the SHA-256 {actual}, expected {expected}"))
     }
 
-    fn place(&self, mut partial: Partial, request: String) -> Result<Fetched> {
+    fn place(
+        &self,
+        partial: Partial,
+        unpacked: Option<Unpacked>,
+        request: String,
+    ) -> Result<Fetched> {
         let bytes = partial.length();
         let resumed_at = partial.continued();
         let version = partial.version().clone();
-        let unpacked = if self.wanted.decompress {
-            self.unpack(&mut partial)?
-        } else {
-            None
-        };
-        partial.put_into_place(unpacked.as_ref().map(|(file, _)| file))?;
+        partial.put_into_place(unpacked.as_ref().map(|unpacked| &unpacked.file))?;
         if let Some(place) = self.output.place().filter(|_| self.wanted.if_changed) {
             place.remember(Record {
                 request,
@@ -173,46 +204,44 @@ impl Fetching<'_> {
         }
         Ok(Fetched::New {
             bytes,
-            unpacked: unpacked.map(|(_, length)| length),
+            unpacked: unpacked.map(|unpacked| unpacked.length),
             resumed_at,
         })
     }
 
-    fn unpack(&self, partial: &mut Partial) -> Result<Option<(std::fs::File, u64)>> {
-        let mut buffer = [0; 4];
-        let head = partial.head(&mut buffer);
-        let head = head.with_context(|| self.output.cannot_write())?;
-        let Some(packing) = Packing::of(head) else {
-            return Ok(None);
-        };
-        let mut file = partial.unpacked()?;
-        let packed = partial.reader();
-        let packed = packed.with_context(|| self.output.cannot_write())?;
-        let unpacked = unpack(
-            &packing,
-            (packed, &mut file),
-            self.output,
-            self.wanted.max_bytes,
-        );
-        if unpacked.is_err() {
-            // What cannot be unpacked now cannot be the next time.
-            partial.discard();
-        }
-        Ok(Some((file, unpacked?)))
-    }
-
     fn wishes<'a>(&'a self, shown: &'a str) -> Wishes<'a> {
         let path = shown.split(['?', '#']).next().unwrap_or_default();
-        let is_page = is_page_name(path) || is_page_name(&self.output.shown());
+        let names = [path.to_owned(), self.output.shown()];
+        let is_page = names.iter().any(|name| is_page_name(name));
         Wishes {
             shown,
             known: self.known,
             max_bytes: self.wanted.max_bytes,
             allow_html: self.wanted.allow_html || is_page,
+            names,
             retries: self.wanted.retries,
             retry_delay: self.wanted.retry_delay,
         }
     }
+}
+
+/// Unpacks what came, if it is packed.
+fn unpacked(
+    unpacking: &Unpacking<'_>,
+    check: &dyn Fn(&[u8]) -> Result<()>,
+    partial: &mut Partial,
+) -> Result<Option<Unpacked>> {
+    if unpacking.encoding.is_none() && !unpacking.decompress {
+        return Ok(None);
+    }
+    let packed = partial.reader();
+    let packed = packed.with_context(|| unpacking.output.cannot_write())?;
+    let unpacked = unpacking.run(packed, check, || partial.unpacked());
+    if unpacked.is_err() {
+        // What cannot be unpacked now cannot be the next time.
+        partial.discard();
+    }
+    unpacked
 }
 
 impl Fetched {

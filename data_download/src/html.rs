@@ -2,9 +2,6 @@
 //!
 //! Pure.
 
-/// As many bytes of the body as a decision needs.
-pub(crate) const HEAD: usize = 512;
-
 /// Whether a body of this content type that begins with `head` is an HTML page. The type alone is
 /// no proof: servers send CSV as `text/html`, and pages as `text/csv`.
 pub(crate) fn is_page(content_type: Option<&str>, head: &[u8]) -> bool {

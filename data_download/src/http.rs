@@ -26,7 +26,7 @@ use crate::proxies;
 use crate::remote::{self, Answer, Ask, Failure, Incoming};
 use crate::retry::retry_after;
 use crate::source::redacted;
-use crate::version::{Version, content_range, text};
+use crate::version::{Version, content_range, encoding, text};
 
 const MAX_REDIRECTS: usize = 10;
 
@@ -82,7 +82,8 @@ impl Http {
         let status = response.status();
         match status {
             StatusCode::OK => {
-                let version = Version::of(response.headers(), response.content_length(), now);
+                let length = response.content_length();
+                let version = version(response.headers(), length, now)?;
                 Ok(self.incoming(0, version, response))
             }
             StatusCode::PARTIAL_CONTENT if ask.resume.is_some() => self.rest(ask, response, now),
@@ -115,7 +116,7 @@ impl Http {
             && response
                 .content_length()
                 .is_none_or(|length| length == count)
-            && Version::of(response.headers(), total, now).agrees_with(resume.version);
+            && version(response.headers(), total, now)?.agrees_with(resume.version);
         if !fits {
             return Err(Failure::StartOver);
         }
@@ -231,6 +232,14 @@ impl Body {
         let chunk = self.response.chunk().await;
         chunk.map_err(|error| explained(error, self.limits))
     }
+}
+
+/// The version that an answer tells.
+fn version(headers: &HeaderMap, length: Option<u64>, now: SystemTime) -> Result<Version, Failure> {
+    Ok(Version {
+        encoding: encoding(headers).map_err(Failure::Final)?,
+        ..Version::of(headers, length, now)
+    })
 }
 
 fn conditions(ask: &Ask<'_>) -> HeaderMap {

@@ -6,8 +6,8 @@ mod access;
 mod cli;
 #[cfg(feature = "cloud")]
 mod cloud;
+mod content;
 mod cookies;
-mod decompress;
 mod download;
 mod fetch;
 mod files;
@@ -29,6 +29,7 @@ mod retry;
 mod signals;
 mod source;
 mod terminal;
+mod unpack;
 mod version;
 
 use std::process::ExitCode;

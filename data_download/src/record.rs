@@ -12,11 +12,12 @@ use anyhow::{Context, Result};
 use reqwest::header::HeaderMap;
 use sha2::{Digest, Sha256};
 
+use crate::content::Packing;
 use crate::files;
 use crate::source::is_secret;
 use crate::version::Version;
 
-const FORMAT: &str = "data_download 1";
+const FORMAT: &str = "data_download 2";
 
 /// No record is longer, as no header is.
 const MOST: u64 = 1 << 20;
@@ -53,6 +54,7 @@ impl Record {
     fn text(&self) -> String {
         let version = &self.version;
         let length = version.length.map(|length| length.to_string());
+        let encoding = version.encoding.map(|packing| packing.name().to_owned());
         let lines = [
             ("request", Some(&self.request)),
             ("mark", Some(&self.mark)),
@@ -60,6 +62,7 @@ impl Record {
             ("last_modified", version.last_modified.as_ref()),
             ("validator", version.validator.as_ref()),
             ("length", length.as_ref()),
+            ("encoding", encoding.as_ref()),
         ];
         let lines = lines
             .iter()
@@ -84,6 +87,7 @@ impl Record {
                 "last_modified" => record.version.last_modified = Some(value),
                 "validator" => record.version.validator = Some(value),
                 "length" => record.version.length = Some(value.parse().ok()?),
+                "encoding" => record.version.encoding = Packing::of_encoding(&value).ok()?,
                 _ => return None,
             }
         }
@@ -132,6 +136,7 @@ mod tests {
                 etag: Some("\"a b\"".to_owned()),
                 last_modified: None,
                 length: Some(7),
+                encoding: Some(Packing::Deflate),
                 validator: Some("\"a b\"".to_owned()),
             },
         };
@@ -140,7 +145,7 @@ mod tests {
         for end in 0..text.len() {
             assert_eq!(Record::parse(&text[..end]), None, "{end}");
         }
-        assert_eq!(Record::parse("data_download 2\nend\n"), None);
+        assert_eq!(Record::parse("data_download 1\nend\n"), None);
     }
 
     #[test]

@@ -4,7 +4,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED};
+use anyhow::Result;
+use reqwest::header::{
+    CONTENT_ENCODING, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED,
+};
+
+use crate::content::Packing;
 
 /// A version of a file, as far as the server tells.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,6 +18,8 @@ pub(crate) struct Version {
     pub(crate) last_modified: Option<String>,
     /// The whole file in bytes.
     pub(crate) length: Option<u64>,
+    /// How the server has packed the bytes to send them, although it was asked not to.
+    pub(crate) encoding: Option<Packing>,
     /// What the rest of exactly these bytes can be asked for with (`If-Range`). Without it, a cut
     /// download starts over.
     pub(crate) validator: Option<String>,
@@ -33,6 +40,7 @@ impl Version {
             etag,
             last_modified,
             length,
+            encoding: None,
             validator,
         }
     }
@@ -42,6 +50,7 @@ impl Version {
         agree(self.etag.as_ref(), other.etag.as_ref())
             && agree(self.last_modified.as_ref(), other.last_modified.as_ref())
             && agree(self.length.as_ref(), other.length.as_ref())
+            && self.encoding == other.encoding
     }
 }
 
@@ -57,6 +66,13 @@ fn is_settled(last_modified: &str, sent: SystemTime) -> bool {
     };
     let age = sent.duration_since(modified);
     age.is_ok_and(|age| age >= Duration::from_secs(1))
+}
+
+/// How the bytes of an answer are packed.
+pub(crate) fn encoding(headers: &HeaderMap) -> Result<Option<Packing>> {
+    let encodings = headers.get_all(CONTENT_ENCODING).iter();
+    let encodings = encodings.map(|value| String::from_utf8_lossy(value.as_bytes()));
+    Packing::of_encoding(&encodings.collect::<Vec<_>>().join(", "))
 }
 
 /// The value of a header, if it is there and plain ASCII.

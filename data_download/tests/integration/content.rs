@@ -1,12 +1,13 @@
 //! What is checked and changed on the way: hash, size, packing, web pages.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
 use crate::program::{Folder, bytes, sha256};
-use crate::server::{Server, answer, with_head};
+use crate::server::{Server, answer, cut, file, range, value, with_head};
 
 #[test]
 fn accepts_only_the_expected_hash() {
@@ -164,4 +165,221 @@ fn leaves_nothing_of_what_cannot_be_unpacked() {
         assert_eq!(folder.read("raw_data.csv"), b"old");
         assert_eq!(folder.names(), ["raw_data.csv".to_owned()].into());
     }
+}
+
+/// As gzip(1) does: zeros behind a member are no reason to throw all away.
+#[test]
+fn unpacks_what_zeros_follow() {
+    let folder = Folder::new();
+    for (name, packed) in [
+        ("padded", [gzip(b"a,b\n"), vec![0; 1000]].concat()),
+        ("long", [gzip(b"a,b\n"), vec![0; 600_000]].concat()),
+        (
+            "between",
+            [gzip(b"a,"), vec![0; 512], gzip(b""), gzip(b"b\n")].concat(),
+        ),
+    ] {
+        folder.write("x.gz", &packed);
+        let length = packed.len();
+        folder
+            .download(&["--data_url", "x.gz", "--decompress"])
+            .said(&format!(
+                "data_download: {length} bytes, 4 unpacked, in X s -> raw_data.csv"
+            ));
+        assert_eq!(folder.read("raw_data.csv"), b"a,b\n", "{name}");
+    }
+    folder.write("x.gz", [gzip(b"a,b\n"), b"\0\0junk".to_vec()].concat());
+    folder
+        .download(&["--data_url", "x.gz", "--decompress"])
+        .failed(
+            "error: cannot unpack what is to be `raw_data.csv`: \
+             something else follows the packed bytes",
+        );
+}
+
+fn zlib(content: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn deflate(content: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A server that packs `body` to send it, whatever it was asked for.
+fn packing(encoding: &'static str, body: Vec<u8>) -> Server {
+    Server::talking(move |head, stream| {
+        let tag = format!("\"v1\"\r\nContent-Encoding: {encoding}");
+        let tag = if value(head, "if-none-match").is_some() {
+            "\"v1\"".to_owned()
+        } else {
+            tag
+        };
+        stream.write_all(&file(head, &body, &tag)).ok();
+    })
+}
+
+/// As `curl --compressed` and requests do.
+#[test]
+fn unpacks_what_the_server_packed_to_send_it() {
+    let content = bytes(300_000);
+    let (hash, other) = (sha256(&content), sha256(b"other"));
+    let zstd = zstd::encode_all(&content[..], 1).unwrap();
+    for (encoding, packed) in [
+        ("gzip", gzip(&content)),
+        ("x-gzip", gzip(&content)),
+        ("zstd", zstd),
+        ("deflate", zlib(&content)),
+        ("deflate", deflate(&content)),
+    ] {
+        let (folder, length) = (Folder::new(), packed.len());
+        let server = packing(encoding, packed);
+        let url = server.url("/x.csv");
+        // The hash is that of the file on the server.
+        let right = ["--data_url", &url, "--sha256", &hash];
+        folder.download(&right).said(&format!(
+            "data_download: {length} bytes, 300000 unpacked, in X s -> raw_data.csv"
+        ));
+        assert!(folder.read("raw_data.csv") == content, "{encoding}");
+        assert_eq!(folder.names(), ["raw_data.csv".to_owned()].into());
+        folder
+            .download(&["--data_url", &url, "--sha256", &other])
+            .failed(&format!(
+                "error: `{url}` has the SHA-256 {hash}, expected {other}"
+            ));
+        folder
+            .download(&["--data_url", &url, "--max_bytes", "299999"])
+            .failed_with(1, "the limit of --max_bytes");
+    }
+}
+
+#[test]
+fn what_says_nothing_about_packing_stays() {
+    for encoding in ["identity", "utf-8", "aws-chunked", ""] {
+        let folder = Folder::new();
+        let server = packing(encoding, b"a,b\n".to_vec());
+        folder
+            .download(&["--data_url", &server.url("/")])
+            .succeeded(4, "raw_data.csv");
+    }
+    let (folder, server) = (Folder::new(), packing("gzip", Vec::new()));
+    folder
+        .download(&["--data_url", &server.url("/")])
+        .succeeded(0, "raw_data.csv");
+}
+
+/// The server only says once more what the name says.
+#[test]
+fn a_file_that_is_called_packed_stays_packed() {
+    let (packed, folder) = (gzip(b"a,b\n"), Folder::new());
+    let server = packing("gzip", packed.clone());
+    let length = packed.len();
+    folder
+        .download(&["--data_url", &server.url("/x.csv.gz?page=1")])
+        .succeeded(length, "raw_data.csv");
+    assert_eq!(folder.read("raw_data.csv"), packed);
+    folder
+        .download(&["--data_url", &server.url("/x"), "--output", "x.csv.GZ"])
+        .succeeded(length, "x.csv.GZ");
+    assert_eq!(folder.read("x.csv.GZ"), packed);
+    folder
+        .download(&["--data_url", &server.url("/x.csv.gz"), "--decompress"])
+        .said(&format!(
+            "data_download: {length} bytes, 4 unpacked, in X s -> raw_data.csv"
+        ));
+    assert_eq!(folder.read("raw_data.csv"), b"a,b\n");
+    // Packed by gzip to send it, and by zstd before.
+    let zstd = zstd::encode_all(&b"a,b\n"[..], 1).unwrap();
+    let server = packing("gzip", gzip(&zstd));
+    let url = server.url("/x.csv.zst");
+    for (options, expected) in [(&[][..], &zstd[..]), (&["--decompress"], b"a,b\n")] {
+        let arguments = [&["--data_url", &url], options].concat();
+        assert_eq!(folder.download(&arguments).code(), Some(0));
+        assert_eq!(folder.read("raw_data.csv"), expected);
+    }
+}
+
+#[test]
+fn refuses_what_is_packed_in_another_way() {
+    let server = packing("br", b"?".to_vec());
+    let url = server.url("/x.csv");
+    Folder::new().assert_refused(
+        &url,
+        &format!(
+            "error: cannot download `{url}`: the server has packed the file as `br`, although it was \
+             asked not to; expected it as it is, or as gzip, zstd or deflate"
+        ),
+    );
+    assert_eq!(server.requests().len(), 1);
+    let server = packing("gzip", b"a,b\n1,2\n3,4\n".to_vec());
+    Folder::new().assert_refused(
+        &server.url("/x.csv"),
+        "error: cannot unpack what is to be `raw_data.csv`: invalid gzip header",
+    );
+    let page = gzip(b"<!DOCTYPE html><title>Sign in</title>");
+    let server = packing("gzip", page);
+    let url = server.url("/x.csv");
+    Folder::new().assert_refused(
+        &url,
+        &format!(
+            "error: cannot download `{url}`: the answer is an HTML page, expected data; \
+             --allow_html keeps it"
+        ),
+    );
+}
+
+/// The bytes that are there are those that were sent, and stay such over a restart.
+#[test]
+fn goes_on_with_what_the_server_packed() {
+    let (folder, content) = (Folder::new(), bytes(300_000));
+    let (packed, hash) = (gzip(&content), sha256(&content));
+    for (second, starts_over) in [("gzip", false), ("identity", true)] {
+        let (whole, count) = (packed.clone(), AtomicUsize::new(0));
+        let server = Server::talking(move |head, stream| {
+            let tag = |encoding| format!("\"v1\"\r\nContent-Encoding: {encoding}");
+            let sent = match count.fetch_add(1, Ordering::Relaxed) {
+                0 => cut(&file(head, &whole, &tag("gzip")), 1000),
+                1 => match range(head) {
+                    Some(start) => {
+                        let (last, total) = (whole.len() - 1, whole.len());
+                        let part = format!(
+                            "ETag: \"v1\"\r\nContent-Encoding: {second}\r\n\
+                             Content-Range: bytes {start}-{last}/{total}"
+                        );
+                        with_head("206 Partial Content", &part, &whole[start..])
+                    }
+                    None => Vec::new(),
+                },
+                _ => file(head, &whole, &tag("gzip")),
+            };
+            stream.write_all(&sent).ok();
+        });
+        let url = server.url("/x.csv");
+        let arguments = ["--data_url", &url, "--sha256", &hash, "--retries", "0"];
+        let ended = folder.download(&arguments);
+        ended.failed_with(1, "the same command continues there");
+        let ended = folder.download(&arguments);
+        assert_eq!(ended.code(), Some(0), "{}", ended.stderr());
+        assert!(folder.read("raw_data.csv") == content);
+        let ranges: Vec<_> = server.requests().iter().map(|head| range(head)).collect();
+        assert_eq!(ranges.len(), if starts_over { 3 } else { 2 });
+        assert_eq!(ranges[1], Some(1000));
+        assert_eq!(folder.names(), ["raw_data.csv".to_owned()].into());
+    }
+}
+
+#[test]
+fn what_the_server_packed_and_did_not_change_is_not_fetched_again() {
+    let folder = Folder::new();
+    let server = packing("gzip", gzip(b"a,b\n"));
+    let url = server.url("/x.csv");
+    let again = || folder.download(&["--data_url", &url, "--if_changed"]);
+    assert_eq!(again().code(), Some(0));
+    let record = String::from_utf8(folder.read("raw_data.csv.source")).unwrap();
+    assert!(record.contains("\nencoding gzip\n"), "{record}");
+    again().said("data_download: unchanged -> raw_data.csv");
+    assert_eq!(folder.read("raw_data.csv"), b"a,b\n");
 }

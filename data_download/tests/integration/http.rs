@@ -40,21 +40,6 @@ fn asks_once_for_the_bytes_as_they_are() {
 }
 
 #[test]
-fn keeps_a_compressed_body_compressed() {
-    let sent = with_head(
-        "200 OK",
-        "Content-Encoding: gzip\r\nContent-Length: 4",
-        [31, 139, 8, 0],
-    );
-    let server = Server::answering(move |_| sent.clone());
-    let folder = Folder::new();
-    folder
-        .download(&["--data_url", &server.url("/")])
-        .succeeded(4, "raw_data.csv");
-    assert_eq!(folder.read("raw_data.csv"), [31, 139, 8, 0]);
-}
-
-#[test]
 fn reads_chunked_and_empty_bodies() {
     let server = Server::answering(|path| match path {
         "/empty" => answer("200 OK", ""),
