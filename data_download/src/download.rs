@@ -6,13 +6,12 @@ use std::panic::resume_unwind;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow, ensure};
+use anyhow::{Context, Error, Result, anyhow};
 use bytes::Bytes;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-use crate::content::{HEAD, Packing};
-use crate::html;
+use crate::content::{self, HEAD, Packing};
 use crate::limits::MaxBytes;
 use crate::output::Output;
 use crate::partial::Partial;
@@ -211,11 +210,7 @@ impl Download<'_> {
 impl Wishes<'_> {
     /// Refuses what is not data, by its first bytes.
     pub(crate) fn check(&self, content_type: Option<&str>, head: &[u8]) -> Result<()> {
-        ensure!(
-            self.allow_html || !html::is_page(content_type, head),
-            "the answer is an HTML page, expected data; --allow_html keeps it"
-        );
-        Ok(())
+        content::look(head, content_type, self.allow_html)
     }
 }
 

@@ -7,10 +7,9 @@ use anyhow::{Context, Result, bail};
 use reqwest::header::HeaderMap;
 
 use crate::cli::Wanted;
-use crate::content::Packing;
+use crate::content::{self, HEAD, Packing, is_page_name};
 use crate::download::{Download, Outcome, Wishes};
 use crate::headers;
-use crate::html::is_page_name;
 use crate::http::Http;
 use crate::leftovers::Leftovers;
 use crate::local;
@@ -159,6 +158,11 @@ impl Fetching<'_> {
             return Ok(None);
         }
         local::copy((path, file), self.output, partial, self.wanted.max_bytes)?;
+        let mut buffer = [0; HEAD];
+        let head = partial.head(&mut buffer);
+        let head = head.with_context(|| self.output.cannot_write())?;
+        content::look(head, None, true)
+            .with_context(|| format!("cannot download `{}`", path.display()))?;
         if let Some(difference) = self.difference(partial, None) {
             bail!("`{}` {difference}", path.display());
         }
@@ -173,6 +177,7 @@ impl Fetching<'_> {
             decompress: self.wanted.decompress,
             hashing: self.wanted.sha256.is_some(),
             max_bytes: self.wanted.max_bytes,
+            may_stay_packed: Packing::is_in_any(&self.output.shown()),
         }
     }
 

@@ -12,7 +12,6 @@ mod download;
 mod fetch;
 mod files;
 mod headers;
-mod html;
 mod http;
 mod leftovers;
 mod limits;

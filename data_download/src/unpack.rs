@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use sha2::{Digest, Sha256};
 
@@ -26,6 +26,8 @@ pub(crate) struct Unpacking<'a> {
     /// Whether the hash of what the server packed is wanted.
     pub(crate) hashing: bool,
     pub(crate) max_bytes: MaxBytes,
+    /// Whether what comes out may be packed once more.
+    pub(crate) may_stay_packed: bool,
 }
 
 /// What came out.
@@ -63,7 +65,18 @@ impl Unpacking<'_> {
             check(&head)?;
         }
         match Packing::of(&head).filter(|_| self.decompress) {
-            Some(packing) => reader = decoder(packing, reader).with_context(cannot_unpack)?,
+            Some(packing) => {
+                let unpacked = decoder(packing, reader).with_context(cannot_unpack)?;
+                (reader, head) = peeked(unpacked, HEAD).with_context(cannot_unpack)?;
+                if let Some(again) = Packing::of(&head).filter(|_| !self.may_stay_packed) {
+                    let (outer, inner) = (packing.name(), again.name());
+                    let error = anyhow!(
+                        "it is packed twice, by {inner} and then by {outer}; expected once; without \
+                         --decompress it is kept as it is"
+                    );
+                    return Err(error.context(cannot_unpack()));
+                }
+            }
             None if encoding.is_none() => return Ok(None),
             None => {}
         }

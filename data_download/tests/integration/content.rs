@@ -93,6 +93,42 @@ fn refuses_a_web_page() {
     assert_eq!(refused.code(), Some(1));
 }
 
+/// What stands in a repository in the place of a large file.
+#[test]
+fn refuses_a_pointer_of_git_lfs() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+    let server = Server::answering(move |_| answer("200 OK", pointer));
+    let url = server.url("/data.csv");
+    let expected = |url: &str| {
+        format!(
+            "error: cannot download `{url}`: this is a pointer of Git LFS, which only stands for the \
+             file; expected the file itself, as `git lfs pull` fetches it or \
+             https://media.githubusercontent.com/media/OWNER/NAME/BRANCH/PATH has it"
+        )
+    };
+    Folder::new().assert_refused(&url, &expected(&url));
+    let folder = Folder::new();
+    folder.write("pointer.csv", pointer);
+    folder.assert_refused("pointer.csv", &expected("pointer.csv"));
+}
+
+#[test]
+fn tells_what_is_packed_twice() {
+    let folder = Folder::new();
+    let twice = gzip(&zstd::encode_all(&b"a,b\n"[..], 1).unwrap());
+    folder.write("x.csv.gz", &twice);
+    let download = |more: &[&str]| folder.download(&[&["--data_url", "x.csv.gz"], more].concat());
+    download(&["--decompress"]).failed(
+        "error: cannot unpack what is to be `raw_data.csv`: it is packed twice, by zstd and then by \
+         gzip; expected once; without --decompress it is kept as it is",
+    );
+    assert_eq!(folder.names(), ["x.csv.gz".to_owned()].into());
+    download(&[]).succeeded(twice.len(), "raw_data.csv");
+    // Wanted so.
+    let ended = download(&["--decompress", "--output", "x.csv.zst"]);
+    assert_eq!(ended.code(), Some(0), "{}", ended.stderr());
+}
+
 fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(content).unwrap();
