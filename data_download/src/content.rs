@@ -46,7 +46,7 @@ fn is_pointer(head: &[u8]) -> bool {
 
 /// Whether a body of this content type that begins with `head` is an HTML page. The type alone is
 /// no proof: servers send CSV as `text/html`, and pages as `text/csv`.
-fn is_page(content_type: Option<&str>, head: &[u8]) -> bool {
+pub(crate) fn is_page(content_type: Option<&str>, head: &[u8]) -> bool {
     let says_so = content_type.is_some_and(|kind| {
         let kind = kind.to_ascii_lowercase();
         kind.starts_with("text/html") || kind.starts_with("application/xhtml+xml")

@@ -95,6 +95,11 @@ impl Logins {
         Logins(netrc)
     }
 
+    /// All passwords.
+    pub(crate) fn passwords(&self) -> impl Iterator<Item = String> {
+        self.0.iter().flat_map(Netrc::passwords)
+    }
+
     /// Finds user and password for `host` among the entries that may be used.
     pub(crate) fn find(&self, host: &str, entries: Entries) -> Option<(&str, &str)> {
         let netrc = self.0.as_ref()?;
@@ -105,6 +110,14 @@ impl Logins {
         }?;
         Some((user, password))
     }
+}
+
+/// The texts in the headers of a request that nobody is to see, whole and in parts.
+pub(crate) fn secrets(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.values().filter(|value| value.is_sensitive());
+    let texts = values.filter_map(|value| value.to_str().ok());
+    let parts = texts.flat_map(|text| text.split([' ', ';']).chain([text]));
+    parts.map(str::to_owned).collect()
 }
 
 /// Which entries of a netrc file may be used for a host.

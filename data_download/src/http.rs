@@ -20,15 +20,19 @@ use rustls::InvalidMessage;
 
 use crate::cookies::Cookies;
 use crate::files::read_small;
-use crate::headers::{Entries, Logins};
+use crate::headers::{Entries, Logins, secrets as secrets_of};
 use crate::limits::Limits;
 use crate::proxies;
+use crate::reason;
 use crate::remote::{self, Answer, Ask, Failure, Incoming};
 use crate::retry::retry_after;
-use crate::source::redacted;
+use crate::source::{redacted, secrets as secrets_of_url};
 use crate::version::{Version, content_range, encoding, text};
 
 const MAX_REDIRECTS: usize = 10;
+
+/// For the text of an error, which is of little use.
+const REASON_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// All certificates of a system are a tenth of it.
 const MOST_CERTIFICATES: u64 = 4 << 20;
@@ -90,21 +94,46 @@ impl Http {
             StatusCode::RANGE_NOT_SATISFIABLE if ask.resume.is_some() => Err(Failure::StartOver),
             StatusCode::NOT_MODIFIED if ask.unless.is_some() => Ok(Answer::Unchanged),
             // 204 has no body, and 206 is a part although none was asked for.
-            _ => {
-                let error = anyhow!(
-                    "`{}` answered {status}, expected 200 OK",
-                    redacted(response.url())
-                );
-                let passing = status.is_server_error()
-                    || status == StatusCode::REQUEST_TIMEOUT
-                    || status == StatusCode::TOO_MANY_REQUESTS;
-                if !passing {
-                    return Err(Failure::Final(error));
-                }
-                let after = text(response.headers(), &RETRY_AFTER);
-                let after = after.and_then(|value| retry_after(&value, now));
-                Err(Failure::Retry { error, after })
-            }
+            _ => Err(self.refused(response, now).await),
+        }
+    }
+
+    /// What a status means that brings no file.
+    async fn refused(&self, mut response: Response, now: SystemTime) -> Failure {
+        let (url, status) = (redacted(response.url()), response.status());
+        let mut told = vec![format!("`{url}` answered {status}, expected 200 OK")];
+        let schemes = reason::schemes(response.headers());
+        if status == StatusCode::UNAUTHORIZED && !schemes.is_empty() {
+            let schemes = schemes.join(" or ");
+            told.push(format!(
+                "it asks for a login by {schemes}, as netrc or --header_from has it"
+            ));
+        }
+        let content_type = text(response.headers(), &CONTENT_TYPE);
+        let after = text(response.headers(), &RETRY_AFTER);
+        let is_packed = encoding(response.headers()).ok() != Some(None);
+        let body = if is_packed {
+            Vec::new()
+        } else {
+            beginning(&mut response).await
+        };
+        let secrets = [self.url.clone(), response.url().clone()];
+        let secrets = secrets.iter().flat_map(secrets_of_url);
+        let secrets = secrets.chain(self.logins.passwords());
+        let secrets: Vec<_> = secrets.chain(secrets_of(&self.headers)).collect();
+        if let Some(reason) = reason::in_body(content_type.as_deref(), &body, &secrets) {
+            told.push(format!("it says: {reason}"));
+        }
+        let error = anyhow!(told.join("; "));
+        let passing = status.is_server_error()
+            || status == StatusCode::REQUEST_TIMEOUT
+            || status == StatusCode::TOO_MANY_REQUESTS;
+        if !passing {
+            return Failure::Final(error);
+        }
+        Failure::Retry {
+            error,
+            after: after.and_then(|value| retry_after(&value, now)),
         }
     }
 
@@ -213,6 +242,7 @@ impl Http {
             // Another attempt changes neither who the other side is nor what it speaks.
             let hopeless = error.is_builder()
                 || speaks_no_tls(&error)
+                || cause::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse)
                 || matches!(
                     tls_error(&error),
                     Some(rustls::Error::InvalidCertificate(_))
@@ -232,6 +262,21 @@ impl Body {
         let chunk = self.response.chunk().await;
         chunk.map_err(|error| explained(error, self.limits))
     }
+}
+
+/// The first bytes of a body that is not the file; what is long in coming is not waited for.
+async fn beginning(response: &mut Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    let read = async {
+        while body.len() < reason::MOST_BYTES
+            && let Ok(Some(chunk)) = response.chunk().await
+        {
+            body.extend_from_slice(&chunk);
+        }
+    };
+    tokio::time::timeout(REASON_TIMEOUT, read).await.ok();
+    body.truncate(reason::MOST_BYTES);
+    body
 }
 
 /// The version that an answer tells.
@@ -383,6 +428,11 @@ fn speaks_no_tls(error: &reqwest::Error) -> bool {
 
 /// What TLS has to say about it.
 fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
+    cause(error)
+}
+
+/// The first error of this type among the causes.
+fn cause<E: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&E> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref() {

@@ -22,6 +22,7 @@ mod output;
 mod partial;
 mod progress;
 mod proxies;
+mod reason;
 mod record;
 mod remote;
 mod retry;

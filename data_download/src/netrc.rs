@@ -47,6 +47,12 @@ impl Netrc {
         self.hosts.get(host)
     }
 
+    /// All passwords.
+    pub(crate) fn passwords(&self) -> impl Iterator<Item = String> {
+        let logins = self.hosts.values().chain(&self.fallback);
+        logins.map(|(_, password)| password.clone())
+    }
+
     /// The login for all other hosts.
     pub(crate) fn fallback(&self) -> Option<&Login> {
         self.fallback.as_ref()

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use reqwest::Url;
 
 /// What stands in the place of a secret in every message.
-const HIDDEN: &str = "***";
+pub(crate) const HIDDEN: &str = "***";
 
 /// A query parameter whose name contains one of these is taken for a secret. `sig` covers
 /// `signature`, `pass` covers `passwd` and `password`; hiding too much does no harm.
@@ -114,6 +114,15 @@ fn redacted_query(query: &str) -> String {
         _ => pair.to_owned(),
     });
     pairs.collect::<Vec<_>>().join("&")
+}
+
+/// The texts in a URL that nobody is to see.
+pub(crate) fn secrets(url: &Url) -> Vec<String> {
+    let login = [Some(url.username()), url.password()].into_iter().flatten();
+    let pairs = url.query_pairs();
+    let values = pairs.filter(|(name, _)| is_secret(name));
+    let values = values.map(|(_, value)| value.into_owned());
+    login.map(str::to_owned).chain(values).collect()
 }
 
 /// Whether a value of this name may be a secret.

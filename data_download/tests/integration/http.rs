@@ -1,4 +1,6 @@
+use std::io::Write;
 use std::net::TcpStream;
+use std::sync::Mutex;
 
 use crate::program::Folder;
 use crate::server::{Server, answer, with_head};
@@ -73,6 +75,84 @@ fn refuses_every_status_but_200() {
         let expected =
             format!("error: cannot download `{url}`: `{url}` answered {status}, expected 200 OK");
         Folder::new().assert_refused(&url, &expected);
+    }
+}
+
+/// In the words of the server, but nothing that a terminal obeys, and no secret.
+#[test]
+fn tells_why_a_server_refuses() {
+    let cases = [
+        (
+            "403 Forbidden",
+            "Content-Type: application/json",
+            "{\"message\":\n  \"no access for k3y, \u{1b}[31mask\"}",
+            "; it says: {\"message\": \"no access for ***, \\u{1b}[31mask\"}",
+        ),
+        (
+            "404 Not Found",
+            "Content-Type: application/xml",
+            "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code></Error>",
+            "; it says: NoSuchKey",
+        ),
+        (
+            "401 Unauthorized",
+            "WWW-Authenticate: Basic realm=\"x\"\r\nWWW-Authenticate: Bearer",
+            "",
+            "; it asks for a login by Basic or Bearer, as netrc or --header_from has it",
+        ),
+        ("410 Gone", "Content-Encoding: br", "????", ""),
+        ("410 Gone", "Content-Length: 1000", "cut", "; it says: cut"),
+    ];
+    for (status, header, body, expected) in cases {
+        let server = Server::answering(move |_| with_head(status, header, body));
+        let url = server.url("/x.csv?api_key=k3y");
+        let shown = url.replace("k3y", "***");
+        Folder::new().assert_refused(
+            &url,
+            &format!(
+                "error: cannot download `{shown}`: `{shown}` answered {status}, expected 200 OK{expected}"
+            ),
+        );
+    }
+}
+
+/// The text of an error may be endless, or never come.
+#[test]
+fn does_not_wait_for_the_text_of_an_error() {
+    let held = Mutex::new(Vec::new());
+    let server = Server::serving(move |path, stream| {
+        stream
+            .write_all(&with_head("404 Not Found", "X: y", ""))
+            .unwrap();
+        if path == "/endless" {
+            while stream.write_all(b"all work and no play ").is_ok() {}
+        }
+        held.lock().unwrap().push(stream.try_clone().unwrap());
+    });
+    let folder = Folder::new();
+    for (path, expected) in [("/silent", "200 OK\n"), ("/endless", "work an…\n")] {
+        let ended = folder.download(&["--data_url", &server.url(path)]);
+        assert!(ended.stderr().ends_with(expected), "{}", ended.stderr());
+        assert_eq!(ended.code(), Some(1));
+    }
+}
+
+#[test]
+fn what_cannot_be_parsed_is_not_tried_again() {
+    for answer in [
+        "SSH-2.0-OpenSSH\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n: x\r\n\r\n",
+    ] {
+        let server = Server::answering(|_| answer.into());
+        let folder = Folder::new();
+        let ended = folder.download(&["--data_url", &server.url("/")]);
+        assert!(
+            !ended.stderr().contains("trying again"),
+            "{}",
+            ended.stderr()
+        );
+        assert_eq!((ended.code(), server.requests().len()), (Some(1), 1));
     }
 }
 
