@@ -53,7 +53,7 @@ struct Arguments {
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = OrEmpty(BoolValueParser::new()))]
     if_changed: Option<Given<bool>>,
 
-    /// Unpack gzip and zstd, which are known by their first bytes; keep everything else as it is
+    /// Unpack gzip, zstd and a zip of one file, known by their first bytes; keep all else as it is
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = OrEmpty(BoolValueParser::new()))]
     decompress: Option<Given<bool>>,
 

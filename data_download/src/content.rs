@@ -99,6 +99,8 @@ pub(crate) enum Packing {
     Zstd,
     /// Only as a `Content-Encoding`: nothing in its first bytes tells it for certain.
     Deflate,
+    /// An archive, which is to hold one file.
+    Zip,
 }
 
 /// What some servers name as the encoding of bytes that are not packed.
@@ -113,6 +115,8 @@ impl Packing {
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
                 Some(Packing::Zstd)
             }
+            // The second one is empty.
+            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Packing::Zip),
             _ => None,
         }
     }
@@ -137,18 +141,19 @@ impl Packing {
         }
     }
 
-    /// The name as a `Content-Encoding`.
+    /// The name, as in a `Content-Encoding`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Packing::Gzip => "gzip",
             Packing::Zstd => "zstd",
             Packing::Deflate => "deflate",
+            Packing::Zip => "zip",
         }
     }
 
     /// Whether a file of this name is supposed to be packed, in whatever way.
     pub(crate) fn is_in_any(name: &str) -> bool {
-        let kinds = [Packing::Gzip, Packing::Zstd];
+        let kinds = [Packing::Gzip, Packing::Zstd, Packing::Zip];
         kinds.iter().any(|packing| packing.is_in_name(name))
     }
 
@@ -158,6 +163,7 @@ impl Packing {
             Packing::Gzip => &["gz", "gzip", "tgz", "bgz"],
             Packing::Zstd => &["zst", "zstd", "tzst"],
             Packing::Deflate => &[],
+            Packing::Zip => &["zip"],
         };
         let end = name.rsplit_once('.').map_or("", |(_, end)| end);
         ends.iter().any(|known| end.eq_ignore_ascii_case(known))
@@ -173,6 +179,9 @@ mod tests {
         assert_eq!(Packing::of(&[0x1f, 0x8b, 8]), Some(Packing::Gzip));
         assert_eq!(Packing::of(&[0x28, 0xb5, 0x2f, 0xfd]), Some(Packing::Zstd));
         assert_eq!(Packing::of(&[0x5a, 0x2a, 0x4d, 0x18]), Some(Packing::Zstd));
+        assert_eq!(Packing::of(b"PK\x03\x04\x14"), Some(Packing::Zip));
+        assert_eq!(Packing::of(b"PK\x05\x06"), Some(Packing::Zip));
+        assert_eq!(Packing::of(b"PK,b\n"), None);
         assert_eq!(Packing::of(b"a,b\n"), None);
         assert_eq!(Packing::of(b""), None);
     }

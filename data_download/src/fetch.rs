@@ -1,9 +1,10 @@
 //! The main path: where from, where to, transfer, check, put into place.
 
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use reqwest::header::HeaderMap;
 
 use crate::cli::Wanted;
@@ -122,23 +123,14 @@ impl Fetching<'_> {
             if download.run(partial)? == Outcome::Unchanged {
                 return Ok(None);
             }
-            let encoding = download.encoding(partial.version());
-            let unpacking = self.unpacking(encoding);
-            let check = |head: &[u8]| {
-                let checked = download.wishes.check(None, head);
-                checked.with_context(|| format!("cannot download `{shown}`"))
-            };
             // Only what is on the server has the hash, not what it made of that to send it.
-            let decoded = match encoding {
-                Some(_) => unpacked(&unpacking, &check, partial)?,
+            let encoding = download.encoding(partial.version());
+            let decoded = match encoding.filter(|_| partial.length() > 0) {
+                Some(encoding) => Some(self.decode(encoding, &download.wishes, partial)?),
                 None => None,
             };
             let Some(difference) = self.difference(partial, decoded.as_ref()) else {
-                let unpacked = match encoding {
-                    Some(_) => decoded,
-                    None => unpacked(&unpacking, &check, partial)?,
-                };
-                return Ok(Some(Arrived { unpacked }));
+                return self.decompress(decoded, partial).map(Some);
             };
             if partial.continued() == 0 {
                 partial.discard();
@@ -166,18 +158,53 @@ impl Fetching<'_> {
         if let Some(difference) = self.difference(partial, None) {
             bail!("`{}` {difference}", path.display());
         }
-        let unpacked = unpacked(&self.unpacking(None), &|_| Ok(()), partial)?;
-        Ok(Some(Arrived { unpacked }))
+        self.decompress(None, partial).map(Some)
     }
 
-    fn unpacking(&self, encoding: Option<Packing>) -> Unpacking<'_> {
+    /// Unpacks what the server packed, and looks at that as it would have looked at the bytes themselves.
+    fn decode(
+        &self,
+        encoding: Packing,
+        wishes: &Wishes<'_>,
+        partial: &mut Partial,
+    ) -> Result<Unpacked> {
+        let unpacking = self.unpacking(self.wanted.sha256.is_some());
+        let decoded = partial.reader().and_then(|packed| {
+            let decoded = unpacking.decode(packed, encoding, || partial.unpacked())?;
+            let mut buffer = [0; HEAD];
+            let length = decoded.file.read_at(&mut buffer, 0);
+            let length = length.with_context(|| self.output.cannot_write())?;
+            let checked = wishes.check(None, &buffer[..length]);
+            checked.with_context(|| format!("cannot download `{}`", wishes.shown))?;
+            Ok(decoded)
+        });
+        // What cannot be unpacked now cannot be the next time.
+        decoded.inspect_err(|_| partial.discard())
+    }
+
+    /// Unpacks the file that is on the server, if that is wanted and it is packed.
+    fn decompress(&self, decoded: Option<Unpacked>, partial: &mut Partial) -> Result<Arrived> {
+        if !self.wanted.decompress {
+            return Ok(Arrived { unpacked: decoded });
+        }
+        let packed = match &decoded {
+            Some(decoded) => decoded.file.try_clone().map_err(Error::from),
+            None => partial.reader(),
+        };
+        let unpacking = self.unpacking(false);
+        let unpacked =
+            packed.and_then(|packed| unpacking.decompress(packed, || partial.unpacked()));
+        let unpacked = unpacked.inspect_err(|_| partial.discard())?;
+        Ok(Arrived {
+            unpacked: unpacked.or(decoded),
+        })
+    }
+
+    fn unpacking(&self, hashing: bool) -> Unpacking<'_> {
         Unpacking {
             output: self.output,
-            encoding,
-            decompress: self.wanted.decompress,
-            hashing: self.wanted.sha256.is_some(),
             max_bytes: self.wanted.max_bytes,
-            may_stay_packed: Packing::is_in_any(&self.output.shown()),
+            hashing,
         }
     }
 
@@ -228,25 +255,6 @@ impl Fetching<'_> {
             retry_delay: self.wanted.retry_delay,
         }
     }
-}
-
-/// Unpacks what came, if it is packed.
-fn unpacked(
-    unpacking: &Unpacking<'_>,
-    check: &dyn Fn(&[u8]) -> Result<()>,
-    partial: &mut Partial,
-) -> Result<Option<Unpacked>> {
-    if unpacking.encoding.is_none() && !unpacking.decompress {
-        return Ok(None);
-    }
-    let packed = partial.reader();
-    let packed = packed.with_context(|| unpacking.output.cannot_write())?;
-    let unpacked = unpacking.run(packed, check, || partial.unpacked());
-    if unpacked.is_err() {
-        // What cannot be unpacked now cannot be the next time.
-        partial.discard();
-    }
-    unpacked
 }
 
 impl Fetched {

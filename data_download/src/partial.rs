@@ -206,11 +206,10 @@ impl Partial {
         Ok(&buffer[..length])
     }
 
-    /// The bytes, from the first one.
-    pub(crate) fn reader(&self) -> io::Result<File> {
-        let mut file = self.file.try_clone()?;
-        file.rewind()?;
-        Ok(file)
+    /// The bytes, for another reader.
+    pub(crate) fn reader(&self) -> Result<File> {
+        let file = self.file.try_clone();
+        file.with_context(|| self.cannot_write())
     }
 
     /// Makes the file for the unpacked bytes.

@@ -1,11 +1,12 @@
 //! Unpacks what came packed.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read, Seek, Write};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, bail, ensure};
 use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use sha2::{Digest, Sha256};
+use zip::ZipArchive;
 
 use crate::content::{HEAD, Packing};
 use crate::limits::MaxBytes;
@@ -14,95 +15,88 @@ use crate::record::hex;
 
 const BUFFER: usize = 256 * 1024;
 
+/// The way out for what cannot be unpacked.
+const KEPT: &str = "without --decompress it is kept as it is";
+
 type Reader<'a> = Box<dyn BufRead + 'a>;
 
-/// What is to be unpacked.
+/// How the unpacked bytes are to be.
 pub(crate) struct Unpacking<'a> {
+    /// Where they are going to be.
     pub(crate) output: &'a Output,
-    /// How the server packed the file to send it.
-    pub(crate) encoding: Option<Packing>,
-    /// Whether the file itself is unpacked, too, if it is packed.
-    pub(crate) decompress: bool,
-    /// Whether the hash of what the server packed is wanted.
-    pub(crate) hashing: bool,
     pub(crate) max_bytes: MaxBytes,
-    /// Whether what comes out may be packed once more.
-    pub(crate) may_stay_packed: bool,
+    /// Whether their hash is wanted.
+    pub(crate) hashing: bool,
 }
 
 /// What came out.
 pub(crate) struct Unpacked {
     pub(crate) file: File,
     pub(crate) length: u64,
-    /// That of the file as it is on the server, if it was wanted and the server packed it.
+    /// Of these bytes, if it was wanted.
     pub(crate) sha256: Option<String>,
 }
 
 impl Unpacking<'_> {
-    /// Unpacks `packed` into the file that `make` makes, unless there is nothing to unpack. What the
-    /// server packed has to pass `check`, which sees its first bytes.
-    pub(crate) fn run(
+    /// Unpacks what a server packed to send it into the file that `make` makes.
+    pub(crate) fn decode(
         &self,
-        packed: File,
-        check: &dyn Fn(&[u8]) -> Result<()>,
+        mut packed: File,
+        encoding: Packing,
+        make: impl FnOnce() -> Result<File>,
+    ) -> Result<Unpacked> {
+        packed.rewind().with_context(|| self.cannot_unpack())?;
+        let reader = decoder(encoding, buffered(packed));
+        self.copy(reader.with_context(|| self.cannot_unpack())?, make()?)
+    }
+
+    /// Unpacks a file into the one that `make` makes, unless it is not packed.
+    pub(crate) fn decompress(
+        &self,
+        mut packed: File,
         make: impl FnOnce() -> Result<File>,
     ) -> Result<Option<Unpacked>> {
         let cannot_unpack = || self.cannot_unpack();
-        let mut hash = Sha256::new();
-        let (mut reader, mut head) = peeked(buffered(packed), HEAD).with_context(cannot_unpack)?;
-        // Nothing is no packed nothing, but sent as such.
-        let encoding = self.encoding.filter(|_| !head.is_empty());
-        if let Some(encoding) = encoding {
-            let mut decoded = decoder(encoding, reader).with_context(cannot_unpack)?;
-            if self.hashing {
-                let hash = &mut hash;
-                decoded = buffered(Hashing {
-                    reader: decoded,
-                    hash,
-                });
+        packed.rewind().with_context(cannot_unpack)?;
+        let mut archive;
+        let (packed, head) = peeked(packed, HEAD).with_context(cannot_unpack)?;
+        let reader = match Packing::of(&head) {
+            None => return Ok(None),
+            Some(Packing::Zip) => {
+                let (_, mut packed) = packed.into_inner();
+                packed.rewind().with_context(cannot_unpack)?;
+                let opened = ZipArchive::new(BufReader::with_capacity(BUFFER, packed));
+                archive = opened.with_context(cannot_unpack)?;
+                only_member(&mut archive).with_context(cannot_unpack)?
             }
-            (reader, head) = peeked(decoded, HEAD).with_context(cannot_unpack)?;
-            check(&head)?;
-        }
-        match Packing::of(&head).filter(|_| self.decompress) {
-            Some(packing) => {
-                let unpacked = decoder(packing, reader).with_context(cannot_unpack)?;
-                (reader, head) = peeked(unpacked, HEAD).with_context(cannot_unpack)?;
-                if let Some(again) = Packing::of(&head).filter(|_| !self.may_stay_packed) {
-                    let (outer, inner) = (packing.name(), again.name());
-                    let error = anyhow!(
-                        "it is packed twice, by {inner} and then by {outer}; expected once; without \
-                         --decompress it is kept as it is"
-                    );
-                    return Err(error.context(cannot_unpack()));
-                }
-            }
-            None if encoding.is_none() => return Ok(None),
-            None => {}
-        }
-        let mut file = make()?;
-        let length = self.copy(reader, &mut file)?;
-        let is_hashed = encoding.is_some() && self.hashing;
-        let sha256 = is_hashed.then(|| hex(&hash.finalize()));
-        Ok(Some(Unpacked {
-            file,
-            length,
-            sha256,
-        }))
+            Some(packing) => decoder(packing, buffered(packed)).with_context(cannot_unpack)?,
+        };
+        let (reader, unpacked) = peeked(reader, HEAD).with_context(cannot_unpack)?;
+        check_packed_once(&self.output.shown(), &head, &unpacked).with_context(cannot_unpack)?;
+        self.copy(Box::new(reader), make()?).map(Some)
     }
 
-    fn copy(&self, mut reader: Reader<'_>, file: &mut File) -> Result<u64> {
+    fn copy(&self, mut reader: Reader<'_>, mut file: File) -> Result<Unpacked> {
+        let mut hash = self.hashing.then(Sha256::new);
         let mut buffer = vec![0; BUFFER];
         let mut length = 0;
         loop {
             let count = reader.read(&mut buffer);
             let count = count.with_context(|| self.cannot_unpack())?;
             if count == 0 {
-                return Ok(length);
+                let sha256 = hash.map(|hash| hex(&hash.finalize()));
+                return Ok(Unpacked {
+                    file,
+                    length,
+                    sha256,
+                });
             }
             length += count as u64;
             let checked = self.max_bytes.check(length);
             checked.with_context(|| self.cannot_unpack())?;
+            if let Some(hash) = &mut hash {
+                hash.update(&buffer[..count]);
+            }
             let written = file.write_all(&buffer[..count]);
             written.with_context(|| self.output.cannot_write())?;
         }
@@ -113,22 +107,58 @@ impl Unpacking<'_> {
     }
 }
 
+/// Refuses what begins with `unpacked`, if that is packed once more and the output is not called so.
+fn check_packed_once(output: &str, head: &[u8], unpacked: &[u8]) -> Result<()> {
+    if let (Some(outer), Some(inner)) = (Packing::of(head), Packing::of(unpacked)) {
+        ensure!(
+            Packing::is_in_any(output),
+            "it is packed twice, by {} and then by {}; expected once; {KEPT}",
+            inner.name(),
+            outer.name()
+        );
+    }
+    Ok(())
+}
+
+/// The one file in an archive. Its name is that of a stranger, and not looked at further.
+fn only_member<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Reader<'_>> {
+    let name = |index| Some(archive.name_for_index(index)?.ok()?.into_owned());
+    // Folders, and what a Mac adds to a file.
+    let is_none = |name: &String| name.ends_with('/') || name.starts_with("__MACOSX/");
+    let is_file = |index: &usize| !name(*index).as_ref().is_some_and(is_none);
+    let files: Vec<_> = (0..archive.len()).filter(is_file).collect();
+    let [index] = files[..] else {
+        let count = files.len();
+        bail!("it is a zip archive of {count} files, expected one; {KEPT}");
+    };
+    let member = archive.by_index(index)?;
+    ensure!(
+        !member.is_symlink(),
+        "what is in the zip archive is a link, expected a file"
+    );
+    Ok(buffered(member))
+}
+
 fn buffered<'a>(reader: impl Read + 'a) -> Reader<'a> {
     Box::new(BufReader::with_capacity(BUFFER, reader))
 }
 
+/// A reader whose first bytes are known already.
+type Peeked<R> = Chain<Cursor<Vec<u8>>, R>;
+
 /// The first bytes, at `most` so many, and a reader of these and all others.
-fn peeked(mut reader: Reader<'_>, most: usize) -> io::Result<(Reader<'_>, Vec<u8>)> {
+fn peeked<R: Read>(mut reader: R, most: usize) -> io::Result<(Peeked<R>, Vec<u8>)> {
     let mut head = Vec::new();
     reader.by_ref().take(most as u64).read_to_end(&mut head)?;
-    Ok((Box::new(Cursor::new(head.clone()).chain(reader)), head))
+    Ok((Cursor::new(head.clone()).chain(reader), head))
 }
 
-fn decoder(packing: Packing, packed: Reader<'_>) -> io::Result<Reader<'_>> {
+fn decoder(packing: Packing, packed: Reader<'_>) -> Result<Reader<'_>> {
     Ok(match packing {
         Packing::Gzip => buffered(Members(Some(GzDecoder::new(packed)))),
         Packing::Zstd => buffered(zstd::Decoder::with_buffer(packed)?),
         Packing::Deflate => inflating(packed)?,
+        Packing::Zip => bail!("a zip archive has no beginning to read it from"),
     })
 }
 
@@ -179,19 +209,5 @@ fn skip_zeros(reader: &mut impl BufRead) -> io::Result<()> {
         if is_over {
             return Ok(());
         }
-    }
-}
-
-/// Passes bytes on, and adds them to a hash.
-struct Hashing<'a, R> {
-    reader: R,
-    hash: &'a mut Sha256,
-}
-
-impl<R: Read> Read for Hashing<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        self.hash.update(&buffer[..count]);
-        Ok(count)
     }
 }

@@ -1,10 +1,12 @@
 //! What is checked and changed on the way: hash, size, packing, web pages.
 
-use std::io::Write;
+use std::io::{Cursor, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 use crate::program::{Folder, bytes, sha256};
 use crate::server::{Server, answer, cut, file, range, value, with_head};
@@ -418,4 +420,103 @@ fn what_the_server_packed_and_did_not_change_is_not_fetched_again() {
     assert!(record.contains("\nencoding gzip\n"), "{record}");
     again().said("data_download: unchanged -> raw_data.csv");
     assert_eq!(folder.read("raw_data.csv"), b"a,b\n");
+}
+
+/// An archive of these members, the odd ones deflated.
+fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for (number, (name, content)) in (1..).zip(members) {
+        let method = match number % 2 {
+            0 => CompressionMethod::Stored,
+            _ => CompressionMethod::Deflated,
+        };
+        let options = SimpleFileOptions::default().compression_method(method);
+        if name.ends_with('/') {
+            writer.add_directory(*name, options).unwrap();
+        } else if name.ends_with("link") {
+            writer.add_symlink(*name, "/etc/passwd", options).unwrap();
+        } else {
+            writer.start_file(*name, options).unwrap();
+            writer.write_all(content).unwrap();
+        }
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+#[test]
+fn unpacks_the_only_member_of_a_zip_archive() {
+    let content = bytes(300_000);
+    for archive in [
+        zip(&[("x.csv", &content)]),
+        zip(&[("data/", b""), ("data/x.csv", &content)]),
+        zip(&[("../../x.csv", &content), ("__MACOSX/._x.csv", b"?")]),
+        [
+            b"PK\x03\x04 no archive yet".to_vec(),
+            zip(&[("x", &content)]),
+        ]
+        .concat(),
+    ] {
+        let (folder, length) = (Folder::new(), archive.len());
+        let server = Server::answering(move |_| answer("200 OK", &archive));
+        let url = server.url("/x.csv.zip");
+        folder
+            .download(&["--data_url", &url, "--decompress"])
+            .said(&format!(
+                "data_download: {length} bytes, 300000 unpacked, in X s -> raw_data.csv"
+            ));
+        assert!(folder.read("raw_data.csv") == content);
+        assert_eq!(folder.names(), ["raw_data.csv".to_owned()].into());
+        folder
+            .download(&["--data_url", &url])
+            .succeeded(length, "raw_data.csv");
+    }
+    // Packed once more to send it.
+    let folder = Folder::new();
+    let server = packing("gzip", gzip(&zip(&[("x.csv", b"a,b\n")])));
+    let ended = folder.download(&["--data_url", &server.url("/x"), "--decompress"]);
+    assert_eq!(ended.code(), Some(0), "{}", ended.stderr());
+    assert_eq!(folder.read("raw_data.csv"), b"a,b\n");
+}
+
+#[test]
+fn refuses_a_zip_archive_that_is_no_packed_file() {
+    let cut = zip(&[("x.csv", &bytes(10_000))]);
+    let mut spoilt = cut.clone();
+    spoilt[5000] ^= 1;
+    let kept = "expected one; without --decompress it is kept as it is";
+    for (archive, expected) in [
+        (
+            zip(&[("a", b"1"), ("b", b"2")]),
+            format!("it is a zip archive of 2 files, {kept}"),
+        ),
+        (zip(&[]), format!("it is a zip archive of 0 files, {kept}")),
+        (
+            zip(&[("d/", b"")]),
+            format!("it is a zip archive of 0 files, {kept}"),
+        ),
+        (
+            zip(&[("link", b"")]),
+            "what is in the zip archive is a link, expected a file".to_owned(),
+        ),
+        (
+            zip(&[("x.gz", &gzip(b"a,b\n"))]),
+            "it is packed twice, by gzip and then by zip; expected once; without --decompress it is \
+             kept as it is"
+                .to_owned(),
+        ),
+        (cut[..5000].to_vec(), String::new()),
+        (spoilt, String::new()),
+    ] {
+        let folder = Folder::new();
+        folder.write("x.zip", archive);
+        let ended = folder.download(&["--data_url", "x.zip", "--decompress"]);
+        let begin = "error: cannot unpack what is to be `raw_data.csv`: ";
+        ended.failed_with(1, &format!("{begin}{expected}"));
+        assert_eq!(folder.names(), ["x.zip".to_owned()].into());
+    }
+    let folder = Folder::new();
+    folder.write("x.zip", zip(&[("x", &vec![0; 100_000])]));
+    folder
+        .download(&["--data_url=x.zip", "--decompress", "--max_bytes=99999"])
+        .failed_with(1, "the limit of --max_bytes");
 }
