@@ -11,7 +11,7 @@ use crate::files::is_own;
 
 /// Who may read and write a file.
 #[derive(Clone)]
-pub(crate) struct Access {
+pub struct Access {
     mode: u32,
     owner: u32,
     group: u32,
@@ -20,13 +20,13 @@ pub(crate) struct Access {
 
 /// Mode of a file under construction that is to have `access`; without one it is made as any new
 /// file is, and the umask decides.
-pub(crate) fn draft_mode(access: Option<&Access>) -> u32 {
+pub fn draft_mode(access: Option<&Access>) -> u32 {
     if access.is_some() { 0o600 } else { 0o666 }
 }
 
 impl Access {
     /// Reads that of the file at `path`, if there is one.
-    pub(crate) fn of(path: &Path) -> Option<Access> {
+    pub fn of(path: &Path) -> Option<Access> {
         let metadata = fs::metadata(path).ok()?;
         Some(Access {
             // Not the bits by which a program runs as another user.
@@ -39,13 +39,13 @@ impl Access {
 
     /// Whether a draft with this metadata can be read or written by nobody but its owner and
     /// those who have this access.
-    pub(crate) fn covers(&self, draft: &Metadata) -> bool {
+    pub fn covers(&self, draft: &Metadata) -> bool {
         let open_to = draft.mode() & 0o077;
         open_to == 0 || self.group == draft.gid() && open_to & !self.mode == 0
     }
 
     /// Gives a finished file this access, as far as the user may. Where not, it gets less.
-    pub(crate) fn give_to(&self, file: &File) {
+    pub fn give_to(&self, file: &File) {
         let mut mode = self.mode;
         if !self.give_group_to(file) {
             mode = without_group(mode);
@@ -81,7 +81,7 @@ fn without_group(mode: u32) -> u32 {
 /// everybody can write to, unless the folder is that user's. The kernel's own rule
 /// (`protected_symlinks`, proc(5)), which holds for opening a link, not for replacing what
 /// it points to.
-pub(crate) fn may_follow(path: &Path, folder: &Path) -> bool {
+pub fn may_follow(path: &Path, folder: &Path) -> bool {
     let (Ok(link), Ok(folder)) = (fs::symlink_metadata(path), fs::metadata(folder)) else {
         return true;
     };

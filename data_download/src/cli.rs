@@ -131,22 +131,22 @@ impl<P: TypedValueParser> TypedValueParser for OrEmpty<P> {
 
 /// What is to be done.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Wanted {
+pub struct Wanted {
     /// Where the file is, as the user wrote it.
-    pub(crate) data_url: String,
-    pub(crate) output: PathBuf,
+    pub data_url: String,
+    pub output: PathBuf,
     /// In lower case.
-    pub(crate) sha256: Option<String>,
-    pub(crate) if_changed: bool,
-    pub(crate) decompress: bool,
-    pub(crate) allow_html: bool,
-    pub(crate) max_bytes: MaxBytes,
-    pub(crate) header: Vec<String>,
-    pub(crate) header_from: Vec<String>,
-    pub(crate) ca_file: Option<PathBuf>,
-    pub(crate) retries: u32,
-    pub(crate) retry_delay: Duration,
-    pub(crate) limits: Limits,
+    pub sha256: Option<String>,
+    pub if_changed: bool,
+    pub decompress: bool,
+    pub allow_html: bool,
+    pub max_bytes: MaxBytes,
+    pub header: Vec<String>,
+    pub header_from: Vec<String>,
+    pub ca_file: Option<PathBuf>,
+    pub retries: u32,
+    pub retry_delay: Duration,
+    pub limits: Limits,
 }
 
 impl Arguments {
@@ -192,7 +192,7 @@ fn command() -> Command {
 
 /// Reads the command line. If it is wrong, or asks for help, the answer to it is printed, and the
 /// exit code returned.
-pub(crate) fn read() -> Result<Wanted, ExitCode> {
+pub fn read() -> Result<Wanted, ExitCode> {
     parse(env::args_os()).map_err(|error| {
         let error = escaped(error);
         let text = error.render().to_string();

@@ -23,17 +23,17 @@ use crate::remote::{self, Answer, Ask, Failure, Incoming};
 use crate::version::Version;
 
 /// A file in an object store.
-pub(crate) struct Cloud {
+pub struct Cloud {
     store: Arc<dyn ObjectStore>,
     path: Path,
 }
 
 /// The body of an answer.
-pub(crate) struct Body(BoxStream<'static, object_store::Result<Bytes>>);
+pub struct Body(BoxStream<'static, object_store::Result<Bytes>>);
 
 impl Cloud {
     /// Prepares requests for `url`.
-    pub(crate) fn new(url: &Url, limits: Limits) -> Result<Cloud> {
+    pub fn new(url: &Url, limits: Limits) -> Result<Cloud> {
         set_tls_provider();
         Ok(Cloud {
             store: store(url, limits)?,
@@ -41,7 +41,7 @@ impl Cloud {
         })
     }
 
-    pub(crate) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Failure> {
+    pub async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Failure> {
         let etag = |version: &Version| version.etag.clone();
         let options = GetOptions {
             range: ask
@@ -87,7 +87,7 @@ impl Cloud {
 }
 
 impl Body {
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>> {
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
         self.0.next().await.transpose().map_err(explained)
     }
 }

@@ -5,7 +5,7 @@
 use anyhow::{Result, bail, ensure};
 
 /// As many first bytes as a decision needs: those of the standard of MIME sniffing.
-pub(crate) const HEAD: usize = 1445;
+pub const HEAD: usize = 1445;
 
 /// What a page may begin with. Of the names of that standard, less those that data in XML may well have,
 /// too: a, b, font, p and table.
@@ -26,7 +26,7 @@ const PAGE_TAGS: [&str; 12] = [
 
 /// Refuses what stands for the file but is not it, by its first bytes: a page such as a login form or an
 /// error sent with status 200, unless it `may_be_page`, and a pointer of Git LFS.
-pub(crate) fn look(head: &[u8], content_type: Option<&str>, may_be_page: bool) -> Result<()> {
+pub fn look(head: &[u8], content_type: Option<&str>, may_be_page: bool) -> Result<()> {
     ensure!(
         may_be_page || !is_page(content_type, head),
         "the answer is an HTML page, expected data; --allow_html keeps it"
@@ -46,7 +46,7 @@ fn is_pointer(head: &[u8]) -> bool {
 
 /// Whether a body of this content type that begins with `head` is an HTML page. The type alone is
 /// no proof: servers send CSV as `text/html`, and pages as `text/csv`.
-pub(crate) fn is_page(content_type: Option<&str>, head: &[u8]) -> bool {
+pub fn is_page(content_type: Option<&str>, head: &[u8]) -> bool {
     let says_so = content_type.is_some_and(|kind| {
         let kind = kind.to_ascii_lowercase();
         kind.starts_with("text/html") || kind.starts_with("application/xhtml+xml")
@@ -85,7 +85,7 @@ fn is_page_tag(tag: &[u8], is_xml: bool) -> bool {
 }
 
 /// Whether a file of this name is supposed to be a page.
-pub(crate) fn is_page_name(name: &str) -> bool {
+pub fn is_page_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     [".html", ".htm", ".xhtml"]
         .iter()
@@ -94,7 +94,7 @@ pub(crate) fn is_page_name(name: &str) -> bool {
 
 /// How bytes are packed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Packing {
+pub enum Packing {
     Gzip,
     Zstd,
     /// Only as a `Content-Encoding`: nothing in its first bytes tells it for certain.
@@ -108,7 +108,7 @@ const NOT_PACKED: [&str; 6] = ["", "identity", "none", "binary", "utf-8", "aws-c
 
 impl Packing {
     /// Tells it by the first bytes; a name may lie.
-    pub(crate) fn of(head: &[u8]) -> Option<Packing> {
+    pub fn of(head: &[u8]) -> Option<Packing> {
         match head {
             [0x1f, 0x8b, ..] => Some(Packing::Gzip),
             // A frame, or one that readers skip: such a one may come first.
@@ -122,7 +122,7 @@ impl Packing {
     }
 
     /// Reads a `Content-Encoding`.
-    pub(crate) fn of_encoding(header: &str) -> Result<Option<Packing>> {
+    pub fn of_encoding(header: &str) -> Result<Option<Packing>> {
         let names = header
             .split(',')
             .map(|name| name.trim().to_ascii_lowercase());
@@ -142,7 +142,7 @@ impl Packing {
     }
 
     /// The name, as in a `Content-Encoding`.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Packing::Gzip => "gzip",
             Packing::Zstd => "zstd",
@@ -152,13 +152,13 @@ impl Packing {
     }
 
     /// Whether a file of this name is supposed to be packed, in whatever way.
-    pub(crate) fn is_in_any(name: &str) -> bool {
+    pub fn is_in_any(name: &str) -> bool {
         let kinds = [Packing::Gzip, Packing::Zstd, Packing::Zip];
         kinds.iter().any(|packing| packing.is_in_name(name))
     }
 
     /// Whether a file of this name is supposed to be packed so.
-    pub(crate) fn is_in_name(self, name: &str) -> bool {
+    pub fn is_in_name(self, name: &str) -> bool {
         let ends: &[_] = match self {
             Packing::Gzip => &["gz", "gzip", "tgz", "bgz"],
             Packing::Zstd => &["zst", "zstd", "tzst"],

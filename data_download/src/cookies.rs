@@ -18,7 +18,7 @@ const MOST_COOKIES: usize = 50;
 
 /// The cookies that servers have set.
 #[derive(Default)]
-pub(crate) struct Cookies(Vec<Cookie>);
+pub struct Cookies(Vec<Cookie>);
 
 struct Cookie {
     name: Vec<u8>,
@@ -32,7 +32,7 @@ struct Cookie {
 
 impl Cookies {
     /// Keeps what an answer of `url` sets.
-    pub(crate) fn take(&mut self, url: &Url, headers: &HeaderMap, now: SystemTime) {
+    pub fn take(&mut self, url: &Url, headers: &HeaderMap, now: SystemTime) {
         for header in headers.get_all(SET_COOKIE) {
             let Some((cookie, is_over)) = parse(header.as_bytes(), url, now) else {
                 continue;
@@ -52,7 +52,7 @@ impl Cookies {
     }
 
     /// Adds those for a request of `url` to its `headers`, behind the ones that stand there.
-    pub(crate) fn add_to(&self, headers: &mut HeaderMap, url: &Url) {
+    pub fn add_to(&self, headers: &mut HeaderMap, url: &Url) {
         let mut cookies: Vec<_> = self.0.iter().filter(|cookie| cookie.is_for(url)).collect();
         // Stable: of one length, those that were set first.
         cookies.sort_by_key(|cookie| Reverse(cookie.path.len()));

@@ -29,38 +29,38 @@ const QUEUE: usize = 4;
 const CHUNKS: usize = 8 << 20;
 
 /// What the user wants.
-pub(crate) struct Wishes<'a> {
+pub struct Wishes<'a> {
     /// The URL as people may see it.
-    pub(crate) shown: &'a str,
+    pub shown: &'a str,
     /// The version that need not be fetched again.
-    pub(crate) known: Option<&'a Version>,
-    pub(crate) max_bytes: MaxBytes,
-    pub(crate) allow_html: bool,
+    pub known: Option<&'a Version>,
+    pub max_bytes: MaxBytes,
+    pub allow_html: bool,
     /// What the file is called, there and here.
-    pub(crate) names: [String; 2],
-    pub(crate) retries: u32,
-    pub(crate) retry_delay: Duration,
+    pub names: [String; 2],
+    pub retries: u32,
+    pub retry_delay: Duration,
 }
 
 /// How a download ended well.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     Unchanged,
     /// All bytes are in the partial file.
     Complete,
 }
 
 /// A download that is going on.
-pub(crate) struct Download<'a> {
-    pub(crate) remote: &'a Remote,
-    pub(crate) runtime: &'a Runtime,
-    pub(crate) output: &'a Output,
-    pub(crate) wishes: Wishes<'a>,
+pub struct Download<'a> {
+    pub remote: &'a Remote,
+    pub runtime: &'a Runtime,
+    pub output: &'a Output,
+    pub wishes: Wishes<'a>,
 }
 
 impl Download<'_> {
     /// Fills the partial file.
-    pub(crate) fn run(&self, partial: &mut Partial) -> Result<Outcome> {
+    pub fn run(&self, partial: &mut Partial) -> Result<Outcome> {
         keep_freed_memory();
         let mut attempts = Attempts::new(self.wishes.retries, self.wishes.retry_delay);
         loop {
@@ -187,7 +187,7 @@ impl Download<'_> {
 
     /// How the bytes are packed to be sent. Where the file is called as if it were packed so, it is, and
     /// the server only says so once more.
-    pub(crate) fn encoding(&self, version: &Version) -> Option<Packing> {
+    pub fn encoding(&self, version: &Version) -> Option<Packing> {
         let is_named = |packing: Packing| {
             let mut names = self.wishes.names.iter();
             names.any(|name| packing.is_in_name(name))
@@ -209,7 +209,7 @@ impl Download<'_> {
 
 impl Wishes<'_> {
     /// Refuses what is not data, by its first bytes.
-    pub(crate) fn check(&self, content_type: Option<&str>, head: &[u8]) -> Result<()> {
+    pub fn check(&self, content_type: Option<&str>, head: &[u8]) -> Result<()> {
         content::look(head, content_type, self.allow_html)
     }
 }

@@ -24,7 +24,7 @@ use crate::unpack::{Unpacked, Unpacking};
 use crate::version::Version;
 
 /// How it ended well.
-pub(crate) enum Fetched {
+pub enum Fetched {
     /// The file is still that of the last time.
     Unchanged,
     New {
@@ -37,7 +37,7 @@ pub(crate) enum Fetched {
 }
 
 /// Brings the file to the output.
-pub(crate) fn fetch(wanted: &Wanted, leftovers: &Leftovers) -> Result<Fetched> {
+pub fn fetch(wanted: &Wanted, leftovers: &Leftovers) -> Result<Fetched> {
     let headers = headers::given(&wanted.header, &wanted.header_from)?;
     let source = Source::parse(&wanted.data_url)?;
     let output = Output::new(&wanted.output)?;
@@ -259,7 +259,7 @@ impl Fetching<'_> {
 
 impl Fetched {
     /// Number of bytes downloaded.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         match self {
             Fetched::Unchanged => 0,
             Fetched::New { bytes, .. } => *bytes,
@@ -267,7 +267,7 @@ impl Fetched {
     }
 
     /// Tells it in one line.
-    pub(crate) fn summary(&self, wanted: &Wanted, time: Duration) -> String {
+    pub fn summary(&self, wanted: &Wanted, time: Duration) -> String {
         let output = output::shown(&wanted.output);
         match self {
             Fetched::Unchanged => format!("unchanged -> {output}"),

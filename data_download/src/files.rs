@@ -11,20 +11,20 @@ use rustix::fs::OFlags;
 use rustix::process::geteuid;
 
 /// Makes a file that is not there yet; a link to nothing counts as being there.
-pub(crate) fn create(path: &Path, mode: u32) -> io::Result<File> {
+pub fn create(path: &Path, mode: u32) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create_new(true);
     options.mode(mode).open(path)
 }
 
 /// Makes a file in the place of whatever has the name.
-pub(crate) fn replace(path: &Path, mode: u32) -> Result<File> {
+pub fn replace(path: &Path, mode: u32) -> Result<File> {
     remove(path)?;
     create(path, mode).with_context(|| format!("cannot create `{}`", path.display()))
 }
 
 /// Removes what has the name, if anything has.
-pub(crate) fn remove(path: &Path) -> Result<()> {
+pub fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(in_the_way(path, error)),
         _ => Ok(()),
@@ -32,7 +32,7 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
 }
 
 /// Opens a regular file; follows no link and waits for nobody.
-pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<(File, Metadata)> {
+pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<(File, Metadata)> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = options
         .custom_flags(flags.bits().cast_signed())
@@ -46,7 +46,7 @@ pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<(File, 
 
 /// Reads what is there at once, unless it is more than `most` bytes; a pipe or a terminal is not
 /// waited for.
-pub(crate) fn read_small(mut file: File, most: u64) -> io::Result<Vec<u8>> {
+pub fn read_small(mut file: File, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     Read::by_ref(&mut file)
         .take(most + 1)
@@ -58,17 +58,17 @@ pub(crate) fn read_small(mut file: File, most: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Whether the file is of the user who runs the program.
-pub(crate) fn is_own(metadata: &Metadata) -> bool {
+pub fn is_own(metadata: &Metadata) -> bool {
     metadata.uid() == geteuid().as_raw()
 }
 
 /// Whether both are of one file.
-pub(crate) fn is_same(one: &Metadata, other: &Metadata) -> bool {
+pub fn is_same(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
 /// A file of ours cannot be made, because of `error`, where something else has its name.
-pub(crate) fn in_the_way(path: &Path, error: io::Error) -> Error {
+pub fn in_the_way(path: &Path, error: io::Error) -> Error {
     let told = |what| {
         let shown = path.display();
         anyhow!("`{shown}` {what} and is in the way, remove it or choose another --output")

@@ -33,7 +33,7 @@ const RESERVED: [&str; 9] = [
 ];
 
 /// Reads the headers given on the command line and those in environment variables.
-pub(crate) fn given(lines: &[String], variables: &[String]) -> Result<HeaderMap> {
+pub fn given(lines: &[String], variables: &[String]) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     for (number, line) in (1..).zip(lines) {
         add(&mut headers, line, &format!("--header number {number}"))?;
@@ -75,12 +75,12 @@ fn add(headers: &mut HeaderMap, line: &str, origin: &str) -> Result<()> {
 }
 
 /// The user's netrc file: `$NETRC`, else `~/.netrc`.
-pub(crate) struct Logins(Option<Netrc>);
+pub struct Logins(Option<Netrc>);
 
 impl Logins {
     /// Reads the file. One that cannot be read is passed over with a warning: most downloads need
     /// none of it.
-    pub(crate) fn load() -> Logins {
+    pub fn load() -> Logins {
         let Some(path) = file() else {
             return Logins(None);
         };
@@ -96,12 +96,12 @@ impl Logins {
     }
 
     /// All passwords.
-    pub(crate) fn passwords(&self) -> impl Iterator<Item = String> {
+    pub fn passwords(&self) -> impl Iterator<Item = String> {
         self.0.iter().flat_map(Netrc::passwords)
     }
 
     /// Finds user and password for `host` among the entries that may be used.
-    pub(crate) fn find(&self, host: &str, entries: Entries) -> Option<(&str, &str)> {
+    pub fn find(&self, host: &str, entries: Entries) -> Option<(&str, &str)> {
         let netrc = self.0.as_ref()?;
         let (user, password) = match entries {
             Entries::All => netrc.of(host).or_else(|| netrc.fallback()),
@@ -113,7 +113,7 @@ impl Logins {
 }
 
 /// The texts in the headers of a request that nobody is to see, whole and in parts.
-pub(crate) fn secrets(headers: &HeaderMap) -> Vec<String> {
+pub fn secrets(headers: &HeaderMap) -> Vec<String> {
     let values = headers.values().filter(|value| value.is_sensitive());
     let texts = values.filter_map(|value| value.to_str().ok());
     let parts = texts.flat_map(|text| text.split([' ', ';']).chain([text]));
@@ -122,7 +122,7 @@ pub(crate) fn secrets(headers: &HeaderMap) -> Vec<String> {
 
 /// Which entries of a netrc file may be used for a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Entries {
+pub enum Entries {
     /// Its own and `default`.
     All,
     /// Its own.

@@ -38,7 +38,7 @@ const REASON_TIMEOUT: Duration = Duration::from_secs(2);
 const MOST_CERTIFICATES: u64 = 4 << 20;
 
 /// A file behind an http(s) URL.
-pub(crate) struct Http {
+pub struct Http {
     url: Url,
     client: Client,
     headers: HeaderMap,
@@ -48,7 +48,7 @@ pub(crate) struct Http {
 }
 
 /// The body of an answer.
-pub(crate) struct Body {
+pub struct Body {
     response: Response,
     limits: Limits,
 }
@@ -56,7 +56,7 @@ pub(crate) struct Body {
 impl Http {
     /// Prepares requests for `url` with the user's `headers`, which trust the certificates of
     /// `ca_file` besides those of the system.
-    pub(crate) fn new(
+    pub fn new(
         url: Url,
         headers: HeaderMap,
         ca_file: Option<&Path>,
@@ -80,7 +80,7 @@ impl Http {
         })
     }
 
-    pub(crate) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Failure> {
+    pub async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Failure> {
         let response = self.follow(&conditions(ask)).await?;
         let now = SystemTime::now();
         let status = response.status();
@@ -258,7 +258,7 @@ impl Http {
 }
 
 impl Body {
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>> {
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
         let chunk = self.response.chunk().await;
         chunk.map_err(|error| explained(error, self.limits))
     }
@@ -393,7 +393,7 @@ fn client(
 }
 
 /// Chooses what TLS computes with, for http and the object stores alike.
-pub(crate) fn set_tls_provider() {
+pub fn set_tls_provider() {
     // Fails only if there is a provider already, which is as good.
     rustls::crypto::ring::default_provider()
         .install_default()

@@ -15,7 +15,7 @@ use crate::terminal::say_lines;
 
 /// Whether the partial file stays.
 #[derive(Clone, Copy)]
-pub(crate) enum Keep {
+pub enum Keep {
     /// It is of no use to anybody.
     No,
     /// It was there before, and nothing has been done to it.
@@ -26,7 +26,7 @@ pub(crate) enum Keep {
 
 /// The files beside the output; shared with the thread that waits for signals.
 #[derive(Clone, Default)]
-pub(crate) struct Leftovers(Arc<Mutex<Option<Files>>>);
+pub struct Leftovers(Arc<Mutex<Option<Files>>>);
 
 struct Files {
     partial: PathBuf,
@@ -39,7 +39,7 @@ impl Leftovers {
     /// Makes SIGINT and SIGTERM tidy up before they end the process as they always do, so that the
     /// caller sees a death by signal. A thread of its own, as the main one may be blocked in a
     /// read, a write or a name lookup.
-    pub(crate) fn watch_signals(&self) -> Result<()> {
+    pub fn watch_signals(&self) -> Result<()> {
         let mut signals = signals::watch()?;
         let leftovers = self.clone();
         let watch = move || {
@@ -61,7 +61,7 @@ impl Leftovers {
     }
 
     /// Takes charge of the files beside `place`, whose lock this process holds.
-    pub(crate) fn begin(&self, place: &Place, keep: Keep) {
+    pub fn begin(&self, place: &Place, keep: Keep) {
         let files = Files {
             partial: place.partial(),
             record: place.partial_record(),
@@ -71,7 +71,7 @@ impl Leftovers {
         *self.lock() = Some(files);
     }
 
-    pub(crate) fn keep(&self, keep: Keep) {
+    pub fn keep(&self, keep: Keep) {
         if let Some(files) = self.lock().as_mut() {
             files.keep = keep;
         }
@@ -79,7 +79,7 @@ impl Leftovers {
 
     /// Runs `place`, which puts the file into place; if it succeeds, nothing stays. No signal
     /// comes in between.
-    pub(crate) fn finish(&self, place: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    pub fn finish(&self, place: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         let mut lock = self.lock();
         let Some(files) = lock.as_mut() else {
             return place();
@@ -93,7 +93,7 @@ impl Leftovers {
     }
 
     /// Removes what is of no use, and returns what the user should know about the rest.
-    pub(crate) fn settle(&self) -> Option<String> {
+    pub fn settle(&self) -> Option<String> {
         self.lock().take()?.settle()
     }
 

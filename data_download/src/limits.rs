@@ -6,20 +6,20 @@ use anyhow::{Result, ensure};
 
 /// The longest that is waited.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// For a connection.
-    pub(crate) connect: Duration,
+    pub connect: Duration,
     /// For the next bytes. The whole transfer may take any time.
-    pub(crate) idle: Duration,
+    pub idle: Duration,
 }
 
 /// The most bytes that a file may have, packed or unpacked; without a number, any.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct MaxBytes(pub(crate) Option<u64>);
+pub struct MaxBytes(pub Option<u64>);
 
 impl MaxBytes {
     /// Refuses a file of more bytes than these.
-    pub(crate) fn check(self, bytes: u64) -> Result<()> {
+    pub fn check(self, bytes: u64) -> Result<()> {
         if let Some(most) = self.0 {
             ensure!(
                 bytes <= most,

@@ -16,7 +16,7 @@ use crate::version::Version;
 const BUFFER: usize = 256 * 1024;
 
 /// Opens `source` for reading and tells its version.
-pub(crate) fn open(source: &Path) -> Result<(File, Version)> {
+pub fn open(source: &Path) -> Result<(File, Version)> {
     let shown = source.display();
     let file = File::open(source).map_err(|error| {
         let hint = if is_like_a_host(source) {
@@ -58,7 +58,7 @@ fn version(metadata: &Metadata) -> Version {
 
 /// Copies all of `file`, which was opened from `source`. It may be the output itself: it is read
 /// to its end before anything replaces it.
-pub(crate) fn copy(
+pub fn copy(
     (source, file): (&Path, File),
     output: &Output,
     partial: &mut Partial,

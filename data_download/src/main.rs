@@ -1,42 +1,11 @@
-//! Downloads one file, whole or not at all.
-//!
-//! The main path is [`fetch::fetch`].
-
-mod access;
-mod cli;
-#[cfg(feature = "cloud")]
-mod cloud;
-mod content;
-mod cookies;
-mod download;
-mod fetch;
-mod files;
-mod headers;
-mod http;
-mod leftovers;
-mod limits;
-mod local;
-mod metrics;
-mod netrc;
-mod output;
-mod partial;
-mod progress;
-mod proxies;
-mod reason;
-mod record;
-mod remote;
-mod retry;
-mod signals;
-mod source;
-mod terminal;
-mod unpack;
-mod version;
+//! The program: reads the command line, downloads, and tells how it went.
 
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::leftovers::Leftovers;
-use crate::terminal::{say, say_lines};
+use data_download::leftovers::Leftovers;
+use data_download::terminal::{say, say_lines};
+use data_download::{cli, fetch, metrics, signals};
 
 fn main() -> ExitCode {
     let wanted = match cli::read() {

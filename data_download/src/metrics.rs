@@ -15,7 +15,7 @@ use crate::terminal::say;
 const VARIABLE: &str = "PIPELINE_METRICS";
 
 /// Appends the figures if somebody wants them. A download is not spoilt by a failure of this.
-pub(crate) fn append(bytes: u64, time: Duration) {
+pub fn append(bytes: u64, time: Duration) {
     let Some(path) = env::var_os(VARIABLE).filter(|path| !path.is_empty()) else {
         return;
     };

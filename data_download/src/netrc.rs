@@ -5,11 +5,11 @@
 use std::collections::HashMap;
 
 /// User and password.
-pub(crate) type Login = (String, String);
+pub type Login = (String, String);
 
 /// The logins of a netrc file.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Netrc {
+pub struct Netrc {
     hosts: HashMap<String, Login>,
     /// For all other hosts.
     fallback: Option<Login>,
@@ -17,7 +17,7 @@ pub(crate) struct Netrc {
 
 impl Netrc {
     /// Reads the text of a file; none if it is not of that form. The first entry of a host counts.
-    pub(crate) fn parse(text: &str) -> Option<Netrc> {
+    pub fn parse(text: &str) -> Option<Netrc> {
         let mut netrc = Netrc::default();
         let mut words = Words(text);
         let mut word = words.keyword();
@@ -43,18 +43,18 @@ impl Netrc {
     }
 
     /// The login for a host that has an entry of its own.
-    pub(crate) fn of(&self, host: &str) -> Option<&Login> {
+    pub fn of(&self, host: &str) -> Option<&Login> {
         self.hosts.get(host)
     }
 
     /// All passwords.
-    pub(crate) fn passwords(&self) -> impl Iterator<Item = String> {
+    pub fn passwords(&self) -> impl Iterator<Item = String> {
         let logins = self.hosts.values().chain(&self.fallback);
         logins.map(|(_, password)| password.clone())
     }
 
     /// The login for all other hosts.
-    pub(crate) fn fallback(&self) -> Option<&Login> {
+    pub fn fallback(&self) -> Option<&Login> {
         self.fallback.as_ref()
     }
 }

@@ -15,7 +15,7 @@ use crate::record::{Record, stamp};
 const STANDARD: &str = "-";
 
 /// Where the file is to be put.
-pub(crate) enum Output {
+pub enum Output {
     /// Standard output, which nothing is known about and which gets the bytes when all are there.
     Standard,
     File(Place),
@@ -23,19 +23,19 @@ pub(crate) enum Output {
 
 /// A file to write, and the names beside it.
 #[derive(Clone)]
-pub(crate) struct Place {
+pub struct Place {
     given: PathBuf,
     target: PathBuf,
 }
 
 /// Whether a path stands for standard output.
-pub(crate) fn is_standard(path: &Path) -> bool {
+pub fn is_standard(path: &Path) -> bool {
     path == STANDARD
 }
 
 impl Output {
     /// Checks what the user gave.
-    pub(crate) fn new(given: &Path) -> Result<Output> {
+    pub fn new(given: &Path) -> Result<Output> {
         if !is_standard(given) {
             return Place::new(given).map(Output::File);
         }
@@ -48,7 +48,7 @@ impl Output {
     }
 
     /// The file, if it is one.
-    pub(crate) fn place(&self) -> Option<&Place> {
+    pub fn place(&self) -> Option<&Place> {
         match self {
             Output::Standard => None,
             Output::File(place) => Some(place),
@@ -56,7 +56,7 @@ impl Output {
     }
 
     /// How people see it.
-    pub(crate) fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         match self {
             Output::Standard => shown(Path::new(STANDARD)),
             Output::File(place) => shown(&place.given),
@@ -64,7 +64,7 @@ impl Output {
     }
 
     /// What an error of writing the bytes begins with.
-    pub(crate) fn cannot_write(&self) -> String {
+    pub fn cannot_write(&self) -> String {
         match self {
             Output::Standard => cannot_keep(),
             Output::File(place) => place.cannot_write(),
@@ -73,7 +73,7 @@ impl Output {
 }
 
 /// How people see what was given as the output.
-pub(crate) fn shown(given: &Path) -> String {
+pub fn shown(given: &Path) -> String {
     if is_standard(given) {
         return "standard output".to_owned();
     }
@@ -81,7 +81,7 @@ pub(crate) fn shown(given: &Path) -> String {
 }
 
 /// What an error of writing begins with, before the bytes go to standard output.
-pub(crate) fn cannot_keep() -> String {
+pub fn cannot_keep() -> String {
     let folder = env::temp_dir();
     format!("cannot write a file in folder `{}`", folder.display())
 }
@@ -121,27 +121,27 @@ impl Place {
     }
 
     /// The path as the user gave it.
-    pub(crate) fn shown(&self) -> std::path::Display<'_> {
+    pub fn shown(&self) -> std::path::Display<'_> {
         self.given.display()
     }
 
     /// The path to rename to.
-    pub(crate) fn target(&self) -> &Path {
+    pub fn target(&self) -> &Path {
         &self.target
     }
 
     /// The bytes that have come so far.
-    pub(crate) fn partial(&self) -> PathBuf {
+    pub fn partial(&self) -> PathBuf {
         self.beside(".partial")
     }
 
     /// The record of the version whose bytes those are.
-    pub(crate) fn partial_record(&self) -> PathBuf {
+    pub fn partial_record(&self) -> PathBuf {
         self.beside(".partial.source")
     }
 
     /// The unpacked bytes before they are put into place.
-    pub(crate) fn unpacked(&self) -> PathBuf {
+    pub fn unpacked(&self) -> PathBuf {
         self.beside(".partial.unpacked")
     }
 
@@ -156,7 +156,7 @@ impl Place {
     }
 
     /// What is known about the file that is there, unless somebody changed it since.
-    pub(crate) fn known(&self, request: &str) -> Option<Record> {
+    pub fn known(&self, request: &str) -> Option<Record> {
         let data = fs::metadata(&self.target).ok()?;
         let record = Record::load(&self.record(), &data)?;
         let intact = record.request == request && record.mark == stamp(&data);
@@ -164,7 +164,7 @@ impl Place {
     }
 
     /// Remembers where the file that is there now comes from.
-    pub(crate) fn remember(&self, mut record: Record) -> Result<()> {
+    pub fn remember(&self, mut record: Record) -> Result<()> {
         let data = fs::metadata(&self.target).with_context(|| self.cannot_write())?;
         record.mark = stamp(&data);
         record.save(&self.record())
@@ -173,7 +173,7 @@ impl Place {
     /// Checks that nothing is in the way of the files beside the output that are going to be made:
     /// those that are always needed, the record if the download is `remembered`, and the unpacked
     /// file if it is to be `unpacked`.
-    pub(crate) fn check_names(&self, remembered: bool, unpacked: bool) -> Result<()> {
+    pub fn check_names(&self, remembered: bool, unpacked: bool) -> Result<()> {
         let record = remembered.then(|| self.record());
         let unpacked = unpacked.then(|| self.unpacked());
         for path in [Some(self.partial_record()), record, unpacked] {
@@ -185,7 +185,7 @@ impl Place {
     }
 
     /// Makes the name of a file that was put into place durable.
-    pub(crate) fn sync_folder(&self) -> Result<()> {
+    pub fn sync_folder(&self) -> Result<()> {
         let folder = File::open(folder(&self.target)).with_context(|| self.cannot_write())?;
         match folder.sync_all() {
             // Some file systems, mostly remote ones, cannot do this for a folder.
@@ -194,14 +194,14 @@ impl Place {
         }
     }
 
-    pub(crate) fn cannot_create(&self) -> String {
+    pub fn cannot_create(&self) -> String {
         format!(
             "cannot create a file in folder `{}`",
             folder(&self.target).display()
         )
     }
 
-    pub(crate) fn cannot_write(&self) -> String {
+    pub fn cannot_write(&self) -> String {
         format!("cannot write `{}`", self.target.display())
     }
 }

@@ -24,14 +24,14 @@ use crate::terminal::say;
 use crate::version::Version;
 
 /// What a cut download can go on from.
-pub(crate) struct Resume<'a> {
+pub struct Resume<'a> {
     /// Number of bytes that are there.
-    pub(crate) offset: u64,
-    pub(crate) version: &'a Version,
+    pub offset: u64,
+    pub version: &'a Version,
 }
 
 /// A file that becomes the output by [`Partial::put_into_place`].
-pub(crate) struct Partial {
+pub struct Partial {
     file: File,
     length: u64,
     /// How many of them came from an earlier run.
@@ -50,7 +50,7 @@ impl Partial {
     /// Opens the partial file of `output` and locks it against other downloads to the same
     /// output; waits for one that is running. Bytes of an earlier run are continued if they are
     /// of the same `request`.
-    pub(crate) fn open(
+    pub fn open(
         output: &Output,
         request: &str,
         hashing: bool,
@@ -113,22 +113,22 @@ impl Partial {
     }
 
     /// Number of bytes so far.
-    pub(crate) fn length(&self) -> u64 {
+    pub fn length(&self) -> u64 {
         self.length
     }
 
     /// How many of them came from an earlier run.
-    pub(crate) fn continued(&self) -> u64 {
+    pub fn continued(&self) -> u64 {
         self.continued
     }
 
     /// The version whose bytes these are.
-    pub(crate) fn version(&self) -> &Version {
+    pub fn version(&self) -> &Version {
         &self.record.version
     }
 
     /// What there is to go on from, if the server can be asked for the rest of exactly that.
-    pub(crate) fn resume(&self) -> Option<Resume<'_>> {
+    pub fn resume(&self) -> Option<Resume<'_>> {
         let possible = self.length > 0 && self.record.version.validator.is_some();
         possible.then_some(Resume {
             offset: self.length,
@@ -137,7 +137,7 @@ impl Partial {
     }
 
     /// Throws the bytes away and makes ready for those of `version`.
-    pub(crate) fn start(&mut self, version: Version) -> Result<()> {
+    pub fn start(&mut self, version: Version) -> Result<()> {
         // In this order: a record must never stand beside the bytes of another version.
         let emptied = self.file.set_len(0).and_then(|()| self.file.rewind());
         emptied.with_context(|| self.cannot_write())?;
@@ -167,19 +167,19 @@ impl Partial {
     }
 
     /// Makes sure that nobody goes on from these bytes.
-    pub(crate) fn discard(&mut self) {
+    pub fn discard(&mut self) {
         self.leftovers.keep(Keep::No);
     }
 
     /// Does so, but lets the bytes of another request be.
-    pub(crate) fn discard_own(&mut self) {
+    pub fn discard_own(&mut self) {
         if self.length > 0 {
             self.discard();
         }
     }
 
     /// Appends all of `slices`.
-    pub(crate) fn write(&mut self, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+    pub fn write(&mut self, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
         if let Some(hash) = &mut self.hash {
             for slice in slices.iter() {
                 hash.update(&**slice);
@@ -201,19 +201,19 @@ impl Partial {
     }
 
     /// The first bytes, as many as there are and `buffer` takes.
-    pub(crate) fn head<'a>(&self, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    pub fn head<'a>(&self, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
         let length = self.file.read_at(buffer, 0)?;
         Ok(&buffer[..length])
     }
 
     /// The bytes, for another reader.
-    pub(crate) fn reader(&self) -> Result<File> {
+    pub fn reader(&self) -> Result<File> {
         let file = self.file.try_clone();
         file.with_context(|| self.cannot_write())
     }
 
     /// Makes the file for the unpacked bytes.
-    pub(crate) fn unpacked(&self) -> Result<File> {
+    pub fn unpacked(&self) -> Result<File> {
         match &self.place {
             Some(place) => files::replace(&place.unpacked(), draft_mode(self.access.as_ref())),
             None => tempfile().with_context(cannot_keep),
@@ -221,17 +221,17 @@ impl Partial {
     }
 
     /// Whether this is the file with this metadata.
-    pub(crate) fn is(&self, other: &fs::Metadata) -> bool {
+    pub fn is(&self, other: &fs::Metadata) -> bool {
         self.file.metadata().is_ok_and(|own| is_same(&own, other))
     }
 
     /// The hash of the bytes so far as hex digits, if it was wanted.
-    pub(crate) fn sha256(&self) -> Option<String> {
+    pub fn sha256(&self) -> Option<String> {
         self.hash.clone().map(|hash| hex(&hash.finalize()))
     }
 
     /// Puts the bytes where they are to be, or `unpacked` in place of them.
-    pub(crate) fn put_into_place(self, unpacked: Option<&File>) -> Result<()> {
+    pub fn put_into_place(self, unpacked: Option<&File>) -> Result<()> {
         match &self.place {
             Some(place) => self.rename(place, unpacked),
             None => {
@@ -350,7 +350,7 @@ fn boot() -> String {
 }
 
 /// Reads a whole file, and returns its hash as hex digits.
-pub(crate) fn hash_of(path: &Path) -> io::Result<String> {
+pub fn hash_of(path: &Path) -> io::Result<String> {
     let mut hash = Sha256::new();
     let (mut file, _) = files::open(path, File::options().read(true))?;
     add(&mut hash, &mut file)?;

@@ -4,7 +4,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Makes a bar that counts bytes from `start`; it is drawn only if stderr is a terminal, and
 /// clears itself when dropped.
-pub(crate) fn bar(length: Option<u64>, start: u64) -> ProgressBar {
+pub fn bar(length: Option<u64>, start: u64) -> ProgressBar {
     let (bar, template) = match length {
         Some(length) => (
             ProgressBar::new(length),

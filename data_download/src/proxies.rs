@@ -14,7 +14,7 @@ const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "soc
 type MakeProxy = fn(Url) -> reqwest::Result<Proxy>;
 
 /// The proxies to ask, the first one that is for a request; none to go directly.
-pub(crate) fn from_environment() -> Result<Vec<Proxy>> {
+pub fn from_environment() -> Result<Vec<Proxy>> {
     of(&|name| Some(env::var_os(name)?.to_string_lossy().into_owned()))
 }
 

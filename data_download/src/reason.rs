@@ -9,7 +9,7 @@ use crate::content::is_page;
 use crate::source::{HIDDEN, is_secret};
 
 /// As many bytes of the body as are looked at.
-pub(crate) const MOST_BYTES: usize = 4096;
+pub const MOST_BYTES: usize = 4096;
 
 /// As many characters as are shown.
 const MOST_SHOWN: usize = 200;
@@ -18,11 +18,7 @@ const MOST_SHOWN: usize = 200;
 const TOKEN: usize = 20;
 
 /// What the body of an error says, if it is made for people: text, JSON or XML. The `secrets` are hidden.
-pub(crate) fn in_body(
-    content_type: Option<&str>,
-    body: &[u8],
-    secrets: &[String],
-) -> Option<String> {
+pub fn in_body(content_type: Option<&str>, body: &[u8], secrets: &[String]) -> Option<String> {
     if is_page(content_type, body) || body.contains(&0) {
         return None;
     }
@@ -54,7 +50,7 @@ pub(crate) fn in_body(
 }
 
 /// The ways to log in that an answer names, such as `Basic`.
-pub(crate) fn schemes(headers: &HeaderMap) -> Vec<String> {
+pub fn schemes(headers: &HeaderMap) -> Vec<String> {
     let is_in_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let headers = headers.get_all(WWW_AUTHENTICATE).iter();
     let schemes = headers.filter_map(|header| {

@@ -24,19 +24,19 @@ const MOST: u64 = 1 << 20;
 
 /// What is remembered.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Record {
+pub struct Record {
     /// What was asked for; see [`request`].
-    pub(crate) request: String,
+    pub request: String,
     /// What has to be as it was, so that the record still speaks of the file.
-    pub(crate) mark: String,
-    pub(crate) version: Version,
+    pub mark: String,
+    pub version: Version,
 }
 
 impl Record {
     /// Reads the record at `path` of a file with the metadata `data`; none if there is none, or
     /// none that can be understood. It counts if it is the user's own, or of whoever owns the file,
     /// who could as well have changed that.
-    pub(crate) fn load(path: &Path, data: &Metadata) -> Option<Record> {
+    pub fn load(path: &Path, data: &Metadata) -> Option<Record> {
         let (file, metadata) = files::open(path, File::options().read(true)).ok()?;
         if metadata.uid() != data.uid() && !files::is_own(&metadata) {
             return None;
@@ -45,7 +45,7 @@ impl Record {
         Self::parse(str::from_utf8(&text).ok()?)
     }
 
-    pub(crate) fn save(&self, path: &Path) -> Result<()> {
+    pub fn save(&self, path: &Path) -> Result<()> {
         let mut file = files::replace(path, 0o666)?;
         let written = file.write_all(self.text().as_bytes());
         written.with_context(|| format!("cannot write `{}`", path.display()))
@@ -97,7 +97,7 @@ impl Record {
 
 /// Identifies a request by a hash: what is asked for, the headers that may choose among several
 /// files (so not those for credentials, which change), and what is done with it.
-pub(crate) fn request(source: &str, headers: &HeaderMap, how: &str) -> String {
+pub fn request(source: &str, headers: &HeaderMap, how: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(format!("{source}\n{how}\n"));
     for (name, value) in headers {
@@ -111,13 +111,13 @@ pub(crate) fn request(source: &str, headers: &HeaderMap, how: &str) -> String {
 }
 
 /// Changes with the content of a file: its length and the time of its last change.
-pub(crate) fn stamp(metadata: &Metadata) -> String {
+pub fn stamp(metadata: &Metadata) -> String {
     let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
     format!("{} {seconds}.{nanoseconds:09}", metadata.len())
 }
 
 /// Writes bytes as hex digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     let digit = |value| char::from_digit(u32::from(value), 16);
     digits.filter_map(digit).collect()

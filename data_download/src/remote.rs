@@ -12,44 +12,44 @@ use crate::partial::Resume;
 use crate::version::Version;
 
 /// A file on a server.
-pub(crate) enum Remote {
+pub enum Remote {
     Http(Box<Http>),
     #[cfg(feature = "cloud")]
     Cloud(Box<Cloud>),
 }
 
 /// What a server is asked for.
-pub(crate) struct Ask<'a> {
+pub struct Ask<'a> {
     /// Only the rest, if it is of this version.
-    pub(crate) resume: Option<Resume<'a>>,
+    pub resume: Option<Resume<'a>>,
     /// Nothing, if this is still the version.
-    pub(crate) unless: Option<&'a Version>,
+    pub unless: Option<&'a Version>,
 }
 
 /// What it answers.
-pub(crate) enum Answer {
+pub enum Answer {
     Unchanged,
     Bytes(Box<Incoming>),
 }
 
 /// Bytes that are about to come.
-pub(crate) struct Incoming {
+pub struct Incoming {
     /// Where in the file they belong: 0, or where it was asked to go on.
-    pub(crate) start: u64,
-    pub(crate) version: Version,
-    pub(crate) content_type: Option<String>,
-    pub(crate) body: Body,
+    pub start: u64,
+    pub version: Version,
+    pub content_type: Option<String>,
+    pub body: Body,
 }
 
 /// A body that is being received.
-pub(crate) enum Body {
+pub enum Body {
     Http(http::Body),
     #[cfg(feature = "cloud")]
     Cloud(cloud::Body),
 }
 
 /// Why there is no answer, or not all of it.
-pub(crate) enum Failure {
+pub enum Failure {
     /// It would be the same the next time.
     Final(Error),
     /// It may work later, and not before `after`.
@@ -62,7 +62,7 @@ pub(crate) enum Failure {
 }
 
 impl Remote {
-    pub(crate) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Failure> {
+    pub async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Failure> {
         match self {
             Remote::Http(http) => http.ask(ask).await,
             #[cfg(feature = "cloud")]
@@ -73,7 +73,7 @@ impl Remote {
 
 impl Body {
     /// The next bytes; none at the end of a whole body.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         match self {
             Body::Http(body) => body.chunk().await,
             #[cfg(feature = "cloud")]
@@ -84,7 +84,7 @@ impl Body {
 
 impl Failure {
     /// A failure that may be over soon.
-    pub(crate) fn passing(error: Error) -> Failure {
+    pub fn passing(error: Error) -> Failure {
         Failure::Retry { error, after: None }
     }
 }

@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 const LONGEST: Duration = Duration::from_mins(1);
 
 /// A server that asks for a longer pause is not waited for.
-pub(crate) const MOST_PATIENCE: Duration = Duration::from_mins(10);
+pub const MOST_PATIENCE: Duration = Duration::from_mins(10);
 
 /// The attempts so far.
-pub(crate) struct Attempts {
-    pub(crate) made: u32,
+pub struct Attempts {
+    pub made: u32,
     in_vain: u32,
     retries: u32,
     delay: Duration,
@@ -20,7 +20,7 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    pub(crate) fn new(retries: u32, delay: Duration) -> Attempts {
+    pub fn new(retries: u32, delay: Duration) -> Attempts {
         Attempts {
             made: 0,
             in_vain: 0,
@@ -35,7 +35,7 @@ impl Attempts {
     ///
     /// Bytes start the count anew. They have to lie beyond all that came before, else a server
     /// that always breaks at the same place would be asked for ever.
-    pub(crate) fn failed(&mut self, length: u64, asked: Option<Duration>) -> Option<Duration> {
+    pub fn failed(&mut self, length: u64, asked: Option<Duration>) -> Option<Duration> {
         self.made += 1;
         if length > self.furthest {
             self.furthest = length;
@@ -53,7 +53,7 @@ impl Attempts {
 }
 
 /// How long a `Retry-After` asks to wait, which is a number of seconds or a date.
-pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }

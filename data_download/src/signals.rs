@@ -14,7 +14,7 @@ const CANNOT_WATCH: &str = "cannot watch for signals";
 /// for what it runs in the background, and a handler would defeat that.
 ///
 /// SIGHUP is left alone for the same reason: `nohup` ignores it.
-pub(crate) fn watch() -> Result<Signals> {
+pub fn watch() -> Result<Signals> {
     let ignored = ignored();
     let heeded = [SIGINT, SIGTERM].into_iter();
     let heeded = heeded.filter(|signal| ignored & (1 << (signal - 1)) == 0);
@@ -23,7 +23,7 @@ pub(crate) fn watch() -> Result<Signals> {
 
 /// Makes a write beyond `ulimit -f` an error that can be told; else SIGXFSZ ends the process
 /// without a word.
-pub(crate) fn survive_the_limit_of_file_size() -> Result<()> {
+pub fn survive_the_limit_of_file_size() -> Result<()> {
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).context(CANNOT_WATCH)?;
     Ok(())
 }

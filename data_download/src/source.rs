@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use reqwest::Url;
 
 /// What stands in the place of a secret in every message.
-pub(crate) const HIDDEN: &str = "***";
+pub const HIDDEN: &str = "***";
 
 /// A query parameter whose name contains one of these is taken for a secret. `sig` covers
 /// `signature`, `pass` covers `passwd` and `password`; hiding too much does no harm.
@@ -26,7 +26,7 @@ const SECRET_NAMES: [&str; 8] = [
 
 /// A place to read the data from.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Source {
+pub enum Source {
     Http(Url),
     #[cfg(feature = "cloud")]
     Cloud(Url),
@@ -36,7 +36,7 @@ pub(crate) enum Source {
 impl Source {
     /// Reads what the user gave. Text without a scheme is a path, as in RFC 3986 section 4.2: a
     /// relative path with a colon in its first segment is written `./a:b`.
-    pub(crate) fn parse(text: &str) -> Result<Source> {
+    pub fn parse(text: &str) -> Result<Source> {
         match scheme(text).as_deref() {
             None if text == "-" => bail!(
                 "standard input cannot be downloaded; expected an http, https or file URL or the path \
@@ -63,7 +63,7 @@ impl Source {
     }
 
     /// What stays the same when only the login changes.
-    pub(crate) fn identity(&self) -> String {
+    pub fn identity(&self) -> String {
         let mut url = match self {
             Source::Local(file) => {
                 let absolute = path::absolute(file).unwrap_or_else(|_| file.clone());
@@ -94,7 +94,7 @@ impl fmt::Display for Source {
 }
 
 /// The text of a URL with its credentials hidden.
-pub(crate) fn redacted(url: &Url) -> String {
+pub fn redacted(url: &Url) -> String {
     let mut shown = url.clone();
     if !url.username().is_empty() || url.password().is_some() {
         // A lone user name may be a token as well. Only a URL without a host refuses, and an
@@ -117,7 +117,7 @@ fn redacted_query(query: &str) -> String {
 }
 
 /// The texts in a URL that nobody is to see.
-pub(crate) fn secrets(url: &Url) -> Vec<String> {
+pub fn secrets(url: &Url) -> Vec<String> {
     let login = [Some(url.username()), url.password()].into_iter().flatten();
     let pairs = url.query_pairs();
     let values = pairs.filter(|(name, _)| is_secret(name));
@@ -126,7 +126,7 @@ pub(crate) fn secrets(url: &Url) -> Vec<String> {
 }
 
 /// Whether a value of this name may be a secret.
-pub(crate) fn is_secret(name: &str) -> bool {
+pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     // A name that hides behind percent-encoding is not worth decoding: it is hidden.
     name.contains('%') || SECRET_NAMES.iter().any(|secret| name.contains(secret))

@@ -7,12 +7,12 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// Prints a line to stderr; unlike `eprintln!` it does not panic when nobody listens any more.
-pub(crate) fn say(line: &str) {
+pub fn say(line: &str) {
     say_lines([line]);
 }
 
 /// Prints lines to stderr, together.
-pub(crate) fn say_lines<'a>(lines: impl IntoIterator<Item = &'a str>) {
+pub fn say_lines<'a>(lines: impl IntoIterator<Item = &'a str>) {
     let lines = lines.into_iter().map(|line| printable(line) + "\n");
     io::stderr()
         .write_all(lines.collect::<String>().as_bytes())
@@ -20,14 +20,14 @@ pub(crate) fn say_lines<'a>(lines: impl IntoIterator<Item = &'a str>) {
 }
 
 /// Prints a text of ours to stdout, such as the help.
-pub(crate) fn print(text: &str) -> io::Result<()> {
+pub fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()
 }
 
 /// The text with everything escaped that is not for the eye, line breaks included.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_command) {
         return Cow::Borrowed(text);
     }

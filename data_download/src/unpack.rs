@@ -21,25 +21,25 @@ const KEPT: &str = "without --decompress it is kept as it is";
 type Reader<'a> = Box<dyn BufRead + 'a>;
 
 /// How the unpacked bytes are to be.
-pub(crate) struct Unpacking<'a> {
+pub struct Unpacking<'a> {
     /// Where they are going to be.
-    pub(crate) output: &'a Output,
-    pub(crate) max_bytes: MaxBytes,
+    pub output: &'a Output,
+    pub max_bytes: MaxBytes,
     /// Whether their hash is wanted.
-    pub(crate) hashing: bool,
+    pub hashing: bool,
 }
 
 /// What came out.
-pub(crate) struct Unpacked {
-    pub(crate) file: File,
-    pub(crate) length: u64,
+pub struct Unpacked {
+    pub file: File,
+    pub length: u64,
     /// Of these bytes, if it was wanted.
-    pub(crate) sha256: Option<String>,
+    pub sha256: Option<String>,
 }
 
 impl Unpacking<'_> {
     /// Unpacks what a server packed to send it into the file that `make` makes.
-    pub(crate) fn decode(
+    pub fn decode(
         &self,
         mut packed: File,
         encoding: Packing,
@@ -51,7 +51,7 @@ impl Unpacking<'_> {
     }
 
     /// Unpacks a file into the one that `make` makes, unless it is not packed.
-    pub(crate) fn decompress(
+    pub fn decompress(
         &self,
         mut packed: File,
         make: impl FnOnce() -> Result<File>,

@@ -13,21 +13,21 @@ use crate::content::Packing;
 
 /// A version of a file, as far as the server tells.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Version {
-    pub(crate) etag: Option<String>,
-    pub(crate) last_modified: Option<String>,
+pub struct Version {
+    pub etag: Option<String>,
+    pub last_modified: Option<String>,
     /// The whole file in bytes.
-    pub(crate) length: Option<u64>,
+    pub length: Option<u64>,
     /// How the server has packed the bytes to send them, although it was asked not to.
-    pub(crate) encoding: Option<Packing>,
+    pub encoding: Option<Packing>,
     /// What the rest of exactly these bytes can be asked for with (`If-Range`). Without it, a cut
     /// download starts over.
-    pub(crate) validator: Option<String>,
+    pub validator: Option<String>,
 }
 
 impl Version {
     /// Reads the headers of an answer that came at `now`.
-    pub(crate) fn of(headers: &HeaderMap, length: Option<u64>, now: SystemTime) -> Version {
+    pub fn of(headers: &HeaderMap, length: Option<u64>, now: SystemTime) -> Version {
         let etag = text(headers, &ETAG);
         let last_modified = text(headers, &LAST_MODIFIED);
         let sent = text(headers, &DATE).and_then(|date| httpdate::parse_http_date(&date).ok());
@@ -46,7 +46,7 @@ impl Version {
     }
 
     /// Whether nothing in `other` says that it is another version.
-    pub(crate) fn agrees_with(&self, other: &Version) -> bool {
+    pub fn agrees_with(&self, other: &Version) -> bool {
         agree(self.etag.as_ref(), other.etag.as_ref())
             && agree(self.last_modified.as_ref(), other.last_modified.as_ref())
             && agree(self.length.as_ref(), other.length.as_ref())
@@ -69,21 +69,21 @@ fn is_settled(last_modified: &str, sent: SystemTime) -> bool {
 }
 
 /// How the bytes of an answer are packed.
-pub(crate) fn encoding(headers: &HeaderMap) -> Result<Option<Packing>> {
+pub fn encoding(headers: &HeaderMap) -> Result<Option<Packing>> {
     let encodings = headers.get_all(CONTENT_ENCODING).iter();
     let encodings = encodings.map(|value| String::from_utf8_lossy(value.as_bytes()));
     Packing::of_encoding(&encodings.collect::<Vec<_>>().join(", "))
 }
 
 /// The value of a header, if it is there and plain ASCII.
-pub(crate) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+pub fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let value = headers.get(name)?.to_str().ok()?;
     Some(value.to_owned())
 }
 
 /// The part that a 206 answer holds: first byte, number of bytes, and the length of the whole
 /// file unless the server does not know it.
-pub(crate) fn content_range(headers: &HeaderMap) -> Option<(u64, u64, Option<u64>)> {
+pub fn content_range(headers: &HeaderMap) -> Option<(u64, u64, Option<u64>)> {
     let value = text(headers, &CONTENT_RANGE)?;
     let (range, total) = value.strip_prefix("bytes ")?.trim().split_once('/')?;
     let (first, last) = range.split_once('-')?;
