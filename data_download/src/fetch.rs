@@ -9,19 +9,19 @@ use reqwest::header::HeaderMap;
 
 use crate::cli::Wanted;
 use crate::content::{self, HEAD, Packing, is_page_name};
-use crate::download::{Download, Outcome, Wishes};
-use crate::headers;
-use crate::http::Http;
-use crate::leftovers::Leftovers;
+use crate::keep::leftovers::Leftovers;
+use crate::keep::record::{Record, request};
+use crate::keep::{Partial, hash_of};
 use crate::local;
 use crate::output::{self, Output, Place};
-use crate::partial::{Partial, hash_of};
-use crate::record::{Record, request};
 use crate::remote::Remote;
+use crate::remote::headers;
+use crate::remote::http::Http;
+use crate::remote::version::Version;
 use crate::source::Source;
 use crate::terminal::say;
+use crate::transfer::{Download, Outcome, Wishes};
 use crate::unpack::{Unpacked, Unpacking};
-use crate::version::Version;
 
 /// How it ended well.
 pub enum Fetched {
@@ -104,7 +104,7 @@ impl Fetching<'_> {
             }
             #[cfg(feature = "cloud")]
             Source::Cloud(url) => {
-                let cloud = crate::cloud::Cloud::new(&url, self.wanted.limits);
+                let cloud = crate::remote::cloud::Cloud::new(&url, self.wanted.limits);
                 let cloud = cloud.with_context(|| format!("cannot download `{shown}`"))?;
                 Remote::Cloud(Box::new(cloud))
             }

@@ -6,12 +6,12 @@ use std::path::{Component, Path};
 
 use anyhow::{Context, Result, anyhow, ensure};
 
+use crate::keep::Partial;
+use crate::keep::record::stamp;
 use crate::limits::MaxBytes;
 use crate::output::Output;
-use crate::partial::Partial;
 use crate::progress;
-use crate::record::stamp;
-use crate::version::Version;
+use crate::remote::version::Version;
 
 const BUFFER: usize = 256 * 1024;
 

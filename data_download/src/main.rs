@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use data_download::leftovers::Leftovers;
+use data_download::keep::leftovers::Leftovers;
 use data_download::terminal::{say, say_lines};
 use data_download::{cli, fetch, metrics, signals};
 

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::access::may_follow;
 use crate::files;
-use crate::record::{Record, stamp};
+use crate::keep::record::{Record, stamp};
 
 /// The name that stands for standard output.
 const STANDARD: &str = "-";

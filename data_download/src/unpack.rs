@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
 use crate::content::{HEAD, Packing};
+use crate::keep::record::hex;
 use crate::limits::MaxBytes;
 use crate::output::Output;
-use crate::record::hex;
 
 const BUFFER: usize = 256 * 1024;
 

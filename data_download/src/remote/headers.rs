@@ -13,7 +13,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use rustix::fs::OFlags;
 
 use crate::files::read_small;
-use crate::netrc::Netrc;
+use crate::remote::netrc::Netrc;
 use crate::terminal::say;
 
 /// No netrc file is longer.

@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 
 use crate::content::Packing;
 use crate::files;
+use crate::remote::version::Version;
 use crate::source::is_secret;
-use crate::version::Version;
 
 const FORMAT: &str = "data_download 2";
 

@@ -17,10 +17,10 @@ use object_store::{Attribute, ClientOptions, GetOptions, GetRange, ObjectStore, 
 use reqwest::Url;
 
 use crate::content::Packing;
-use crate::http::set_tls_provider;
 use crate::limits::Limits;
+use crate::remote::http::set_tls_provider;
+use crate::remote::version::Version;
 use crate::remote::{self, Answer, Ask, Failure, Incoming};
-use crate::version::Version;
 
 /// A file in an object store.
 pub struct Cloud {

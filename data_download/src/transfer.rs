@@ -12,14 +12,14 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::content::{self, HEAD, Packing};
+use crate::keep::Partial;
 use crate::limits::MaxBytes;
 use crate::output::Output;
-use crate::partial::Partial;
 use crate::progress;
+use crate::remote::version::Version;
 use crate::remote::{Answer, Ask, Failure, Incoming, Remote};
 use crate::retry::{Attempts, MOST_PATIENCE};
 use crate::terminal::say;
-use crate::version::Version;
 
 /// Number of chunks between the network and the disk. hyper's chunks have up to half a MiB, and so
 /// many of them still fit into the caches of a processor when they are written.

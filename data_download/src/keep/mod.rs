@@ -5,6 +5,9 @@
 //! which version of which file its bytes are, the next run continues it. At every moment, and so
 //! wherever the program is killed, the record is that of the bytes, or there are no bytes.
 
+pub mod leftovers;
+pub mod record;
+
 use std::fs::{self, File, TryLockError};
 use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
@@ -17,11 +20,11 @@ use tempfile::tempfile;
 
 use crate::access::{Access, draft_mode};
 use crate::files::{self, in_the_way, is_own, is_same};
-use crate::leftovers::{Keep, Leftovers};
+use crate::keep::leftovers::{Keep, Leftovers};
+use crate::keep::record::{Record, hex};
 use crate::output::{Output, Place, cannot_keep};
-use crate::record::{Record, hex};
+use crate::remote::version::Version;
 use crate::terminal::say;
-use crate::version::Version;
 
 /// What a cut download can go on from.
 pub struct Resume<'a> {

@@ -18,16 +18,16 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Proxy, Response, StatusCode, Url};
 use rustls::InvalidMessage;
 
-use crate::cookies::Cookies;
 use crate::files::read_small;
-use crate::headers::{Entries, Logins, secrets as secrets_of};
 use crate::limits::Limits;
-use crate::proxies;
-use crate::reason;
+use crate::remote::cookies::Cookies;
+use crate::remote::headers::{Entries, Logins, secrets as secrets_of};
+use crate::remote::proxies;
+use crate::remote::reason;
+use crate::remote::version::{Version, content_range, encoding, text};
 use crate::remote::{self, Answer, Ask, Failure, Incoming};
 use crate::retry::retry_after;
 use crate::source::{redacted, secrets as secrets_of_url};
-use crate::version::{Version, content_range, encoding, text};
 
 const MAX_REDIRECTS: usize = 10;
 

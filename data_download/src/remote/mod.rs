@@ -1,15 +1,25 @@
 //! A file on a server: what can be asked of it, and how that can go wrong.
 
+#[cfg(feature = "cloud")]
+pub mod cloud;
+pub mod cookies;
+pub mod headers;
+pub mod http;
+pub mod netrc;
+pub mod proxies;
+pub mod reason;
+pub mod version;
+
 use std::time::Duration;
 
 use anyhow::Error;
 use bytes::Bytes;
 
+use crate::keep::Resume;
 #[cfg(feature = "cloud")]
-use crate::cloud::{self, Cloud};
-use crate::http::{self, Http};
-use crate::partial::Resume;
-use crate::version::Version;
+use crate::remote::cloud::Cloud;
+use crate::remote::http::Http;
+use crate::remote::version::Version;
 
 /// A file on a server.
 pub enum Remote {
