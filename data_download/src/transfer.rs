@@ -16,8 +16,9 @@ use crate::keep::Partial;
 use crate::limits::MaxBytes;
 use crate::output::Output;
 use crate::progress;
+use crate::remote::Remote;
+use crate::remote::ask::{Answer, Ask, Failure, Incoming};
 use crate::remote::version::Version;
-use crate::remote::{Answer, Ask, Failure, Incoming, Remote};
 use crate::retry::{Attempts, MOST_PATIENCE};
 use crate::terminal::say;
 

@@ -23,15 +23,9 @@ use crate::files::{self, in_the_way, is_own, is_same};
 use crate::keep::leftovers::{Keep, Leftovers};
 use crate::keep::record::{Record, hex};
 use crate::output::{Output, Place, cannot_keep};
+use crate::remote::ask::Resume;
 use crate::remote::version::Version;
 use crate::terminal::say;
-
-/// What a cut download can go on from.
-pub struct Resume<'a> {
-    /// Number of bytes that are there.
-    pub offset: u64,
-    pub version: &'a Version,
-}
 
 /// A file that becomes the output by [`Partial::put_into_place`].
 pub struct Partial {

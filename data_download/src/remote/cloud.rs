@@ -5,10 +5,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Error, Result, anyhow, bail};
-use bytes::Bytes;
-use futures_util::StreamExt;
-use futures_util::stream::BoxStream;
+use anyhow::{Result, bail};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
@@ -18,18 +15,17 @@ use reqwest::Url;
 
 use crate::content::Packing;
 use crate::limits::Limits;
-use crate::remote::http::set_tls_provider;
+use crate::remote::ask::{Answer, Ask, Failure, Incoming};
+use crate::remote::body::Body;
+use crate::remote::explain::stored;
+use crate::remote::tls::set_tls_provider;
 use crate::remote::version::Version;
-use crate::remote::{self, Answer, Ask, Failure, Incoming};
 
 /// A file in an object store.
 pub struct Cloud {
     store: Arc<dyn ObjectStore>,
     path: Path,
 }
-
-/// The body of an answer.
-pub struct Body(BoxStream<'static, object_store::Result<Bytes>>);
 
 impl Cloud {
     /// Prepares requests for `url`.
@@ -58,8 +54,8 @@ impl Cloud {
             Err(object_store::Error::Precondition { .. }) if ask.resume.is_some() => {
                 return Err(Failure::StartOver);
             }
-            Err(error) if is_passing(&error) => return Err(Failure::passing(explained(error))),
-            Err(error) => return Err(Failure::Final(explained(error))),
+            Err(error) if is_passing(&error) => return Err(Failure::passing(stored(error))),
+            Err(error) => return Err(Failure::Final(stored(error))),
         };
         let encoding = found.attributes.get(&Attribute::ContentEncoding);
         let encoding = encoding.map_or("", AsRef::as_ref);
@@ -81,14 +77,8 @@ impl Cloud {
             start,
             version,
             content_type: None,
-            body: remote::Body::Cloud(Body(found.into_stream())),
+            body: Body::Cloud(found.into_stream()),
         })))
-    }
-}
-
-impl Body {
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
-        self.0.next().await.transpose().map_err(explained)
     }
 }
 
@@ -135,12 +125,4 @@ fn store(url: &Url, limits: Limits) -> Result<Arc<dyn ObjectStore>> {
 
 fn is_passing(error: &object_store::Error) -> bool {
     matches!(error, object_store::Error::Generic { .. })
-}
-
-/// Only the last reason of the chain: the outer ones name hosts and repeat themselves.
-fn explained(error: object_store::Error) -> Error {
-    if let object_store::Error::NotFound { path, .. } = &error {
-        return anyhow!("there is no `{path}` in the store");
-    }
-    anyhow!(Error::from(error).root_cause().to_string())
 }

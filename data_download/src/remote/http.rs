@@ -3,29 +3,25 @@
 //! A body that ends early is an error: hyper knows the announced length and the end mark of a
 //! chunked body. The bytes are kept as they were sent, never decompressed.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Error, Result, anyhow};
-use bytes::Bytes;
+use anyhow::{Context, Result, anyhow};
 use reqwest::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MODIFIED_SINCE,
     IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, RETRY_AFTER,
 };
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, ClientBuilder, Proxy, Response, StatusCode, Url};
-use rustls::InvalidMessage;
+use reqwest::{Client, Response, StatusCode, Url};
 
-use crate::files::read_small;
 use crate::limits::Limits;
+use crate::remote::ask::{Answer, Ask, Failure, Incoming};
+use crate::remote::body::Body;
 use crate::remote::cookies::Cookies;
+use crate::remote::explain::{explained, is_final};
 use crate::remote::headers::{Entries, Logins, secrets as secrets_of};
-use crate::remote::proxies;
-use crate::remote::reason;
 use crate::remote::version::{Version, content_range, encoding, text};
-use crate::remote::{self, Answer, Ask, Failure, Incoming};
+use crate::remote::{client, reason};
 use crate::retry::retry_after;
 use crate::source::{redacted, secrets as secrets_of_url};
 
@@ -34,9 +30,6 @@ const MAX_REDIRECTS: usize = 10;
 /// For the text of an error, which is of little use.
 const REASON_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// All certificates of a system are a tenth of it.
-const MOST_CERTIFICATES: u64 = 4 << 20;
-
 /// A file behind an http(s) URL.
 pub struct Http {
     url: Url,
@@ -44,12 +37,6 @@ pub struct Http {
     headers: HeaderMap,
     logins: Logins,
     cookies: Mutex<Cookies>,
-    limits: Limits,
-}
-
-/// The body of an answer.
-pub struct Body {
-    response: Response,
     limits: Limits,
 }
 
@@ -62,14 +49,7 @@ impl Http {
         ca_file: Option<&Path>,
         limits: Limits,
     ) -> Result<Http> {
-        let extra = match ca_file {
-            Some(file) => certificates(file)?,
-            None => Vec::new(),
-        };
-        let proxies = proxies::from_environment()?;
-        let client = client(&url, extra, &proxies, limits)
-            .map_err(|error| explained(error, limits))
-            .context("cannot set up the http client")?;
+        let client = client::new(&url, ca_file, limits)?;
         Ok(Http {
             url,
             client,
@@ -161,10 +141,7 @@ impl Http {
             start,
             version,
             content_type: text(response.headers(), &CONTENT_TYPE),
-            body: remote::Body::Http(Body {
-                response,
-                limits: self.limits,
-            }),
+            body: Body::Http(response, self.limits),
         }))
     }
 
@@ -239,28 +216,14 @@ impl Http {
             request = request.basic_auth(user, Some(password));
         }
         request.send().await.map_err(|error| {
-            // Another attempt changes neither who the other side is nor what it speaks.
-            let hopeless = error.is_builder()
-                || speaks_no_tls(&error)
-                || cause::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse)
-                || matches!(
-                    tls_error(&error),
-                    Some(rustls::Error::InvalidCertificate(_))
-                );
+            let is_final = is_final(&error);
             let error = explained(error, self.limits);
-            if hopeless {
+            if is_final {
                 Failure::Final(error)
             } else {
                 Failure::passing(error)
             }
         })
-    }
-}
-
-impl Body {
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
-        let chunk = self.response.chunk().await;
-        chunk.map_err(|error| explained(error, self.limits))
     }
 }
 
@@ -342,111 +305,6 @@ fn is_same_place(from: &Url, to: &Url) -> bool {
         && from.port().is_none()
         && to.port().is_none();
     made_safe || from.origin() == to.origin()
-}
-
-fn certificates(file: &Path) -> Result<Vec<Certificate>> {
-    let shown = file.display();
-    let text = File::open(file).and_then(|file| read_small(file, MOST_CERTIFICATES));
-    let text = text.with_context(|| format!("cannot read CA file `{shown}`"))?;
-    let certificates = Certificate::from_pem_bundle(&text).unwrap_or_default();
-    anyhow::ensure!(
-        !certificates.is_empty(),
-        "CA file `{shown}` holds no certificate, expected PEM"
-    );
-    Ok(certificates)
-}
-
-fn client(
-    url: &Url,
-    extra: Vec<Certificate>,
-    proxies: &[Proxy],
-    limits: Limits,
-) -> reqwest::Result<Client> {
-    set_tls_provider();
-    let settings = || {
-        let direct = Client::builder().no_proxy();
-        proxies
-            .iter()
-            .cloned()
-            .fold(direct, ClientBuilder::proxy)
-            .user_agent(concat!("data_download/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(limits.connect)
-            .read_timeout(limits.idle)
-            .redirect(Policy::none())
-            .http1_only()
-            // As curl and requests: headers that break the rules a little. One that says nothing certain,
-            // such as a length that is no number, stays an error.
-            .http1_allow_obsolete_multiline_headers_in_responses(true)
-            .http1_allow_spaces_after_header_name_in_responses(true)
-            // It would tell the next host the whole query of this one, tokens included.
-            .referer(false)
-            // A server may close a connection at any time, also just when it is asked by it again.
-            .pool_max_idle_per_host(0)
-    };
-    let client = settings().tls_certs_merge(extra.clone()).build();
-    if client.is_err() && (url.scheme() == "http" || !extra.is_empty()) {
-        // A machine without CA certificates, such as a small container. Plain http needs none,
-        // and the user's own may be enough.
-        return settings().tls_certs_only(extra).build();
-    }
-    client
-}
-
-/// Chooses what TLS computes with, for http and the object stores alike.
-pub fn set_tls_provider() {
-    // Fails only if there is a provider already, which is as good.
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok();
-}
-
-/// Puts an error of reqwest into words.
-fn explained(error: reqwest::Error, limits: Limits) -> Error {
-    let seconds = |limit: Duration| limit.as_secs_f64();
-    if speaks_no_tls(&error) {
-        return anyhow!("the server does not speak TLS there, expected an http URL");
-    }
-    match (error.is_timeout(), error.is_connect()) {
-        (true, true) => anyhow!("no connection after {} s", seconds(limits.connect)),
-        (true, false) => anyhow!("no data for {} s", seconds(limits.idle)),
-        (false, true) => innermost(error).context("cannot connect"),
-        (false, false) => innermost(error),
-    }
-}
-
-/// Only the last reason of the chain: the outer ones are general, and may hold the URL with its
-/// credentials.
-fn innermost(error: reqwest::Error) -> Error {
-    let error = Error::from(error.without_url());
-    anyhow!(error.root_cause().to_string())
-}
-
-fn speaks_no_tls(error: &reqwest::Error) -> bool {
-    let no_tls = rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType);
-    tls_error(error) == Some(&no_tls)
-}
-
-/// What TLS has to say about it.
-fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
-    cause(error)
-}
-
-/// The first error of this type among the causes.
-fn cause<E: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&E> {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref() {
-            return Some(error);
-        }
-        // An io::Error does not name what it wraps as its source, but the source of that.
-        let wrapped = error.downcast_ref::<std::io::Error>();
-        let wrapped = wrapped.and_then(std::io::Error::get_ref);
-        cause = match wrapped {
-            Some(wrapped) => Some(wrapped),
-            None => error.source(),
-        };
-    }
-    None
 }
 
 #[cfg(test)]
