@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use reqwest::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MODIFIED_SINCE,
     IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, RETRY_AFTER,
@@ -19,13 +19,12 @@ use crate::remote::ask::{Answer, Ask, Failure, Incoming};
 use crate::remote::body::Body;
 use crate::remote::cookies::Cookies;
 use crate::remote::explain::{explained, is_final};
-use crate::remote::headers::{Entries, Logins, secrets as secrets_of};
+use crate::remote::headers::{Logins, secrets as secrets_of};
+use crate::remote::redirect::Way;
 use crate::remote::version::{Version, content_range, encoding, text};
 use crate::remote::{client, reason};
 use crate::retry::retry_after;
 use crate::source::{redacted, secrets as secrets_of_url};
-
-const MAX_REDIRECTS: usize = 10;
 
 /// For the text of an error, which is of little use.
 const REASON_TIMEOUT: Duration = Duration::from_secs(2);
@@ -149,69 +148,38 @@ impl Http {
     ///
     /// Not left to reqwest, which would hand headers such as `X-Api-Key` to any host.
     async fn follow(&self, conditions: &HeaderMap) -> Result<Response, Failure> {
-        let mut url = self.url.clone();
-        // Whether the user's headers and login are meant for the host.
-        let mut trusted = true;
-        let mut was_sealed = false;
-        for _ in 0..=MAX_REDIRECTS {
-            let logins = self.logins_for(&url, trusted, was_sealed);
-            let response = self.send(&url, trusted, logins, conditions).await?;
+        let mut way = Way::new(&self.url);
+        loop {
+            let response = self.send(&way, conditions).await?;
             let now = SystemTime::now();
-            self.cookies().take(&url, response.headers(), now);
-            was_sealed |= url.scheme() == "https";
-            let Some(mut next) = redirected(&response)? else {
+            self.cookies().take(way.here(), response.headers(), now);
+            let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+            let Some(location) = response.headers().get(LOCATION).filter(|_| is_redirect) else {
                 return Ok(response);
             };
-            trusted = trusted && is_same_place(&url, &next);
-            if trusted && next.username().is_empty() && next.password().is_none() {
-                // Both URLs have a host, so this cannot be refused.
-                next.set_username(url.username()).ok();
-                next.set_password(url.password()).ok();
-            }
-            url = next;
+            let followed = way.follow(location.as_bytes());
+            followed.map_err(Failure::Final)?;
         }
-        let error = anyhow!("more than {MAX_REDIRECTS} redirects, probably a loop");
-        Err(Failure::Final(error))
     }
 
     fn cookies(&self) -> MutexGuard<'_, Cookies> {
         self.cookies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Which entries of netrc may go to a place: those of the user's own host all, those of another host
-    /// only one in its name, and so for the user's own when others lead back to it. Nothing goes by another
-    /// way to the host that the user named, nor in clear where TLS has led.
-    fn logins_for(&self, url: &Url, trusted: bool, was_sealed: bool) -> Entries {
-        let is_in_clear = was_sealed && url.scheme() == "http";
-        let is_another_way =
-            url.host_str() == self.url.host_str() && !is_same_place(&self.url, url);
-        match trusted {
-            true => Entries::All,
-            false if is_in_clear || is_another_way => Entries::None,
-            false => Entries::Named,
-        }
-    }
-
-    async fn send(
-        &self,
-        url: &Url,
-        trusted: bool,
-        logins: Entries,
-        conditions: &HeaderMap,
-    ) -> Result<Response, Failure> {
+    async fn send(&self, way: &Way, conditions: &HeaderMap) -> Result<Response, Failure> {
+        let url = way.here();
         let mut given = HeaderMap::new();
-        if trusted {
+        if way.takes_headers() {
             given.clone_from(&self.headers);
         }
+        let mut is_logged_in = given.contains_key(AUTHORIZATION);
+        is_logged_in |= url.password().is_some() || !url.username().is_empty();
         self.cookies().add_to(&mut given, url);
         let request = self.client.get(url.clone());
         let mut request = request.headers(conditions.clone()).headers(given);
-        let logged_in = url.password().is_some()
-            || !url.username().is_empty()
-            || (trusted && self.headers.contains_key(AUTHORIZATION));
-        if !logged_in
+        if !is_logged_in
             && let Some(host) = url.host_str()
-            && let Some((user, password)) = self.logins.find(host, logins)
+            && let Some((user, password)) = self.logins.find(host, way.logins())
         {
             request = request.basic_auth(user, Some(password));
         }
@@ -274,58 +242,4 @@ fn conditions(ask: &Ask<'_>) -> HeaderMap {
         }
     }
     headers
-}
-
-/// Where to, if the answer is a redirect.
-fn redirected(response: &Response) -> Result<Option<Url>, Failure> {
-    let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
-    let Some(location) = response.headers().get(LOCATION).filter(|_| is_redirect) else {
-        return Ok(None);
-    };
-    let here = redacted(response.url());
-    // Often not percent-encoded; parsing does that.
-    let next = str::from_utf8(location.as_bytes()).ok();
-    let next = next.and_then(|location| response.url().join(location).ok());
-    let next = next
-        .with_context(|| format!("`{here}` redirects to what is not a URL"))
-        .map_err(Failure::Final)?;
-    if !matches!(next.scheme(), "http" | "https") {
-        let next = redacted(&next);
-        let error = anyhow!("`{here}` redirects to `{next}`, expected an http or https URL");
-        return Err(Failure::Final(error));
-    }
-    Ok(Some(next))
-}
-
-/// Whether what was meant for the host of `from` may also be sent to that of `to`: the same one,
-/// or the same one by TLS.
-fn is_same_place(from: &Url, to: &Url) -> bool {
-    let made_safe = (from.scheme(), to.scheme()) == ("http", "https")
-        && from.host_str() == to.host_str()
-        && from.port().is_none()
-        && to.port().is_none();
-    made_safe || from.origin() == to.origin()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn knows_where_the_users_headers_may_go() {
-        let cases = [
-            ("http://h/a", "http://h/b", true),
-            ("http://h/a", "http://h:80/b", true),
-            ("http://h/a", "https://h/b", true),
-            ("https://h/a", "http://h/b", false),
-            ("http://h:8080/a", "https://h/b", false),
-            ("http://h/a", "http://h:8080/b", false),
-            ("http://h/a", "http://i/b", false),
-            ("http://h/a", "http://h.i/b", false),
-        ];
-        for (from, to, expected) in cases {
-            let url = |text| Url::parse(text).unwrap();
-            assert_eq!(is_same_place(&url(from), &url(to)), expected, "{from} {to}");
-        }
-    }
 }

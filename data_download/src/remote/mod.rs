@@ -12,6 +12,7 @@ pub mod http;
 pub mod netrc;
 pub mod proxies;
 pub mod reason;
+pub mod redirect;
 pub mod tls;
 pub mod version;
 
