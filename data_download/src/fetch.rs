@@ -1,22 +1,21 @@
 //! The main path: where from, where to, transfer, check, put into place.
 
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Error, Result, bail, ensure};
 use reqwest::header::HeaderMap;
 
 use crate::cli::Wanted;
-use crate::content::{self, HEAD, Packing, is_page_name};
+use crate::content::{HEAD, Packing, is_page_name};
 use crate::keep::leftovers::Leftovers;
 use crate::keep::record::{Record, request};
 use crate::keep::{Partial, hash_of};
-use crate::local;
 use crate::output::{self, Output, Place};
 use crate::remote::Remote;
 use crate::remote::headers;
 use crate::remote::http::Http;
+use crate::remote::local::Local;
 use crate::remote::version::Version;
 use crate::source::Source;
 use crate::terminal::say;
@@ -94,21 +93,8 @@ impl Fetching<'_> {
         partial: &mut Partial,
     ) -> Result<Option<Arrived>> {
         let shown = source.to_string();
-        let remote = match source {
-            Source::Local(path) => return self.copy(&path, partial),
-            Source::Http(url) => {
-                let ca_file = self.wanted.ca_file.as_deref();
-                let http = Http::new(url, headers, ca_file, self.wanted.limits);
-                let http = http.with_context(|| format!("cannot download `{shown}`"))?;
-                Remote::Http(Box::new(http))
-            }
-            #[cfg(feature = "cloud")]
-            Source::Cloud(url) => {
-                let cloud = crate::remote::cloud::Cloud::new(&url, self.wanted.limits);
-                let cloud = cloud.with_context(|| format!("cannot download `{shown}`"))?;
-                Remote::Cloud(Box::new(cloud))
-            }
-        };
+        let is_local = matches!(source, Source::Local(_));
+        let remote = self.remote(source, headers, partial)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -117,7 +103,7 @@ impl Fetching<'_> {
             remote: &remote,
             runtime: &runtime,
             output: self.output,
-            wishes: self.wishes(&shown),
+            wishes: self.wishes(&shown, is_local),
         };
         loop {
             if download.run(partial)? == Outcome::Unchanged {
@@ -144,21 +130,29 @@ impl Fetching<'_> {
         }
     }
 
-    fn copy(&self, path: &Path, partial: &mut Partial) -> Result<Option<Arrived>> {
-        let (file, version) = local::open(path)?;
-        if version.etag.is_some() && self.known == Some(&version) {
-            return Ok(None);
-        }
-        local::copy((path, file), self.output, partial, self.wanted.max_bytes)?;
-        let mut buffer = [0; HEAD];
-        let head = partial.head(&mut buffer);
-        let head = head.with_context(|| self.output.cannot_write())?;
-        content::look(head, None, true)
-            .with_context(|| format!("cannot download `{}`", path.display()))?;
-        if let Some(difference) = self.difference(partial, None) {
-            bail!("`{}` {difference}", path.display());
-        }
-        self.decompress(None, partial).map(Some)
+    fn remote(&self, source: Source, headers: HeaderMap, partial: &Partial) -> Result<Remote> {
+        let shown = source.to_string();
+        let cannot_download = || format!("cannot download `{shown}`");
+        let limits = self.wanted.limits;
+        Ok(match source {
+            Source::Local(path) => {
+                let local = Local::new(path)?;
+                ensure!(
+                    !partial.is(local.metadata()),
+                    "`{shown}` is where the download itself is kept, expected another file"
+                );
+                Remote::Local(Box::new(local))
+            }
+            Source::Http(url) => {
+                let http = Http::new(url, headers, self.wanted.ca_file.as_deref(), limits);
+                Remote::Http(Box::new(http.with_context(cannot_download)?))
+            }
+            #[cfg(feature = "cloud")]
+            Source::Cloud(url) => {
+                let cloud = crate::remote::cloud::Cloud::new(&url, limits);
+                Remote::Cloud(Box::new(cloud.with_context(cannot_download)?))
+            }
+        })
     }
 
     /// Unpacks what the server packed, and looks at that as it would have looked at the bytes themselves.
@@ -241,7 +235,7 @@ impl Fetching<'_> {
         })
     }
 
-    fn wishes<'a>(&'a self, shown: &'a str) -> Wishes<'a> {
+    fn wishes<'a>(&'a self, shown: &'a str, is_local: bool) -> Wishes<'a> {
         let path = shown.split(['?', '#']).next().unwrap_or_default();
         let names = [path.to_owned(), self.output.shown()];
         let is_page = names.iter().any(|name| is_page_name(name));
@@ -249,7 +243,8 @@ impl Fetching<'_> {
             shown,
             known: self.known,
             max_bytes: self.wanted.max_bytes,
-            allow_html: self.wanted.allow_html || is_page,
+            // A local page is no error in disguise.
+            allow_html: self.wanted.allow_html || is_page || is_local,
             names,
             retries: self.wanted.retries,
             retry_delay: self.wanted.retry_delay,

@@ -10,7 +10,6 @@ pub mod fetch;
 pub mod files;
 pub mod keep;
 pub mod limits;
-pub mod local;
 pub mod metrics;
 pub mod output;
 pub mod progress;

@@ -17,7 +17,8 @@ use crate::limits::MaxBytes;
 use crate::output::Output;
 use crate::progress;
 use crate::remote::Remote;
-use crate::remote::ask::{Answer, Ask, Failure, Incoming};
+use crate::remote::ask::{Answer, Ask, Incoming};
+use crate::remote::failure::Failure;
 use crate::remote::version::Version;
 use crate::retry::{Attempts, MOST_PATIENCE};
 use crate::terminal::say;
@@ -152,7 +153,7 @@ impl Download<'_> {
             ..
         } = incoming;
         let progress = progress::bar(version.length, start);
-        while let Some(chunk) = body.chunk().await.map_err(Failure::passing)? {
+        while let Some(chunk) = body.chunk().await? {
             progress.inc(chunk.len() as u64);
             if queue.send(chunk).await.is_err() {
                 break;

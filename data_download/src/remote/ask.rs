@@ -1,8 +1,4 @@
-//! What a server is asked for, what it answers, and how that can go wrong.
-
-use std::time::Duration;
-
-use anyhow::Error;
+//! What a server is asked for, and what it answers.
 
 use crate::remote::body::Body;
 use crate::remote::version::Version;
@@ -35,24 +31,4 @@ pub struct Incoming {
     pub version: Version,
     pub content_type: Option<String>,
     pub body: Body,
-}
-
-/// Why there is no answer, or not all of it.
-pub enum Failure {
-    /// It would be the same the next time.
-    Final(Error),
-    /// It may work later, and not before `after`.
-    Retry {
-        error: Error,
-        after: Option<Duration>,
-    },
-    /// What is there cannot be continued.
-    StartOver,
-}
-
-impl Failure {
-    /// A failure that may be over soon.
-    pub fn passing(error: Error) -> Failure {
-        Failure::Retry { error, after: None }
-    }
 }

@@ -15,9 +15,10 @@ use reqwest::Url;
 
 use crate::content::Packing;
 use crate::limits::Limits;
-use crate::remote::ask::{Answer, Ask, Failure, Incoming};
+use crate::remote::ask::{Answer, Ask, Incoming};
 use crate::remote::body::Body;
 use crate::remote::explain::stored;
+use crate::remote::failure::Failure;
 use crate::remote::tls::set_tls_provider;
 use crate::remote::version::Version;
 

@@ -15,10 +15,11 @@ use reqwest::header::{
 use reqwest::{Client, Response, StatusCode, Url};
 
 use crate::limits::Limits;
-use crate::remote::ask::{Answer, Ask, Failure, Incoming};
+use crate::remote::ask::{Answer, Ask, Incoming};
 use crate::remote::body::Body;
 use crate::remote::cookies::Cookies;
 use crate::remote::explain::{explained, is_final};
+use crate::remote::failure::Failure;
 use crate::remote::headers::{Logins, secrets as secrets_of};
 use crate::remote::redirect::Way;
 use crate::remote::version::{Version, content_range, encoding, text};

@@ -1,4 +1,4 @@
-//! A file on a server, of whatever kind.
+//! A file somewhere else: on a server, in a store, in another folder.
 
 pub mod ask;
 pub mod body;
@@ -7,8 +7,10 @@ pub mod client;
 pub mod cloud;
 pub mod cookies;
 pub mod explain;
+pub mod failure;
 pub mod headers;
 pub mod http;
+pub mod local;
 pub mod netrc;
 pub mod proxies;
 pub mod reason;
@@ -16,13 +18,16 @@ pub mod redirect;
 pub mod tls;
 pub mod version;
 
-use crate::remote::ask::{Answer, Ask, Failure};
+use crate::remote::ask::{Answer, Ask};
 #[cfg(feature = "cloud")]
 use crate::remote::cloud::Cloud;
+use crate::remote::failure::Failure;
 use crate::remote::http::Http;
+use crate::remote::local::Local;
 
-/// A file on a server.
+/// A file somewhere.
 pub enum Remote {
+    Local(Box<Local>),
     Http(Box<Http>),
     #[cfg(feature = "cloud")]
     Cloud(Box<Cloud>),
@@ -31,6 +36,7 @@ pub enum Remote {
 impl Remote {
     pub async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Failure> {
         match self {
+            Remote::Local(local) => local.ask(ask),
             Remote::Http(http) => http.ask(ask).await,
             #[cfg(feature = "cloud")]
             Remote::Cloud(cloud) => cloud.ask(ask).await,

@@ -74,3 +74,30 @@ fn names_a_missing_file() {
 fn refuses_a_folder() {
     Folder::new().assert_refused(".", "error: `.` is a folder, expected a file");
 }
+
+/// Some files of the system have no length and yet bytes.
+#[test]
+#[cfg(target_os = "linux")]
+fn copies_a_file_that_says_it_is_empty() {
+    let folder = Folder::new();
+    let ended = folder.download(&["--data_url", "/proc/self/status"]);
+    assert_eq!(ended.code(), Some(0), "{}", ended.stderr());
+    assert!(folder.read("raw_data.csv").starts_with(b"Name:\t"));
+    folder.write("empty", "");
+    folder
+        .download(&["--data_url", "empty"])
+        .succeeded(0, "raw_data.csv");
+}
+
+#[test]
+fn copies_what_a_pipe_holds() {
+    let folder = Folder::new();
+    nix::unistd::mkfifo(&folder.path("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let pipe = folder.path("pipe");
+    let writer = std::thread::spawn(move || std::fs::write(pipe, "a,b\n").unwrap());
+    folder
+        .download(&["--data_url", "pipe"])
+        .succeeded(4, "raw_data.csv");
+    writer.join().unwrap();
+    assert_eq!(folder.read("raw_data.csv"), b"a,b\n");
+}
