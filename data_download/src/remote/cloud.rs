@@ -53,7 +53,7 @@ impl Cloud {
             Ok(found) => found,
             Err(object_store::Error::NotModified { .. }) => return Ok(Answer::Unchanged),
             Err(object_store::Error::Precondition { .. }) if ask.resume.is_some() => {
-                return Err(Failure::StartOver);
+                return Err(Failure::StartOver(None));
             }
             Err(error) if is_passing(&error) => return Err(Failure::passing(stored(error))),
             Err(error) => return Err(Failure::Final(stored(error))),
@@ -72,7 +72,7 @@ impl Cloud {
         if let Some(resume) = &ask.resume
             && (start != resume.offset || !version.agrees_with(resume.version))
         {
-            return Err(Failure::StartOver);
+            return Err(Failure::StartOver(None));
         }
         Ok(Answer::Bytes(Box::new(Incoming {
             start,

@@ -1,10 +1,10 @@
-//! How a request can go wrong.
+//! How a request, and what it brings, can go wrong.
 
 use std::time::Duration;
 
 use anyhow::Error;
 
-/// Why there is no answer, or not all of it.
+/// Why there is no file.
 pub enum Failure {
     /// It would be the same the next time.
     Final(Error),
@@ -13,8 +13,10 @@ pub enum Failure {
         error: Error,
         after: Option<Duration>,
     },
-    /// What is there cannot be continued.
-    StartOver,
+    /// The bytes are not to be kept: they would be the same the next time, and are refused.
+    Refused(Error),
+    /// What is there cannot be continued, for a reason that the user should know or for none.
+    StartOver(Option<Error>),
 }
 
 impl Failure {

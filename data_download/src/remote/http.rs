@@ -71,7 +71,9 @@ impl Http {
                 Ok(self.incoming(0, version, response))
             }
             StatusCode::PARTIAL_CONTENT if ask.resume.is_some() => self.rest(ask, response, now),
-            StatusCode::RANGE_NOT_SATISFIABLE if ask.resume.is_some() => Err(Failure::StartOver),
+            StatusCode::RANGE_NOT_SATISFIABLE if ask.resume.is_some() => {
+                Err(Failure::StartOver(None))
+            }
             StatusCode::NOT_MODIFIED if ask.unless.is_some() => Ok(Answer::Unchanged),
             // 204 has no body, and 206 is a part although none was asked for.
             _ => Err(self.refused(response, now).await),
@@ -119,15 +121,16 @@ impl Http {
 
     /// Takes a 206 answer, if it is exactly the part that is missing.
     fn rest(&self, ask: &Ask<'_>, response: Response, now: SystemTime) -> Result<Answer, Failure> {
-        let resume = ask.resume.as_ref().ok_or(Failure::StartOver)?;
-        let (first, count, total) = content_range(response.headers()).ok_or(Failure::StartOver)?;
+        let resume = ask.resume.as_ref().ok_or(Failure::StartOver(None))?;
+        let (first, count, total) =
+            content_range(response.headers()).ok_or(Failure::StartOver(None))?;
         let fits = first == resume.offset
             && response
                 .content_length()
                 .is_none_or(|length| length == count)
             && version(response.headers(), total, now)?.agrees_with(resume.version);
         if !fits {
-            return Err(Failure::StartOver);
+            return Err(Failure::StartOver(None));
         }
         let version = Version {
             length: total.or(resume.version.length),

@@ -29,7 +29,7 @@ fn accepts_only_the_expected_hash() {
     folder
         .download(&["--data_url", &url, "--sha256", &wrong])
         .failed(&format!(
-            "error: `{}` has the SHA-256 {right}, expected {wrong}",
+            "error: cannot download `{}`: the file has the SHA-256 {right}, expected {wrong}",
             url.replace("t0ken", "***")
         ));
     assert_eq!(folder.read("raw_data.csv"), b"old");
@@ -39,7 +39,7 @@ fn accepts_only_the_expected_hash() {
     folder
         .download(&["--data_url", "source.csv", "--sha256", &wrong])
         .failed(&format!(
-            "error: `source.csv` has the SHA-256 {right}, expected {wrong}"
+            "error: cannot download `source.csv`: the file has the SHA-256 {right}, expected {wrong}"
         ));
     folder
         .download(&["--data_url", &url, "--sha256", "abc"])
@@ -121,7 +121,7 @@ fn tells_what_is_packed_twice() {
     folder.write("x.csv.gz", &twice);
     let download = |more: &[&str]| folder.download(&[&["--data_url", "x.csv.gz"], more].concat());
     download(&["--decompress"]).failed(
-        "error: cannot unpack what is to be `raw_data.csv`: it is packed twice, by zstd and then by \
+        "error: cannot download `x.csv.gz`: cannot unpack what is to be `raw_data.csv`: it is packed twice, by zstd and then by \
          gzip; expected once; without --decompress it is kept as it is",
     );
     assert_eq!(folder.names(), ["x.csv.gz".to_owned()].into());
@@ -199,7 +199,7 @@ fn leaves_nothing_of_what_cannot_be_unpacked() {
         });
         let url = server.url("/x.csv.gz");
         let ended = folder.download(&["--data_url", &url, "--decompress", option]);
-        ended.failed_with(1, "error: cannot unpack what is to be `raw_data.csv`: ");
+        ended.failed_with(1, ": cannot unpack what is to be `raw_data.csv`: ");
         assert_eq!(folder.read("raw_data.csv"), b"old");
         assert_eq!(folder.names(), ["raw_data.csv".to_owned()].into());
     }
@@ -230,7 +230,7 @@ fn unpacks_what_zeros_follow() {
     folder
         .download(&["--data_url", "x.gz", "--decompress"])
         .failed(
-            "error: cannot unpack what is to be `raw_data.csv`: \
+            "error: cannot download `x.gz`: cannot unpack what is to be `raw_data.csv`: \
              something else follows the packed bytes",
         );
 }
@@ -286,7 +286,7 @@ fn unpacks_what_the_server_packed_to_send_it() {
         folder
             .download(&["--data_url", &url, "--sha256", &other])
             .failed(&format!(
-                "error: `{url}` has the SHA-256 {hash}, expected {other}"
+                "error: cannot download `{url}`: the file has the SHA-256 {hash}, expected {other}"
             ));
         folder
             .download(&["--data_url", &url, "--max_bytes", "299999"])
@@ -353,9 +353,13 @@ fn refuses_what_is_packed_in_another_way() {
     );
     assert_eq!(server.requests().len(), 1);
     let server = packing("gzip", b"a,b\n1,2\n3,4\n".to_vec());
+    let url = server.url("/x.csv");
     Folder::new().assert_refused(
-        &server.url("/x.csv"),
-        "error: cannot unpack what is to be `raw_data.csv`: invalid gzip header",
+        &url,
+        &format!(
+            "error: cannot download `{url}`: cannot unpack what is to be `raw_data.csv`: \
+             invalid gzip header"
+        ),
     );
     let page = gzip(b"<!DOCTYPE html><title>Sign in</title>");
     let server = packing("gzip", page);
@@ -510,7 +514,7 @@ fn refuses_a_zip_archive_that_is_no_packed_file() {
         let folder = Folder::new();
         folder.write("x.zip", archive);
         let ended = folder.download(&["--data_url", "x.zip", "--decompress"]);
-        let begin = "error: cannot unpack what is to be `raw_data.csv`: ";
+        let begin = "error: cannot download `x.zip`: cannot unpack what is to be `raw_data.csv`: ";
         ended.failed_with(1, &format!("{begin}{expected}"));
         assert_eq!(folder.names(), ["x.zip".to_owned()].into());
     }

@@ -138,7 +138,9 @@ fn a_limit_of_file_size_is_told_for_what_is_unpacked() {
     let mut bash = folder.command("/bin/bash");
     let script = r#"ulimit -f 1; exec "$0" --data_url x.zst --decompress"#;
     let ended = Ended::of(bash.args(["-c", script, PROGRAM]));
-    ended.failed("error: cannot write `raw_data.csv`: File too large (os error 27)");
+    ended.failed(
+        "error: cannot download `x.zst`: cannot write `raw_data.csv`: File too large (os error 27)",
+    );
     assert_eq!(folder.names(), ["x.zst".to_owned()].into());
 }
 

@@ -92,9 +92,10 @@ fn gets_nothing_of_what_is_refused() {
     let folder = Folder::new();
     let server = Server::answering(|_| answer("200 OK", "a,b\n"));
     let (url, hash) = (server.url("/"), "0".repeat(64));
-    let (right, found) = (format!("`{url}` has the SHA-256 "), sha256(b"a,b\n"));
-    Ended::of(&mut command(&folder, &url, &["--sha256", &hash]))
-        .failed(&format!("error: {right}{found}, expected {hash}"));
+    let found = sha256(b"a,b\n");
+    Ended::of(&mut command(&folder, &url, &["--sha256", &hash])).failed(&format!(
+        "error: cannot download `{url}`: the file has the SHA-256 {found}, expected {hash}"
+    ));
     assert_nothing_left(&folder, &[]);
 }
 
