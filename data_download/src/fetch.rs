@@ -6,9 +6,10 @@ use anyhow::{Context, Result, ensure};
 use reqwest::header::HeaderMap;
 
 use crate::cli::Wanted;
+use crate::hash::hash_of;
 use crate::keep::leftovers::Leftovers;
-use crate::keep::record::{Record, request};
-use crate::keep::{Partial, hash_of};
+use crate::keep::record::request;
+use crate::keep::{Partial, known};
 use crate::output::{self, Output, Place};
 use crate::remote::Remote;
 use crate::remote::headers;
@@ -47,7 +48,7 @@ pub fn fetch(wanted: &Wanted, leftovers: &Leftovers) -> Result<Fetched> {
     }
     let mut partial = Partial::open(&output, &request, expected.is_some(), leftovers.clone())?;
     let compared = output.place().filter(|_| wanted.if_changed);
-    let known = compared.and_then(|place| Some(place.known(&request)?.version));
+    let known = compared.and_then(|place| known::version(place, &request));
 
     let shown = source.to_string();
     let remote = open(source, headers, wanted, &partial)?;
@@ -64,8 +65,7 @@ pub fn fetch(wanted: &Wanted, leftovers: &Leftovers) -> Result<Fetched> {
         known: known.as_ref(),
     };
     let Some(Arrived { unpacked }) = transfer.run(&mut partial)? else {
-        partial.discard_own();
-        leftovers.settle();
+        partial.leave();
         return Ok(Fetched::Unchanged);
     };
 
@@ -73,11 +73,7 @@ pub fn fetch(wanted: &Wanted, leftovers: &Leftovers) -> Result<Fetched> {
     let version = partial.version().clone();
     partial.put_into_place(unpacked.as_ref().map(|unpacked| &unpacked.file))?;
     if let Some(place) = compared {
-        place.remember(Record {
-            request,
-            version,
-            ..Record::default()
-        })?;
+        known::remember(place, &request, version)?;
     }
     Ok(Fetched::New {
         bytes,

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod content;
 pub mod fetch;
 pub mod files;
+pub mod hash;
 pub mod keep;
 pub mod limits;
 pub mod metrics;

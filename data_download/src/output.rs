@@ -9,7 +9,6 @@ use anyhow::{Context, Result, ensure};
 
 use crate::access::may_follow;
 use crate::files;
-use crate::keep::record::{Record, stamp};
 
 /// The name that stands for standard output.
 const STANDARD: &str = "-";
@@ -145,7 +144,8 @@ impl Place {
         self.beside(".partial.unpacked")
     }
 
-    fn record(&self) -> PathBuf {
+    /// The record of where the file that is there comes from.
+    pub fn record(&self) -> PathBuf {
         self.beside(".source")
     }
 
@@ -153,21 +153,6 @@ impl Place {
         let mut path = self.target.as_os_str().to_owned();
         path.push(end);
         PathBuf::from(path)
-    }
-
-    /// What is known about the file that is there, unless somebody changed it since.
-    pub fn known(&self, request: &str) -> Option<Record> {
-        let data = fs::metadata(&self.target).ok()?;
-        let record = Record::load(&self.record(), &data)?;
-        let intact = record.request == request && record.mark == stamp(&data);
-        intact.then_some(record)
-    }
-
-    /// Remembers where the file that is there now comes from.
-    pub fn remember(&self, mut record: Record) -> Result<()> {
-        let data = fs::metadata(&self.target).with_context(|| self.cannot_write())?;
-        record.mark = stamp(&data);
-        record.save(&self.record())
     }
 
     /// Checks that nothing is in the way of the files beside the output that are going to be made:

@@ -66,7 +66,7 @@ impl Transfer<'_> {
                     if let Some(reason) = reason {
                         say(&format!("data_download: {reason}; starting over"));
                     }
-                    partial.start(Version::default())?;
+                    partial.start_over()?;
                 }
                 Failure::Refused(error) => {
                     partial.discard();
@@ -105,7 +105,7 @@ impl Transfer<'_> {
             return Ok(None);
         };
         if incoming.start == 0 {
-            let started = partial.start(incoming.version.clone());
+            let started = partial.begin(incoming.version.clone());
             started.map_err(Failure::Final)?;
         }
         let announced = incoming.version.length;

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
 use crate::content::{HEAD, Packing};
-use crate::keep::record::hex;
+use crate::hash::hex;
 use crate::limits::MaxBytes;
 use crate::output::Output;
 

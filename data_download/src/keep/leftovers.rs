@@ -19,7 +19,7 @@ pub enum Keep {
     /// It is of no use to anybody.
     No,
     /// It was there before, and nothing has been done to it.
-    Silently,
+    Untouched,
     /// For the next run, which will need so many bytes in all, if that is known.
     For(Option<u64>),
 }
@@ -116,7 +116,7 @@ impl Files {
                     "{there}{of} bytes are kept in `{partial}`, and the same command continues there"
                 ));
             }
-            Keep::Silently if there > 0 => return None,
+            Keep::Untouched if there > 0 => return None,
             _ => {}
         }
         fs::remove_file(&self.record).ok();

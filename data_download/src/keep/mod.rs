@@ -4,28 +4,46 @@
 //! every moment the output is the old file or the whole new one. While `NAME.partial.source` tells
 //! which version of which file its bytes are, the next run continues it. At every moment, and so
 //! wherever the program is killed, the record is that of the bytes, or there are no bytes.
+//!
+//! | event | function | bytes | record | after an error |
+//! |---|---|---|---|---|
+//! | opened, nothing is there | [`open`](Partial::open) | none | none | removed |
+//! | opened, of this request and resumable | [`open`](Partial::open) | stay | stays | kept, and told |
+//! | opened, of another request | [`open`](Partial::open) | stay | stays | left, and not told |
+//! | a whole file begins, resumable | [`begin`](Partial::begin) | emptied first | written then | kept, and told |
+//! | a whole file begins, not resumable | [`begin`](Partial::begin) | emptied | removed | removed |
+//! | the rest or more comes | [`write`](Partial::write) | appended | stays | as before |
+//! | cannot be continued, or its hash is wrong | [`start_over`](Partial::start_over) | emptied | removed | removed |
+//! | refused | [`discard`](Partial::discard) | – | – | removed |
+//! | nothing is new | [`leave`](Partial::leave) | removed if of this request | removed with them | – |
+//! | complete | [`put_into_place`](Partial::put_into_place) | synced, renamed | removed before | – |
+//!
+//! Resumable is what has a validator and came since the machine started. For standard output the file has
+//! no name, and nothing stays of it.
 
+pub mod known;
 pub mod leftovers;
+pub mod lock;
 pub mod record;
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
+use std::fs::{self, File};
+use std::io::{self, IoSlice, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::os::unix::fs::FileExt;
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 use tempfile::tempfile;
 
 use crate::access::{Access, draft_mode};
-use crate::files::{self, in_the_way, is_own, is_same};
+use crate::files::{self, is_same};
+use crate::hash::{add, hex};
 use crate::keep::leftovers::{Keep, Leftovers};
-use crate::keep::record::{Record, hex};
+use crate::keep::lock::lock;
+use crate::keep::record::Record;
 use crate::output::{Output, Place, cannot_keep};
 use crate::remote::ask::Resume;
 use crate::remote::version::Version;
-use crate::terminal::say;
 
 /// A file that becomes the output by [`Partial::put_into_place`].
 pub struct Partial {
@@ -63,18 +81,14 @@ impl Partial {
             length: 0,
             continued: 0,
             hash: hashing.then(Sha256::new),
-            record: Record {
-                request: request.to_owned(),
-                mark: boot(),
-                version: Version::default(),
-            },
+            record: Record::of_bytes(request),
             access,
             leftovers,
             place: place.cloned(),
         };
         if let Some(place) = place {
             let there = partial.file.metadata().map_or(0, |metadata| metadata.len());
-            let keep = if there > 0 { Keep::Silently } else { Keep::No };
+            let keep = if there > 0 { Keep::Untouched } else { Keep::No };
             partial.leftovers.begin(place, keep);
             partial.continue_earlier(place, there)?;
         }
@@ -88,8 +102,7 @@ impl Partial {
         let Some(record) = record else {
             return Ok(());
         };
-        let fits = record.request == self.record.request && record.mark == self.record.mark;
-        if !fits || record.version.validator.is_none() || there == 0 {
+        if !record.fits(&self.record) || !record.version.is_resumable() || there == 0 {
             return Ok(());
         }
         // Of a file that is all there, the last byte is asked for again: no server confirms a
@@ -126,15 +139,20 @@ impl Partial {
 
     /// What there is to go on from, if the server can be asked for the rest of exactly that.
     pub fn resume(&self) -> Option<Resume<'_>> {
-        let possible = self.length > 0 && self.record.version.validator.is_some();
+        let possible = self.length > 0 && self.record.version.is_resumable();
         possible.then_some(Resume {
             offset: self.length,
             version: &self.record.version,
         })
     }
 
+    /// Throws the bytes away, so that all of them are asked for.
+    pub fn start_over(&mut self) -> Result<()> {
+        self.begin(Version::default())
+    }
+
     /// Throws the bytes away and makes ready for those of `version`.
-    pub fn start(&mut self, version: Version) -> Result<()> {
+    pub fn begin(&mut self, version: Version) -> Result<()> {
         // In this order: a record must never stand beside the bytes of another version.
         let emptied = self.file.set_len(0).and_then(|()| self.file.rewind());
         emptied.with_context(|| self.cannot_write())?;
@@ -147,7 +165,7 @@ impl Partial {
             return Ok(());
         };
         let record_path = place.partial_record();
-        if self.record.version.validator.is_some() {
+        if self.record.version.is_resumable() {
             self.record.save(&record_path)?;
             let total = self.record.version.length;
             self.leftovers.keep(Keep::For(total));
@@ -168,11 +186,12 @@ impl Partial {
         self.leftovers.keep(Keep::No);
     }
 
-    /// Does so, but lets the bytes of another request be.
-    pub fn discard_own(&mut self) {
+    /// Ends it, as nothing is new; the bytes of another request stay.
+    pub fn leave(self) {
         if self.length > 0 {
-            self.discard();
+            self.leftovers.keep(Keep::No);
         }
+        self.leftovers.settle();
     }
 
     /// Appends all of `slices`.
@@ -267,99 +286,161 @@ fn copy_out(mut file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens the partial file, for this process alone; also tells the access of the file that it is
-/// going to replace.
-fn lock(place: &Place) -> Result<(File, Option<Access>)> {
-    let path = place.partial();
-    let mut told = false;
-    loop {
-        let access = Access::of(place.target());
-        let (file, is_usable) = match files::create(&path, draft_mode(access.as_ref())) {
-            Ok(file) => (file, true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                match open_earlier(&path, access.as_ref()) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                    earlier => earlier.map_err(|error| in_the_way(&path, error))?,
-                }
-            }
-            Err(error) => return Err(error).with_context(|| place.cannot_create()),
-        };
-        wait_for(&file, place, &mut told)?;
-        let now = fs::symlink_metadata(&path);
-        let own = file.metadata().with_context(|| place.cannot_create())?;
-        if !now.is_ok_and(|now| is_same(&now, &own)) {
-            // The other download has renamed or removed the file meanwhile.
-            continue;
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const OLD: &[u8] = b"12345";
+
+    fn tagged(length: u64) -> Version {
+        Version {
+            validator: Some("\"a\"".to_owned()),
+            length: Some(length),
+            ..Version::default()
         }
-        if is_usable {
-            return Ok((file, access));
-        }
-        files::remove(&path)?;
     }
-}
 
-/// Opens a partial file that is there, and tells whether it can be continued or written over: not
-/// one that somebody else may change or read, or that also has another name.
-fn open_earlier(path: &Path, access: Option<&Access>) -> io::Result<(File, bool)> {
-    let mut options = File::options();
-    let opened = files::open(path, options.read(true).write(true));
-    let (file, metadata) = match opened {
-        // To wait for who is writing it.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            let (file, _) = files::open(path, File::options().read(true))?;
-            return Ok((file, false));
-        }
-        opened => opened?,
-    };
-    let is_usable = is_own(&metadata)
-        && metadata.nlink() == 1
-        && access.is_none_or(|access| access.covers(&metadata));
-    Ok((file, is_usable))
-}
-
-/// Locks the partial file; waits for another download to the same place.
-fn wait_for(file: &File, place: &Place, told: &mut bool) -> Result<()> {
-    let cannot_lock = || format!("cannot lock `{}`", place.partial().display());
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => {
-            if !*told {
-                let target = place.shown();
-                say(&format!(
-                    "data_download: waiting for another download to `{target}`"
-                ));
-                *told = true;
-            }
-            file.lock().with_context(cannot_lock)
-        }
-        // A file system without locks: everything works but this.
-        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
-        Err(TryLockError::Error(error)) => Err(error).with_context(cannot_lock),
+    fn open(folder: &Path, request: &str) -> Partial {
+        let output = Output::new(&folder.join("x")).unwrap();
+        Partial::open(&output, request, false, Leftovers::default()).unwrap()
     }
-}
 
-/// Changes when the machine starts anew. After a power failure a file may have its length but not
-/// its bytes, so those of an earlier start are not continued. Empty where the system has no such
-/// thing.
-fn boot() -> String {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id");
-    id.unwrap_or_default().trim().to_owned()
-}
+    /// What lies in a folder after an error, and whether it is told.
+    fn left(folder: &Path, partial: Partial) -> (Vec<u8>, bool, bool) {
+        let told = partial.leftovers.settle().is_some();
+        drop(partial);
+        let bytes = fs::read(folder.join("x.partial")).unwrap_or_default();
+        let record = folder.join("x.partial.source").exists();
+        (bytes, record, told)
+    }
 
-/// Reads a whole file, and returns its hash as hex digits.
-pub fn hash_of(path: &Path) -> io::Result<String> {
-    let mut hash = Sha256::new();
-    let (mut file, _) = files::open(path, File::options().read(true))?;
-    add(&mut hash, &mut file)?;
-    Ok(hex(&hash.finalize()))
-}
+    /// A folder where a cut download of `request` left 5 bytes.
+    fn with_old(request: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let mut partial = open(folder.path(), request);
+        partial.begin(tagged(9)).unwrap();
+        partial.write(&mut [IoSlice::new(OLD)]).unwrap();
+        assert_eq!(left(folder.path(), partial), (OLD.to_vec(), true, true));
+        folder
+    }
 
-fn add(hash: &mut Sha256, file: &mut File) -> io::Result<()> {
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(()),
-            length => hash.update(&buffer[..length]),
+    #[test]
+    fn each_event_leaves_what_the_table_says() {
+        type Event = fn(&mut Partial);
+        let cases: [(&str, Event, &[u8], bool, bool); 11] = [
+            ("same", |_| {}, OLD, true, true),
+            ("other", |_| {}, OLD, true, false),
+            (
+                "same",
+                |partial| partial.begin(tagged(3)).unwrap(),
+                b"",
+                false,
+                false,
+            ),
+            (
+                "other",
+                |partial| {
+                    partial.begin(tagged(3)).unwrap();
+                    partial.write(&mut [IoSlice::new(b"ab")]).unwrap();
+                },
+                b"ab",
+                true,
+                true,
+            ),
+            (
+                "same",
+                |partial| {
+                    partial.begin(Version::default()).unwrap();
+                    partial.write(&mut [IoSlice::new(b"ab")]).unwrap();
+                },
+                b"",
+                false,
+                false,
+            ),
+            (
+                "same",
+                |partial| {
+                    assert_eq!((partial.length(), partial.continued()), (5, 5));
+                    partial.write(&mut [IoSlice::new(b"67")]).unwrap();
+                },
+                b"1234567",
+                true,
+                true,
+            ),
+            (
+                "same",
+                |partial| partial.start_over().unwrap(),
+                b"",
+                false,
+                false,
+            ),
+            (
+                "other",
+                |partial| partial.start_over().unwrap(),
+                b"",
+                false,
+                false,
+            ),
+            ("same", Partial::discard, b"", false, false),
+            (
+                "same",
+                |partial| {
+                    partial.begin(tagged(3)).unwrap();
+                    partial.write(&mut [IoSlice::new(b"ab")]).unwrap();
+                    partial.discard();
+                },
+                b"",
+                false,
+                false,
+            ),
+            (
+                "same",
+                |partial| assert_eq!(partial.resume().unwrap().offset, 5),
+                OLD,
+                true,
+                true,
+            ),
+        ];
+        for (number, (request, event, bytes, record, told)) in (1..).zip(cases) {
+            let folder = with_old("same");
+            let mut partial = open(folder.path(), request);
+            event(&mut partial);
+            let expected = (bytes.to_vec(), record, told);
+            assert_eq!(left(folder.path(), partial), expected, "case {number}");
         }
+    }
+
+    #[test]
+    fn what_is_not_new_leaves_the_bytes_of_another_request() {
+        for (request, stays) in [("same", false), ("other", true)] {
+            let folder = with_old("same");
+            open(folder.path(), request).leave();
+            assert_eq!(folder.path().join("x.partial").exists(), stays);
+            assert_eq!(folder.path().join("x.partial.source").exists(), stays);
+        }
+    }
+
+    #[test]
+    fn what_is_complete_leaves_only_the_output() {
+        let folder = with_old("same");
+        let mut partial = open(folder.path(), "same");
+        partial.write(&mut [IoSlice::new(b"6789")]).unwrap();
+        partial.put_into_place(None).unwrap();
+        assert_eq!(fs::read(folder.path().join("x")).unwrap(), b"123456789");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    /// No server confirms a version without sending some of it.
+    #[test]
+    fn the_last_byte_of_a_whole_file_is_asked_for_again() {
+        let folder = with_old("same");
+        let mut partial = open(folder.path(), "same");
+        partial.write(&mut [IoSlice::new(b"6789")]).unwrap();
+        partial.leftovers.settle();
+        drop(partial);
+        let partial = open(folder.path(), "same");
+        assert_eq!(partial.resume().unwrap().offset, 8);
     }
 }

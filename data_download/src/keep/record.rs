@@ -3,7 +3,7 @@
 //! A small text file beside it. No URL and no header stands in it, as they may hold secrets, only
 //! a hash of them.
 
-use std::fs::{File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::content::Packing;
 use crate::files;
+use crate::hash::hex;
 use crate::remote::version::Version;
 use crate::source::is_secret;
 
@@ -33,6 +34,29 @@ pub struct Record {
 }
 
 impl Record {
+    /// That of bytes that came for `request` since the machine started.
+    pub fn of_bytes(request: &str) -> Record {
+        Record {
+            request: request.to_owned(),
+            mark: boot(),
+            version: Version::default(),
+        }
+    }
+
+    /// That of a whole file that came for `request`.
+    pub fn of_output(request: &str, version: Version, data: &Metadata) -> Record {
+        Record {
+            request: request.to_owned(),
+            mark: stamp(data),
+            version,
+        }
+    }
+
+    /// Whether both speak of the same file that nothing has happened to.
+    pub fn fits(&self, other: &Record) -> bool {
+        (&self.request, &self.mark) == (&other.request, &other.mark)
+    }
+
     /// Reads the record at `path` of a file with the metadata `data`; none if there is none, or
     /// none that can be understood. It counts if it is the user's own, or of whoever owns the file,
     /// who could as well have changed that.
@@ -110,17 +134,18 @@ pub fn request(source: &str, headers: &HeaderMap, how: &str) -> String {
     hex(&hash.finalize())
 }
 
+/// Changes when the machine starts anew. After a power failure a file may have its length but not
+/// its bytes, so those of an earlier start are not continued. Empty where the system has no such
+/// thing.
+fn boot() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    id.unwrap_or_default().trim().to_owned()
+}
+
 /// Changes with the content of a file: its length and the time of its last change.
 pub fn stamp(metadata: &Metadata) -> String {
     let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
     format!("{} {seconds}.{nanoseconds:09}", metadata.len())
-}
-
-/// Writes bytes as hex digits.
-pub fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    let digit = |value| char::from_digit(u32::from(value), 16);
-    digits.filter_map(digit).collect()
 }
 
 #[cfg(test)]

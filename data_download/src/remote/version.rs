@@ -45,6 +45,11 @@ impl Version {
         }
     }
 
+    /// Whether the rest of exactly these bytes can be asked for.
+    pub fn is_resumable(&self) -> bool {
+        self.validator.is_some()
+    }
+
     /// Whether nothing in `other` says that it is another version.
     pub fn agrees_with(&self, other: &Version) -> bool {
         agree(self.etag.as_ref(), other.etag.as_ref())
