@@ -20,6 +20,7 @@ mod faults;
 mod headers;
 mod http;
 mod if_changed;
+mod imports;
 mod killed;
 mod local;
 mod metrics;
