@@ -1,6 +1,7 @@
 //! The way through: read, plan everything, run. The only place that knows the order of things.
 
 mod environments;
+mod first;
 
 use std::ffi::OsString;
 use std::io;
@@ -71,7 +72,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
             let sent = tracking::resend(&request.tracking, pipeline.root(), &caller)?;
             written(print(&sent))
         }
-        Action::EnvList | Action::EnvPrune(_) | Action::Completions(_) => {
+        Action::EnvList | Action::EnvPrune(_) | Action::Init { .. } | Action::Completions(_) => {
             without_pipeline(&request, &caller)
         }
     }
@@ -119,6 +120,7 @@ fn load(
 fn without_pipeline(request: &Request, caller: &Path) -> Result<(), Error> {
     match request.action {
         Action::Completions(shell) => written(print(cli::script(shell))),
+        Action::Init { is_dry } => first::write(&request.directory, caller, is_dry),
         _ => environments::act(request, caller),
     }
 }

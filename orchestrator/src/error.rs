@@ -5,6 +5,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use init::InitError;
 use mlproject::paths::shown;
 
 use crate::definition::error::ProjectError;
@@ -36,6 +37,12 @@ pub(crate) enum Error {
     /// The folder of environments cannot be used.
     #[error("cannot use the folder of environments {}", shown(.folder))]
     Store { folder: PathBuf, source: io::Error },
+    /// No first definition can be made of what is there.
+    #[error(transparent)]
+    Init(#[from] InitError),
+    /// The definition cannot be written; what was there is there.
+    #[error("cannot write `{}`, and nothing was written", shown(.path))]
+    Unwritten { path: PathBuf, source: io::Error },
     /// The run cannot be recorded, or its records not be read.
     #[error(transparent)]
     Tracking(#[from] TrackingError),

@@ -84,6 +84,10 @@ pub(crate) enum Action {
     /// The newest log, of one step if it is named.
     Logs(Option<String>),
     Resend,
+    /// Writes the section `steps:`, or only shows it.
+    Init {
+        is_dry: bool,
+    },
     Completions(Shell),
 }
 

@@ -111,6 +111,7 @@ pub fn propose(root: &Path) -> Result<Proposal, InitError> {
         &definition.steps,
         &section.environment,
     ));
+    warnings.extend(environment_warning(&project, &definition));
     let lines = section.lines();
     if lines.len() > MAX_LINES {
         let lines = lines.len();
@@ -131,6 +132,24 @@ pub fn propose(root: &Path) -> Result<Proposal, InitError> {
         not_understood,
         warnings,
         path,
+    })
+}
+
+/// `mlflow.run` without `env_manager` takes what the project of the step says; in the definition the
+/// pipeline's `env_manager:` goes before that.
+fn environment_warning(project: &Project, definition: &Definition) -> Option<String> {
+    let (manager, _) = (project.env_manager?, definition.program.as_ref()?);
+    let steps = definition.steps.iter();
+    let silent: Vec<&str> = steps
+        .filter(|step| step.leaves_manager)
+        .map(|step| step.name.as_str())
+        .collect();
+    (!silent.is_empty()).then(|| {
+        format!(
+            "`env_manager: {}` of the pipeline now counts for what the program ran without one: `{}`",
+            manager.name(),
+            silent.join("`, `")
+        )
     })
 }
 

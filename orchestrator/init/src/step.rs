@@ -14,6 +14,8 @@ pub(crate) struct Step {
     pub(crate) entry_point: Option<String>,
     pub(crate) is_default: bool,
     pub(crate) env_manager: Option<String>,
+    /// Whether the call said none, so that the step's project decided.
+    pub(crate) leaves_manager: bool,
     pub(crate) experiment: Option<String>,
     pub(crate) environment: Vec<(String, Setting)>,
     pub(crate) parameters: Vec<(String, Setting)>,
@@ -41,6 +43,7 @@ impl Step {
             entry_point: None,
             is_default: true,
             env_manager: None,
+            leaves_manager: false,
             experiment: None,
             environment: Vec::new(),
             parameters: Vec::new(),

@@ -2,7 +2,7 @@
 //! without waiting for a FIFO's other end. `mlproject::file` opens what may be reached by a link.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path};
 
@@ -68,6 +68,44 @@ pub fn remove_in(folder: &OwnedFd, name: &str) -> io::Result<()> {
     Ok(rustix::fs::unlinkat(folder, name, AtFlags::empty())?)
 }
 
+/// Makes the file `name` in a folder; errs when there is something of that name, be it a broken link.
+pub fn create_in(folder: &OwnedFd, name: &Path, text: &[u8]) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+    let written = open_in(folder, name, flags)?.write_all(text);
+    if written.is_err() {
+        // Half a file says something else.
+        rustix::fs::unlinkat(folder, name, AtFlags::empty()).ok();
+    }
+    written
+}
+
+/// Replaces the file `name` in a folder as a whole, and keeps its mode. A link is an error, and so is a
+/// file that does not hold `old` any more.
+pub fn replace_in(folder: &OwnedFd, name: &Path, old: &[u8], new: &[u8]) -> io::Result<()> {
+    let open = || open_in(folder, name, OFlags::RDONLY);
+    let mode = open()?.metadata()?.permissions();
+    let other = Path::new(name).with_extension(format!("{}.new", std::process::id()));
+    create_in(folder, &other, new)?;
+    let replace = || {
+        let file = open_in(folder, &other, OFlags::RDONLY)?;
+        file.set_permissions(mode)?;
+        file.sync_all()?;
+        let mut now = Vec::new();
+        // One byte more tells that it has grown.
+        let limit = old.len() as u64 + 1;
+        open()?.take(limit).read_to_end(&mut now)?;
+        if now != old {
+            return Err(io::Error::other("it has changed meanwhile"));
+        }
+        Ok(rustix::fs::renameat(folder, &other, folder, name)?)
+    };
+    let written = replace();
+    if written.is_err() {
+        rustix::fs::unlinkat(folder, &other, AtFlags::empty()).ok();
+    }
+    written
+}
+
 fn regular(file: OwnedFd) -> io::Result<File> {
     let kind = FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode);
     match kind {
@@ -93,7 +131,7 @@ fn told<T>(opened: rustix::io::Result<T>) -> io::Result<T> {
 mod tests {
     use super::*;
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     #[test]
     fn only_regular_files_are_opened_and_nothing_waits() {
@@ -119,6 +157,39 @@ mod tests {
             assert_eq!(reason("fifo"), "it is not a regular file");
             assert_eq!(reason("link"), "it is a link");
         }
+    }
+
+    #[test]
+    fn a_file_is_replaced_only_if_it_is_one_and_holds_what_was_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let opened = open_folder(folder.path()).unwrap();
+        let replace = |name: &str, old: &[u8]| replace_in(&opened, Path::new(name), old, b"new");
+        fs::write(at("file"), "old").unwrap();
+        fs::set_permissions(at("file"), fs::Permissions::from_mode(0o640)).unwrap();
+        symlink("file", at("link")).unwrap();
+        symlink("nowhere", at("broken")).unwrap();
+        for (name, old, reason) in [
+            ("link", "old", "it is a link"),
+            ("file", "olds", "it has changed meanwhile"),
+            ("file", "ol", "it has changed meanwhile"),
+        ] {
+            let error = replace(name, old.as_bytes()).unwrap_err();
+            assert_eq!(error.to_string(), reason, "{name} {old}");
+            assert_eq!(fs::read(at("file")).unwrap(), b"old");
+        }
+        replace("file", b"old").unwrap();
+        assert_eq!(fs::read(at("file")).unwrap(), b"new");
+        let mode = at("file").metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o640);
+        for there in ["file", "link", "broken"] {
+            let error = create_in(&opened, Path::new(there), b"x").unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists, "{there}");
+        }
+        create_in(&opened, Path::new("made"), b"x").unwrap();
+        let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+        names.retain(|entry| entry.as_ref().is_ok_and(|it| it.file_name() != "made"));
+        assert_eq!(names.len(), 3, "{names:?}");
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, CommandFactory, value_parser};
 
-use super::{Cli, request};
+use super::{Cli, fixed, request};
 use crate::request::{Action, Request};
 
 /// The options whose mere presence says that something is only looked at, whatever else is wrong with
 /// the command line.
-const LOOKING: [&str; 10] = [
+const LOOKING: [&str; 11] = [
     "-h",
     "-V",
     "--help",
@@ -19,6 +19,7 @@ const LOOKING: [&str; 10] = [
     "--history",
     "--logs",
     "--resend",
+    "--init",
     "--completions",
 ];
 
@@ -42,7 +43,7 @@ pub(crate) fn early(arguments: &[OsString]) -> Result<Early, clap::Error> {
             .action(ArgAction::SetTrue)
     };
     // Help is printed when all options are known.
-    let mut command = Cli::command()
+    let mut command = fixed()
         .disable_help_flag(true)
         .disable_version_flag(true)
         .args([flag("help", 'h'), flag("version", 'V')])
@@ -112,7 +113,7 @@ impl Early {
     pub(crate) fn needs_no_pipeline(&self) -> bool {
         matches!(
             self.request.action,
-            Action::EnvList | Action::EnvPrune(_) | Action::Completions(_)
+            Action::EnvList | Action::EnvPrune(_) | Action::Init { .. } | Action::Completions(_)
         )
     }
 }

@@ -6,26 +6,24 @@
 
 mod completion;
 mod early;
+mod value;
 
 use std::ffi::OsString;
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::{
-    NonEmptyStringValueParser, PossibleValuesParser, StringValueParser, TypedValueParser,
-};
+use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser};
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Id, Parser};
 
 use mlproject::Manager;
 
 use crate::request::{
     Action, EnvironmentOptions, Force, Format, Narrowing, ParameterOption, Request, Shell, Steps,
-    step_names,
 };
 use process::printable::is_unfit;
+use value::{Assignment, DockerArgument, Names, forced, managers, names, time};
 
 pub(crate) use completion::{candidates, completed_folder, completed_words, script};
 pub(crate) use early::{Early, early};
@@ -143,6 +141,10 @@ struct Cli {
     #[arg(long, group = "action")]
     resend: bool,
 
+    /// Write the steps that the pipeline's main.py runs into its MLproject; with --dry-run only show it
+    #[arg(long)]
+    init: bool,
+
     /// Print a completion script for a shell, and run nothing
     #[arg(long, group = "action", value_name = "SHELL", hide = true)]
     completions: Option<Shell>,
@@ -231,58 +233,14 @@ impl EnvironmentArguments {
     }
 }
 
-/// `NAME=VALUE`, split at the first `=` as `mlflow run -P` does.
-#[derive(Debug, Clone)]
-struct Assignment {
-    name: String,
-    value: String,
-}
-
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("expected NAME=VALUE")]
-struct AssignmentError;
-
-impl FromStr for Assignment {
-    type Err = AssignmentError;
-
-    fn from_str(text: &str) -> Result<Self, AssignmentError> {
-        match text.split_once('=') {
-            Some((name, value)) if !name.is_empty() => Ok(Assignment {
-                name: name.into(),
-                value: value.into(),
-            }),
-            _ => Err(AssignmentError),
-        }
-    }
-}
-
-/// `NAME=VALUE`, split at the first `=`, or `NAME` for a flag, as `mlflow run -A` takes them.
-#[derive(Debug, Clone)]
-struct DockerArgument {
-    name: String,
-    value: Option<String>,
-}
-
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("expected NAME=VALUE or NAME")]
-struct DockerArgumentError;
-
-impl FromStr for DockerArgument {
-    type Err = DockerArgumentError;
-
-    fn from_str(text: &str) -> Result<Self, DockerArgumentError> {
-        let (name, value) = match text.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
-            None => (text, None),
-        };
-        match name {
-            "" => Err(DockerArgumentError),
-            name => Ok(DockerArgument {
-                name: name.to_owned(),
-                value,
-            }),
-        }
-    }
+/// The options that every command line has.
+fn fixed() -> clap::Command {
+    let command = Cli::command();
+    let others = command.get_arguments().map(|arg| arg.get_id().clone());
+    let others: Vec<Id> = others
+        .filter(|id| !["init", "dry_run", "directory"].contains(&id.as_str()))
+        .collect();
+    command.mut_arg("init", |init| init.conflicts_with_all(others))
 }
 
 /// Reads the command line, every parameter in `options` being an option of its own.
@@ -292,7 +250,7 @@ pub(crate) fn parse(
     arguments: &[OsString],
     options: &[ParameterOption],
 ) -> Result<Request, clap::Error> {
-    let mut command = with_parameters(Cli::command(), options);
+    let mut command = with_parameters(fixed(), options);
     let matches = command.try_get_matches_from_mut(arguments)?;
     request(&mut command, &matches, options)
 }
@@ -370,6 +328,9 @@ fn request(
         wait: cli.wait,
         tracking,
         action: match (cli.completions, cli.history, cli.logs) {
+            _ if cli.init => Action::Init {
+                is_dry: cli.dry_run,
+            },
             (Some(shell), _, _) => Action::Completions(shell),
             (_, Some(limit), _) => Action::History(limit),
             (_, _, Some(step)) => Action::Logs(step.into_iter().next()),
@@ -387,28 +348,8 @@ fn request(
     })
 }
 
-/// Names of steps.
-#[derive(Debug, Clone)]
-struct Names(Vec<String>);
-
-fn names() -> impl TypedValueParser<Value = Names> {
-    StringValueParser::new().try_map(|text| step_names(&text).map(Names))
-}
-
-fn forced() -> impl TypedValueParser<Value = Force> {
-    StringValueParser::new().try_map(|text| match text.as_str() {
-        "" => Ok(Force::All),
-        text => step_names(text).map(Force::Named),
-    })
-}
-
 fn list(names: Option<Names>) -> Vec<String> {
     names.map_or_else(Vec::new, |Names(names)| names)
-}
-
-fn managers() -> impl TypedValueParser<Value = Manager> {
-    PossibleValuesParser::new(Manager::ALL.map(Manager::name))
-        .try_map(|name| name.parse::<Manager>())
 }
 
 fn processors() -> usize {
@@ -452,12 +393,6 @@ fn parameter_arg(option: &ParameterOption, alias: Option<String>) -> Arg {
         // MLflow hands every value on as the word after the name, also one that starts with a dash.
         .allow_hyphen_values(true)
         .aliases(alias)
-}
-
-/// A time as people write it.
-fn time(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|_| "expected a time with its unit, such as 90s, 15m or 2h".to_owned())
 }
 
 #[cfg(test)]

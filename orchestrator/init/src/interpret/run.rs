@@ -57,6 +57,7 @@ impl<'t> Interpreter<'t> {
             version,
             experiment,
             env_manager,
+            leaves_manager: !names_manager(arguments),
             remarks,
             ..Step::named(name.as_str())
         };
@@ -349,4 +350,11 @@ impl Step {
             Setting::File(..) | Setting::NotUnderstood(_) => false,
         })
     }
+}
+
+/// Whether a call says what the step runs in; None says nothing.
+fn names_manager(arguments: &Arguments) -> bool {
+    let manager = arguments.named("env_manager");
+    manager.is_some_and(|value| *value != Value::NONE)
+        || arguments.named("use_conda") == Some(&Value::bool(false))
 }
