@@ -61,7 +61,7 @@ fn an_unknown_step() {
     let folder = pipeline();
     let text = "error: 1 problem; nothing was run\n  unknown step `aa`\n    hint: did you mean `a`? known are `a`, `b`\n";
     refused(&folder, &["--steps", "a,aa"], 1, text);
-    let text = "error: 1 problem; nothing was run\n  `main` is the pipeline itself and cannot be one of its own steps\n";
+    let text = "error: 1 problem; nothing was run\n  `main` is the pipeline itself and cannot be one of its own steps\n    hint: run it alone: `orchestrator main`\n";
     refused(&folder, &["--steps", "a,main"], 1, text);
     refused(
         Folder::new().file("MLproject", "name: x"),
@@ -105,7 +105,7 @@ fn a_steps_text_that_is_no_list() {
 fn nothing_says_which_steps() {
     let text = "error: 1 problem; nothing was run
   nothing says which steps are `all`: the MLproject has no section `steps:` with default steps (MLproject)
-    hint: name them, for instance `--steps a,b`
+    hint: `orchestrator --init` writes it; or name them in their order, for instance `orchestrator a b`; `orchestrator main` runs the pipeline's own `main`
 ";
     refused(&pipeline(), &[], 1, text);
     refused(&pipeline(), &["--steps", "all"], 1, text);

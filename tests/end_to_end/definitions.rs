@@ -196,7 +196,7 @@ fn a_pipeline_cannot_be_a_step_of_itself() {
     );
     folder.orchestrator(&[]).run().fails(
         1,
-        "error: 1 problem; nothing was run\n  step `again`: `again` is the pipeline itself and cannot be one of its own steps (MLproject)\n",
+        "error: 1 problem; nothing was run\n  step `again`: `again` is the pipeline itself and cannot be one of its own steps (MLproject)\n    hint: run it alone: `orchestrator again`\n",
     );
 }
 

@@ -24,6 +24,7 @@ mod keep_going;
 mod lock;
 mod looking;
 mod mlflow;
+mod only_main;
 mod order;
 mod output;
 mod parallel;

@@ -33,6 +33,13 @@ pub enum LockError {
     Io(#[from] io::Error),
 }
 
+/// Whether we were started, by whatever detour, by a run of the pipeline in a folder.
+pub fn is_inside(root: &Path) -> bool {
+    let outside = std::env::var_os(LOCKED).unwrap_or_default();
+    let is_root = |root: PathBuf| std::env::split_paths(&outside).any(|folder| folder == root);
+    root.canonicalize().is_ok_and(is_root)
+}
+
 /// A pipeline's folder in which no other run can start.
 ///
 /// The kernel holds the lock (`flock`), so that it is never stale. It is on the folder itself, which a

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::CommandFactory;
 
-use super::{Cli, early, with_parameters};
+use super::{Cli, early, fixed, with_parameters};
 use crate::definition::Pipeline;
 use crate::request::{ParameterOption, Shell};
 
@@ -117,6 +117,12 @@ fn complete(
         "--logs" => offered(steps),
         "--entry-point" | "-e" => offered(entry_points),
         _ if start.is_empty() && last.starts_with('-') => return named(&last, options),
+        // Behind what is no option, or one that takes no value, stands a step.
+        option if start.is_empty() && !takes_value(option, options) => {
+            let mut steps = lists(value, &offered(steps));
+            steps.retain(|step| before.iter().all(|word| word != step.as_str()));
+            steps
+        }
         option => possible_values(option),
     };
     // What was typed before may hold anything.
@@ -157,6 +163,25 @@ fn named(typed: &str, options: &[ParameterOption]) -> Vec<String> {
         .collect();
     found.sort();
     found
+}
+
+/// Whether the word behind an option is its value.
+fn takes_value(option: &str, options: &[ParameterOption]) -> bool {
+    if !option.starts_with('-') || option.contains('=') {
+        return false;
+    }
+    let mut command = with_parameters(fixed(), options);
+    command.build();
+    command.get_arguments().any(|arg| {
+        let short = arg.get_short().map(|short| format!("-{short}"));
+        let long = arg.get_long().map(|long| format!("--{long}"));
+        let aliases = arg.get_all_aliases().unwrap_or_default();
+        let is_alias = aliases
+            .iter()
+            .any(|alias| option[1..] == format!("-{alias}"));
+        let is_named = is_alias || [short, long].iter().flatten().any(|name| name == option);
+        is_named && arg.get_action().takes_values() && !arg.is_require_equals_set()
+    })
 }
 
 /// The values that one of our options takes, if they are few.
@@ -213,8 +238,18 @@ mod tests {
             (&["--dry"], &["--dry-run"]),
             (&["--$"], &[]),
             (&["x"], &[]),
-            (&[""], &[]),
-            (&[], &[]),
+            (&[""], &["get", "clean", "all"]),
+            (&[], &["get", "clean", "all"]),
+            (&["g"], &["get"]),
+            (&["get", ""], &["clean", "all"]),
+            (&["get,"], &["get,clean"]),
+            (&["--dry-run", "c"], &["clean"]),
+            (&["--cached", "c"], &["clean"]),
+            (&["--data_url", ""], &[]),
+            (&["--data-url", ""], &[]),
+            (&["--data_url=x", "c"], &["clean"]),
+            (&["-C", ""], &[]),
+            (&["-P", ""], &[]),
         ] {
             assert_eq!(found(typed), expected, "{typed:?}");
         }

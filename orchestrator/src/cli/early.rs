@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, CommandFactory, value_parser};
 
-use super::{Cli, fixed, request};
+use super::{Cli, fixed, foreign, request};
 use crate::request::{Action, Request};
 
 /// The options whose mere presence says that something is only looked at, whatever else is wrong with
@@ -47,15 +47,9 @@ pub(crate) fn early(arguments: &[OsString]) -> Result<Early, clap::Error> {
         .disable_help_flag(true)
         .disable_version_flag(true)
         .args([flag("help", 'h'), flag("version", 'V')])
-        .args(undeclared(arguments))
-        // What stands alone is for the second reading to refuse.
-        .arg(
-            Arg::new(REST)
-                .num_args(0..)
-                .action(ArgAction::Append)
-                .value_parser(value_parser!(OsString)),
-        );
-    let matches = command.try_get_matches_from_mut(arguments)?;
+        .args(undeclared(arguments));
+    let matches = command.try_get_matches_from_mut(arguments);
+    let matches = matches.map_err(foreign::explained)?;
     let request = request(&mut command, &matches, &[])?;
     let looks = words(arguments).any(|word| {
         let name = word.split('=').next().unwrap_or_default();
@@ -66,9 +60,6 @@ pub(crate) fn early(arguments: &[OsString]) -> Result<Early, clap::Error> {
         request,
     })
 }
-
-/// No parameter can have this name, as it cannot be typed.
-const REST: &str = " rest";
 
 /// An argument for each option that is not ours.
 fn undeclared(arguments: &[OsString]) -> Vec<Arg> {
@@ -153,7 +144,15 @@ mod tests {
     #[test]
     fn the_steps_are_found_in_every_spelling() {
         let named = Some(Steps::Named(vec!["a".into(), "b".into()]));
-        for text in ["--steps a,b", "--steps=a,b", "-P steps=a,b"] {
+        for text in [
+            "--steps a,b",
+            "--steps=a,b",
+            "-P steps=a,b",
+            "a b",
+            "a,b",
+            "--lr 0.1 a -C x b",
+            "-- a b",
+        ] {
             assert_eq!(read(text).request.steps, named, "{text}");
         }
     }

@@ -6,6 +6,7 @@
 
 mod completion;
 mod early;
+mod foreign;
 mod value;
 
 use std::ffi::OsString;
@@ -35,7 +36,7 @@ pub(crate) use early::{Early, early};
 #[derive(Debug, Parser)]
 #[command(
     version,
-    override_usage = "orchestrator [OPTIONS]",
+    override_usage = "orchestrator [OPTIONS] [STEP]...",
     after_help = "Exit codes: 0 all steps succeeded, 1 the run failed or could not be planned, 2 bad command line, 128+n stopped by signal n"
 )]
 #[expect(
@@ -43,6 +44,11 @@ pub(crate) use early::{Early, early};
     reason = "each is an option of its own"
 )]
 struct Cli {
+    /// Steps to run, as with --steps
+    // No parameter can have this name.
+    #[arg(id = "step names", value_name = "STEP", conflicts_with = "steps")]
+    names: Vec<String>,
+
     /// Steps to run, separated by commas, or `all`
     #[arg(long, value_name = "A,B")]
     steps: Option<Steps>,
@@ -251,8 +257,8 @@ pub(crate) fn parse(
     options: &[ParameterOption],
 ) -> Result<Request, clap::Error> {
     let mut command = with_parameters(fixed(), options);
-    let matches = command.try_get_matches_from_mut(arguments)?;
-    request(&mut command, &matches, options)
+    let matches = command.try_get_matches_from_mut(arguments);
+    request(&mut command, &matches.map_err(foreign::explained)?, options)
 }
 
 /// What the matches mean.
@@ -261,7 +267,7 @@ fn request(
     matches: &ArgMatches,
     options: &[ParameterOption],
 ) -> Result<Request, clap::Error> {
-    let cli = Cli::from_arg_matches(matches)?;
+    let mut cli = Cli::from_arg_matches(matches)?;
     let mut parameters: Vec<(String, String)> = Vec::new();
     let fixed = Cli::command();
     let offered = options
@@ -271,8 +277,7 @@ fn request(
         let value = matches.get_one::<String>(&option.name)?;
         Some((option.name.clone(), value.clone()))
     });
-    let by_assignment = cli
-        .param_list
+    let by_assignment = std::mem::take(&mut cli.param_list)
         .into_iter()
         .map(|given| (given.name, given.value));
     for (name, value) in by_assignment.chain(by_option) {
@@ -282,20 +287,8 @@ fn request(
         }
         parameters.push((name, value));
     }
-    let steps = match (
-        cli.steps,
-        parameters.iter().position(|(name, _)| name == "steps"),
-    ) {
-        (None, Some(position)) => {
-            let (_, text) = parameters.remove(position);
-            let steps = text.parse().map_err(|error| {
-                let message = format!("invalid value '{text}' for parameter `steps`: {error}");
-                command.error(ErrorKind::ValueValidation, message)
-            })?;
-            Some(steps)
-        }
-        (steps, _) => steps,
-    };
+    let steps = steps(command, &cli, &mut parameters)?;
+    let action = action(&cli);
     if cli.format == Format::Dot && !cli.graph {
         let message = "`--format dot` is for `--graph`";
         return Err(command.error(ErrorKind::ArgumentConflict, message));
@@ -308,6 +301,7 @@ fn request(
         run_name: cli.tracking.run_name,
     };
     Ok(Request {
+        action,
         directory: cli.directory,
         steps,
         parameters,
@@ -327,25 +321,52 @@ fn request(
         force: cli.force,
         wait: cli.wait,
         tracking,
-        action: match (cli.completions, cli.history, cli.logs) {
-            _ if cli.init => Action::Init {
-                is_dry: cli.dry_run,
-            },
-            (Some(shell), _, _) => Action::Completions(shell),
-            (_, Some(limit), _) => Action::History(limit),
-            (_, _, Some(step)) => Action::Logs(step.into_iter().next()),
-            _ if let Some(days) = cli.environments.env_prune => Action::EnvPrune(days),
-            _ if cli.environments.env_list => Action::EnvList,
-            _ if cli.dry_run => Action::DryRun,
-            _ if cli.graph => Action::Graph,
-            _ if cli.check => Action::Check,
-            _ if cli.list => Action::List,
-            _ if cli.resend => Action::Resend,
-            _ => Action::Run,
-        },
         environments: cli.environments.options(),
         format: cli.format,
     })
+}
+
+/// What is to be done.
+fn action(cli: &Cli) -> Action {
+    match (cli.completions, cli.history, &cli.logs) {
+        _ if cli.init => Action::Init {
+            is_dry: cli.dry_run,
+        },
+        (Some(shell), _, _) => Action::Completions(shell),
+        (_, Some(limit), _) => Action::History(limit),
+        (_, _, Some(step)) => Action::Logs(step.first().cloned()),
+        _ if let Some(days) = cli.environments.env_prune => Action::EnvPrune(days),
+        _ if cli.environments.env_list => Action::EnvList,
+        _ if cli.dry_run => Action::DryRun,
+        _ if cli.graph => Action::Graph,
+        _ if cli.check => Action::Check,
+        _ if cli.list => Action::List,
+        _ if cli.resend => Action::Resend,
+        _ => Action::Run,
+    }
+}
+
+/// The steps: as words, by `--steps`, or as the parameter `steps` as under `mlflow run`.
+fn steps(
+    command: &mut clap::Command,
+    cli: &Cli,
+    parameters: &mut Vec<(String, String)>,
+) -> Result<Option<Steps>, clap::Error> {
+    let parameter = parameters.iter().position(|(name, _)| name == "steps");
+    let (text, what) = match parameter.filter(|_| cli.steps.is_none()) {
+        Some(_) if !cli.names.is_empty() => {
+            let message = "the steps are given twice, by their names and as parameter `steps`";
+            return Err(command.error(ErrorKind::ArgumentConflict, message));
+        }
+        Some(position) => (parameters.remove(position).1, "parameter `steps`"),
+        None if cli.names.is_empty() => return Ok(cli.steps.clone()),
+        None => (cli.names.join(","), "'[STEP]...'"),
+    };
+    let steps = text.parse().map_err(|error| {
+        let message = format!("invalid value '{text}' for {what}: {error}");
+        command.error(ErrorKind::ValueValidation, message)
+    })?;
+    Ok(Some(steps))
 }
 
 fn list(names: Option<Names>) -> Vec<String> {

@@ -52,6 +52,8 @@ pub(crate) enum SelectionError {
     NothingLeft,
     #[error("`{name}` is the pipeline itself and cannot be one of its own steps")]
     Itself { name: String },
+    #[error("`main` of this pipeline is running, and would be run again by what it has started")]
+    Running,
 }
 
 impl SelectionError {
@@ -64,16 +66,23 @@ impl SelectionError {
             SelectionError::Unknown { .. }
             | SelectionError::NotSelected { .. }
             | SelectionError::NothingLeft
-            | SelectionError::Itself { .. } => None,
+            | SelectionError::Itself { .. }
+            | SelectionError::Running => None,
         }
     }
 
     /// What to type or look for next.
     pub(crate) fn hint(&self) -> Option<String> {
         Some(match self {
-            SelectionError::NoSteps { known, .. } => {
-                format!("name them, for instance `--steps {}`", known.join(","))
+            SelectionError::NoSteps { known, .. } if known.is_empty() => {
+                "list the folders with the steps below `steps:`, each with an MLproject".into()
             }
+            SelectionError::NoSteps { known, .. } => format!(
+                "`orchestrator --init` writes it; or name them in their order, for instance \
+                 `orchestrator {}`; `orchestrator main` runs the pipeline's own `main`",
+                known.join(" ")
+            ),
+            SelectionError::Unknown { name, .. } if let Some(ours) = foreign(name) => ours,
             SelectionError::Unknown { name, known } if known.is_empty() => {
                 format!("a step is a folder with an MLproject, here `{name}/MLproject`")
             }
@@ -87,7 +96,36 @@ impl SelectionError {
             SelectionError::NothingLeft => {
                 "leave out one of `--from`, `--until` and `--skip`".into()
             }
-            SelectionError::Default { .. } | SelectionError::Itself { .. } => return None,
+            SelectionError::Itself { name } => format!("run it alone: `orchestrator {name}`"),
+            SelectionError::Running => "let the command of `main` name the steps, for instance \
+                `orchestrator --steps all`, and list them below `steps:` in MLproject"
+                .into(),
+            SelectionError::Default { .. } => return None,
         })
     }
+}
+
+/// What to type in place of a word of another tool, or of a value that is no step.
+fn foreign(word: &str) -> Option<String> {
+    if let Some((name, _)) = word.split_once('=') {
+        return Some(format!("a parameter is given as `-P {word}` or `--{name}`"));
+    }
+    let ours = match word {
+        "run" | "exec" | "start" | "build" => {
+            "`orchestrator` alone runs all steps, `orchestrator STEP` some"
+        }
+        "repro" | "resume" => "`orchestrator --cached` runs what is not up to date",
+        "status" | "diff" => "`orchestrator --cached --dry-run` shows what would run",
+        "dag" | "graph" => "`orchestrator --graph` shows which step waits for which",
+        "init" => "`orchestrator --init` writes the section `steps:`",
+        "list" | "ls" => "`orchestrator --list` shows the steps",
+        "check" | "lint" | "validate" => "`orchestrator --check` says what is wrong",
+        "plan" | "dry-run" => "`orchestrator --dry-run` shows what would run",
+        "help" => "`orchestrator --help` shows the options",
+        "log" | "logs" => "`orchestrator --logs` shows the newest log",
+        "history" | "runs" | "metrics" => "`orchestrator --history` shows the last runs",
+        "completion" | "completions" => "`orchestrator --completions SHELL` prints a script",
+        _ => return None,
+    };
+    Some(ours.to_owned())
 }

@@ -2,7 +2,8 @@
 //!
 //! A step's name is looked up as an entry of `steps:` in the root MLproject, else as a folder with an
 //! MLproject (`NAME`, `src/NAME`, `components/NAME`, or a path), else as another entry point of the
-//! root project.
+//! root project. `main` or `.` alone is the pipeline itself, which also runs where there is no step:
+//! as under `mlflow run .`.
 
 pub(crate) mod error;
 
@@ -62,6 +63,7 @@ impl Pipeline {
         let mut project =
             Project::load(root)?.ok_or_else(|| ProjectError::Missing(root.to_owned()))?;
         let entries = project.steps.take();
+        let has_section = entries.is_some();
         let fallback = root.file_name().map_or_else(
             || "pipeline".into(),
             |name| name.to_string_lossy().into_owned(),
@@ -93,12 +95,18 @@ impl Pipeline {
                 pipeline.steps.extend(pipeline.folder(name));
             }
         }
+        let is_alone = !has_section && pipeline.steps.is_empty();
         let known: HashSet<String> = pipeline.step_names().into_iter().collect();
         for entry_point in &Rc::clone(&pipeline.project).entry_points {
             if entry_point.name != MAIN && !known.contains(&entry_point.name) {
                 let step = pipeline.own_entry_point(&entry_point.name, None);
                 pipeline.steps.push(step);
             }
+        }
+        let has_main = pipeline.project.entry_point(MAIN).is_some();
+        if is_alone && has_main || names.iter().any(|name| pipeline.is_itself(name)) {
+            let main = pipeline.own_main();
+            pipeline.steps.push(main);
         }
         Ok(pipeline)
     }
@@ -109,6 +117,26 @@ impl Pipeline {
 
     pub(crate) fn step(&self, name: &str) -> Option<&Step> {
         self.steps.iter().find(|step| step.name == name)
+    }
+
+    /// Whether a name means the pipeline itself, as in `mlflow run .`.
+    fn is_itself(&self, name: &str) -> bool {
+        let is_root = || absolute(self.root(), name) == self.root();
+        (name == MAIN || is_root()) && self.step(name).is_none_or(|step| self.is_own_main(step))
+    }
+
+    /// Whether a step is the pipeline's own entry point, run as by `mlflow run .`.
+    pub(crate) fn is_own_main(&self, step: &Step) -> bool {
+        let is_root = |project: &Rc<Project>| Rc::ptr_eq(project, &self.project);
+        step.entry.is_none()
+            && step.entry_point.is_none()
+            && step.project.as_ref().is_ok_and(is_root)
+    }
+
+    /// Whether a step is part of `--steps all`.
+    pub(crate) fn is_default(&self, step: &Step) -> bool {
+        let defaults = self.all().unwrap_or_default();
+        defaults.iter().any(|default| std::ptr::eq(*default, step))
     }
 
     pub(crate) fn step_names(&self) -> Vec<String> {
@@ -173,6 +201,13 @@ impl Pipeline {
             Steps::All => return self.all(),
             Steps::Named(names) => names,
         };
+        if let Some(name) = names.iter().find(|name| self.is_itself(name)) {
+            let main = self.steps.iter().filter(|step| self.is_own_main(step));
+            return match names.len() {
+                1 => Ok(main.collect()),
+                _ => Err(vec![SelectionError::Itself { name: name.clone() }]),
+            };
+        }
         let (mut selected, mut problems) = (Vec::new(), Vec::new());
         for name in names {
             match self
@@ -222,7 +257,11 @@ impl Pipeline {
             .steps
             .iter()
             .filter(|step| step.entry.as_ref().is_some_and(|entry| entry.default));
-        let defaults: Vec<&Step> = defaults.collect();
+        let mut defaults: Vec<&Step> = defaults.collect();
+        if defaults.is_empty() {
+            let main = self.steps.iter().filter(|step| self.is_own_main(step));
+            defaults.extend(main);
+        }
         if defaults.is_empty() {
             return Err(vec![SelectionError::NoSteps {
                 known: self.step_names(),
@@ -233,9 +272,6 @@ impl Pipeline {
     }
 
     fn unknown(&self, name: String) -> SelectionError {
-        if name == MAIN {
-            return SelectionError::Itself { name };
-        }
         SelectionError::Unknown {
             name,
             known: self.step_names(),
@@ -309,6 +345,16 @@ impl Pipeline {
             project: project.map_err(|error| Arc::new(error.into())),
             entry: None,
         })
+    }
+
+    /// The pipeline's own `main`, or the entry point that `-e` names.
+    fn own_main(&self) -> Step {
+        Step {
+            name: MAIN.to_owned(),
+            entry_point: None,
+            project: Ok(Rc::clone(&self.project)),
+            entry: None,
+        }
     }
 
     fn own_entry_point(&self, name: &str, entry: Option<StepEntry>) -> Step {

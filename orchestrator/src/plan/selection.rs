@@ -8,8 +8,9 @@ use schedule::{Files, Graph, Node, OrderError, order};
 use super::step::{Context, Draft};
 use super::{Problem, ProblemKind};
 use crate::definition::error::SelectionError;
-use crate::definition::{Pipeline, Step};
+use crate::definition::{MAIN, Pipeline, Step};
 use crate::request::{Force, Narrowing};
+use process::lock;
 
 /// A step that may run.
 pub(super) struct Candidate<'a> {
@@ -46,6 +47,10 @@ pub(super) fn select<'a>(
             return (Vec::new(), None, problems.collect());
         }
     };
+    if selected.iter().any(|step| is_running(step, context)) {
+        let problem = Problem::of_selection(SelectionError::Running);
+        return (Vec::new(), None, vec![problem]);
+    }
     let mut problems: Vec<Problem> = selected
         .iter()
         .flat_map(|step| wrong_needs(step, pipeline))
@@ -80,6 +85,14 @@ pub(super) fn select<'a>(
         }));
     }
     (candidates, of, problems)
+}
+
+/// Whether a step is the `main` of the pipeline in whose run we are: it would start us again and again.
+fn is_running(step: &Step, context: &Context) -> bool {
+    let pipeline = context.pipeline;
+    pipeline.is_own_main(step)
+        && step.entry_point_name(&context.request.entry_point) == MAIN
+        && lock::is_inside(pipeline.root())
 }
 
 /// What the graph knows of the steps.

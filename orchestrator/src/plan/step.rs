@@ -164,7 +164,7 @@ impl Context<'_> {
             )
         })?;
         let name = step.entry_point_name(&self.request.entry_point);
-        if name == MAIN && project.folder == self.pipeline.root() {
+        if step.entry.is_some() && name == MAIN && project.folder == self.pipeline.root() {
             let kind = ProblemKind::Selection(SelectionError::Itself {
                 name: step.name.clone(),
             });
@@ -265,7 +265,11 @@ impl Context<'_> {
             step: &step.name,
             given: &self.request.parameters,
             defined: step.entry.as_ref().map_or(&[], |entry| &entry.parameters),
-            pipeline: self.pipeline.parameters(),
+            // `mlflow run -e NAME .` knows nothing of the parameters of `main`.
+            pipeline: match step.entry_point_name(&self.request.entry_point) {
+                other if other != MAIN && self.pipeline.is_own_main(step) => &[],
+                _ => self.pipeline.parameters(),
+            },
             caller: self.caller,
             root: self.pipeline.root(),
             folder: &project.folder,

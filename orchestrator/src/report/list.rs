@@ -80,7 +80,7 @@ fn list<'a>(pipeline: &Pipeline, request: &'a Request, step: &'a Step) -> Listed
         description: entry_point
             .and_then(|entry_point| entry_point.description.as_deref())
             .or_else(|| project.ok()?.name.as_deref()),
-        default: step.entry.as_ref().is_some_and(|entry| entry.default),
+        default: pipeline.is_default(step),
         entry_point: step.entry_point_name(&request.entry_point),
         parameters: entry_point.map_or(Vec::new(), |entry_point| {
             entry_point.parameters.iter().map(parameter).collect()
