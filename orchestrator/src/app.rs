@@ -7,8 +7,6 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use mlproject::paths::absolute;
-
 use crate::cli::{self, Early};
 use crate::definition::Pipeline;
 use crate::error::Error;
@@ -99,8 +97,8 @@ fn load(
     } else {
         Access::Look
     };
-    let root = absolute(caller, &early.request.directory);
-    let pipeline = Pipeline::load(&root, early.request.steps.as_ref(), access);
+    let folder = &early.request.directory;
+    let pipeline = Pipeline::load(caller, folder, early.request.steps.as_ref(), access);
     let options = pipeline.as_ref().map(Pipeline::options).unwrap_or_default();
     match (cli::parse(arguments, &options), pipeline) {
         // Help and version are printed everywhere, also where there is no pipeline.
@@ -109,7 +107,8 @@ fn load(
         (_, Err(error)) => Err(error.into()),
         // What looked like an option was a value.
         (Ok(request), Ok(_)) if request.action.needs_plan() && access == Access::Look => {
-            let pipeline = Pipeline::load(&root, request.steps.as_ref(), Access::Fetch)?;
+            let steps = request.steps.as_ref();
+            let pipeline = Pipeline::load(caller, folder, steps, Access::Fetch)?;
             Ok((pipeline, request))
         }
         (Ok(request), Ok(pipeline)) => Ok((pipeline, request)),
@@ -128,8 +127,8 @@ fn without_pipeline(request: &Request, caller: &Path) -> Result<(), Error> {
 /// Answers the shell's question how a word may go on. Where there is no answer it says nothing.
 fn complete(words: &[OsString]) -> Result<(), Error> {
     let folder = cli::completed_folder(words);
-    let root = absolute(&std::env::current_dir().unwrap_or_default(), folder);
-    let pipeline = Pipeline::load(&root, None, Access::Look).ok();
+    let caller = std::env::current_dir().unwrap_or_default();
+    let pipeline = Pipeline::load(&caller, &folder, None, Access::Look).ok();
     written(print(&lines(&cli::candidates(words, pipeline.as_ref()))))
 }
 

@@ -23,20 +23,150 @@ fn refused(folder: &Folder, arguments: &[&str], code: i32, stderr: &str) {
 #[test]
 fn no_mlproject() {
     let folder = Folder::new();
-    let hint = "hint: run in a pipeline's folder, or name it with `-C DIR`\n";
+    let hint =
+        "hint: `orchestrator --init` writes one; or name a pipeline's folder with `-C DIR`\n";
     refused(
         &folder,
         &["--steps", "a"],
         1,
         &format!("error: no MLproject file in `[DIR]`\n{hint}"),
     );
+    let hint = "hint: name the folder that holds the pipeline's MLproject: `-C DIR`\n";
+    let typed = folder.path().join("no/where");
+    for (typed, shown) in [
+        ("no/where", "no/where"),
+        (typed.to_str().unwrap(), "[DIR]/no/where"),
+    ] {
+        let text = format!("error: there is no folder `{shown}`\n{hint}");
+        refused(&folder, &["-C", typed], 1, &text);
+    }
+    folder.file("file", "").file("empty/file", "");
+    let text = format!("error: expected a folder, found the file `file`\n{hint}");
+    refused(&folder, &["-C", "file"], 1, &text);
+    let text = "error: no MLproject file in `empty`\nhint: `orchestrator -C empty --init` writes one; or name a pipeline's folder with `-C DIR`\n";
+    refused(&folder, &["-C", "empty"], 1, text);
+    folder.orchestrator(&["--help"]).run().ends(0);
+}
+
+#[test]
+fn a_pipeline_above_is_named() {
+    let folder = pipeline();
+    folder.file("MLproject", "env_manager: local\nsteps: [a]");
+    folder.file("a/data/deep/file", "").file("notes/file", "");
+    let hint =
+        |above: &str| format!("hint: there is one in a folder above: `orchestrator -C {above}`\n");
+    let text = "error: no MLproject file in `[DIR]/notes`\n";
+    let run = folder.orchestrator(&[]).inside("notes").run();
+    run.fails(1, &format!("{text}{}", hint("..")));
+    // That of a step is not the pipeline's.
+    let text = "error: no MLproject file in `[DIR]/a/data/deep`\n";
+    let run = folder.orchestrator(&["--list"]).inside("a/data/deep").run();
+    run.fails(1, &format!("{text}{}", hint("../../..")));
+    let text = "error: no MLproject file in `notes`\n";
     refused(
         &folder,
-        &["-C", "no/where"],
+        &["-C", "notes"],
         1,
-        &format!("error: no MLproject file in `no/where`\n{hint}"),
+        &format!("{text}{}", hint("notes/..")),
     );
-    folder.orchestrator(&["--help"]).run().ends(0);
+    assert!(!folder.exists("ran"));
+    // What is named can be typed.
+    let run = folder
+        .orchestrator(&["-C", "../../.."])
+        .inside("a/data/deep");
+    run.run().ends(0);
+    assert!(folder.exists("ran"));
+}
+
+#[test]
+fn a_step_that_is_no_folder() {
+    let folder = pipeline();
+    folder.file(
+        "MLproject",
+        "env_manager: local\nsteps:\n  a:\n  bb:\nentry_points: {train: {command: x}}",
+    );
+    let text = "error: 1 problem; nothing was run
+  step `bb`: no MLproject file in `bb` (MLproject:4)
+    hint: did you mean `b`? known are `a`, `b`, `train`
+";
+    refused(&folder, &[], 1, text);
+    folder.file("bb/file", "");
+    let text = "error: 1 problem; nothing was run
+  step `bb`: no MLproject file in `bb` (MLproject:4)
+    hint: a step is a folder with an MLproject, here `bb/MLproject`
+";
+    refused(&folder, &[], 1, text);
+}
+
+#[test]
+fn misspelled_keys() {
+    let folder = pipeline();
+    for (key, meant) in [
+        ("env_manger: local", "env_manager"),
+        ("entrypoints: {}", "entry_points"),
+        ("step: [a]", "steps"),
+        ("conda-env: x.yml", "conda_env"),
+    ] {
+        folder.file(
+            "MLproject",
+            format!("name: demo\n# why\n{key}\nsteps: [a]\n"),
+        );
+        let (key, _) = key.split_once(':').unwrap();
+        let text = format!("error: MLproject:3: `{key}` has no meaning; did you mean `{meant}`?\n");
+        refused(&folder, &[], 1, &text);
+        refused(&folder, &["--list"], 1, &text);
+        refused(&folder, &["--init"], 1, &text);
+    }
+    folder.file("MLproject", "env_manager: local\nsteps: [c]");
+    for (key, meant) in [
+        ("input", "inputs"),
+        ("outptus", "outputs"),
+        ("comand", "command"),
+    ] {
+        folder.step("c", &format!("command: touch ../ran\n{key}: [x]"));
+        let text = format!(
+            "error: 1 problem; nothing was run\n  step `c`: c/MLproject:5: `{key}` has no meaning; did you mean `{meant}`?\n"
+        );
+        refused(&folder, &[], 1, &text);
+    }
+    // As MLflow does.
+    folder.file(
+        "MLproject",
+        "env_manager: local\nsteps: [a]\nauthor: me\nstages: 3\ntraining: x",
+    );
+    folder.orchestrator(&[]).run().ends(0);
+    assert!(folder.exists("ran"));
+}
+
+#[test]
+fn a_placeholder_without_quotes() {
+    let folder = pipeline();
+    let text =
+        "error: MLproject:3: in YAML a brace opens a mapping; quote it: `rows: \"{seed}\"`\n";
+    for steps in [
+        "  b: {parameters: {rows: ${seed}}}",
+        "  b: {parameters: {rate: 1, rows: {seed}0}}",
+    ] {
+        folder.file(
+            "MLproject",
+            format!("env_manager: local\nsteps:\n{steps}\n"),
+        );
+        refused(
+            &folder,
+            &[],
+            1,
+            &text.replace(
+                "{seed}\"",
+                if steps.contains("}0") {
+                    "{seed}0\""
+                } else {
+                    "{seed}\""
+                },
+            ),
+        );
+    }
+    folder.file("MLproject", "steps:\n  b:\n    rows: {seed}/x\n");
+    refused(&folder, &[], 1, &text.replace("{seed}", "{seed}/x"));
 }
 
 #[test]

@@ -188,7 +188,7 @@ fn the_folder_that_is_named_counts() {
     let ended = beside.orchestrator(&["--init", "-C", "no/where"]).run();
     ended.fails(
         1,
-        "error: cannot write `no/where/MLproject`, and nothing was written\n  caused by: No such file or directory (os error 2)\n",
+        "error: there is no folder `no/where`\nhint: name the folder that holds the pipeline's MLproject: `-C DIR`\n",
     );
     assert!(!beside.exists("no"));
 }

@@ -10,6 +10,7 @@ use process::files;
 use process::text::plural;
 
 use super::written;
+use crate::definition::place::no_folder;
 use crate::error::Error;
 use crate::report::output::print;
 
@@ -19,6 +20,9 @@ const FILE: &str = "MLproject";
 /// Shows the definition that the pipeline in a folder gets, and writes it unless it is only to be shown.
 pub(super) fn write(directory: &Path, caller: &Path, is_dry: bool) -> Result<(), Error> {
     let root = absolute(caller, directory);
+    if let Some(error) = no_folder(&root, directory) {
+        return Err(error.into());
+    }
     match propose(&root) {
         Ok(proposal) => add(&proposal, &root, directory, is_dry),
         Err(InitError::NoProject { .. }) => create(&root, directory, is_dry),

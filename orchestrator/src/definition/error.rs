@@ -1,9 +1,9 @@
 //! Why a step has no project, and why steps cannot be selected.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use mlproject::Place;
 use mlproject::paths::shown;
+use mlproject::{Place, shell};
 
 use crate::request::StepsError;
 use process::text::{names, suggestion};
@@ -12,8 +12,22 @@ use source::SourceError;
 /// Why a project cannot be used, whatever it is asked for.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProjectError {
-    #[error("no MLproject file in `{}`", shown(.0))]
-    Missing(PathBuf),
+    /// A step's project is not where it should be.
+    #[error("no MLproject file in `{}`", shown(.folder))]
+    Missing {
+        folder: PathBuf,
+        name: String,
+        known: Vec<String>,
+    },
+    #[error("no MLproject file in `{}`", .folder.display())]
+    NoPipeline {
+        folder: PathBuf,
+        /// The nearest pipeline above, as it can be typed.
+        above: Option<PathBuf>,
+        typed: PathBuf,
+    },
+    #[error("{} `{}`", if *.exists { "expected a folder, found the file" } else { "there is no folder" }, .folder.display())]
+    NoFolder { folder: PathBuf, exists: bool },
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
@@ -24,8 +38,27 @@ impl ProjectError {
     /// What to type or look for next.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            ProjectError::Missing(_) => {
-                Some("run in a pipeline's folder, or name it with `-C DIR`".into())
+            ProjectError::Missing { name, known, .. } if known.is_empty() => Some(format!(
+                "a step is a folder with an MLproject, here `{name}/MLproject`"
+            )),
+            ProjectError::Missing { name, known, .. } => Some(suggestion(name, known)),
+            ProjectError::NoPipeline {
+                above: Some(above), ..
+            } => Some(format!(
+                "there is one in a folder above: `orchestrator -C {}`",
+                typable(above)
+            )),
+            ProjectError::NoPipeline { typed, .. } => {
+                let here = match typed.to_str() {
+                    Some(".") => String::new(),
+                    _ => format!(" -C {}", typable(typed)),
+                };
+                Some(format!(
+                    "`orchestrator{here} --init` writes one; or name a pipeline's folder with `-C DIR`"
+                ))
+            }
+            ProjectError::NoFolder { .. } => {
+                Some("name the folder that holds the pipeline's MLproject: `-C DIR`".into())
             }
             ProjectError::File(mlproject::Error::UnknownKey { key, known, .. }) => {
                 Some(suggestion(key, known))
@@ -33,6 +66,10 @@ impl ProjectError {
             _ => None,
         }
     }
+}
+
+fn typable(path: &Path) -> String {
+    shell::quote(&path.to_string_lossy())
 }
 
 /// Why the steps to run are not known.

@@ -6,6 +6,7 @@
 //! as under `mlflow run .`.
 
 pub(crate) mod error;
+pub(crate) mod place;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -51,17 +52,19 @@ pub(crate) struct Step {
 }
 
 impl Pipeline {
-    /// Reads the root MLproject in `root` (absolute) and finds the steps.
+    /// Reads the root MLproject in the folder `typed` of `caller` (absolute) and finds the steps.
     ///
     /// Those that are `requested` are found by path, too, and fetched if they are elsewhere and `access`
     /// allows it.
     pub(crate) fn load(
-        root: &Path,
+        caller: &Path,
+        typed: &Path,
         requested: Option<&Steps>,
         access: Access,
     ) -> Result<Pipeline, ProjectError> {
+        let root = &absolute(caller, typed);
         let mut project =
-            Project::load(root)?.ok_or_else(|| ProjectError::Missing(root.to_owned()))?;
+            Project::load(root)?.ok_or_else(|| place::without_project(root, typed))?;
         let entries = project.steps.take();
         let has_section = entries.is_some();
         let fallback = root.file_name().map_or_else(
@@ -293,9 +296,7 @@ impl Pipeline {
                 None if self.project.entry_point(&entry.name).is_some() => {
                     return self.own_entry_point(&entry.name.clone(), Some(entry));
                 }
-                None => Err(Arc::new(ProjectError::Missing(
-                    self.root().join(&entry.name),
-                ))),
+                None => Err(Arc::new(self.missing(&entry.name))),
             },
         };
         Step {
@@ -345,6 +346,24 @@ impl Pipeline {
             project: project.map_err(|error| Arc::new(error.into())),
             entry: None,
         })
+    }
+
+    /// Why a step of the section `steps:` has no project; a folder that is there was not misspelled.
+    fn missing(&self, name: &str) -> ProjectError {
+        let folder = self.root().join(name);
+        let mut known = Vec::new();
+        if !folder.is_dir() {
+            known = folders(self.root());
+            known.retain(|name| self.folder(name).is_some());
+            let entry_points = self.project.entry_points.iter().map(|it| it.name.clone());
+            known.extend(entry_points.filter(|name| name != MAIN));
+        }
+        let name = name.to_owned();
+        ProjectError::Missing {
+            folder,
+            name,
+            known,
+        }
     }
 
     /// The pipeline's own `main`, or the entry point that `-e` names.

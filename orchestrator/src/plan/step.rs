@@ -155,8 +155,10 @@ impl Context<'_> {
     ) -> Result<(&'a Project, Cow<'a, EntryPoint>), Box<Complaint>> {
         let project = step.project.as_ref().map_err(|error| {
             // A project that was neither found nor fetched has no line of its own to point to.
-            let is_elsewhere =
-                matches!(**error, ProjectError::Missing(_) | ProjectError::Source(_));
+            let is_elsewhere = matches!(
+                **error,
+                ProjectError::Missing { .. } | ProjectError::Source(_)
+            );
             let entry = step.entry.as_ref().filter(|_| is_elsewhere);
             (
                 entry.map(|entry| entry.place.clone()),

@@ -56,6 +56,26 @@ pub enum Error {
         /// The keys that the section can have.
         known: &'static [&'static str],
     },
+    /// A key that MLflow ignores and that is spelled almost as one that has a meaning.
+    #[error("{place}: `{key}` has no meaning; did you mean `{meant}`?")]
+    Misspelled {
+        /// Where it stands.
+        place: Place,
+        /// The key.
+        key: String,
+        /// The key that it resembles.
+        meant: &'static str,
+    },
+    /// A placeholder without quotes has made the text no YAML.
+    #[error("{place}: in YAML a brace opens a mapping; quote it: `{key}: \"{value}\"`")]
+    Brace {
+        /// Where it stands.
+        place: Place,
+        /// The key.
+        key: String,
+        /// Its value as it was meant.
+        value: String,
+    },
     /// The project names several environments.
     #[error("{place}: a project can have one environment, but this one names {}", quoted(.keys))]
     Environments {

@@ -2,13 +2,15 @@
 //!
 //! The rules are those of MLflow's project loader: unknown keys are ignored, values are what PyYAML
 //! makes of them, and their text is what Python prints. Where MLflow would end in a traceback the
-//! answer is an error with file and line, or the obvious meaning of a key that is left empty. The
+//! answer is an error with file and line, or the obvious meaning of a key that is left empty. A key
+//! that is spelled almost as one that has a meaning is an error, too. The
 //! section `steps:` of a pipeline is ours alone and therefore strict.
 
 mod environment_file;
 mod error;
 mod manager;
 mod match_spec;
+mod misspelled;
 mod node;
 mod pypi;
 mod resources;
@@ -191,14 +193,16 @@ impl Project {
 
     /// Reads the text of the MLproject file at `path`.
     pub fn parse(text: &str, path: &Path, folder: &Path) -> Result<Project, Error> {
-        let document = pyyaml::parse(text).map_err(|error| Error::Yaml {
-            path: path.to_owned(),
-            error,
+        let document = pyyaml::parse(text).map_err(|error| {
+            let (file, line) = (path.to_owned(), Some(error.line));
+            let path = path.to_owned();
+            misspelled::brace(text, &Place { file, line }).unwrap_or(Error::Yaml { path, error })
         })?;
         let root = Node::root(&document, path);
         if root.value().as_dict().is_none() {
             return Err(root.shape("a mapping with a key `entry_points`"));
         }
+        misspelled::check_root(&root)?;
         Ok(Project {
             folder: folder.to_owned(),
             name: root.text_of("name"),
@@ -311,6 +315,7 @@ fn is_in(names: Option<&[String]>, name: &str) -> bool {
 impl EntryPoint {
     fn parse(name: &str, node: &Node) -> Result<EntryPoint, Error> {
         node.entries("a mapping with a `command`")?;
+        misspelled::check_entry_point(node)?;
         Ok(EntryPoint {
             name: name.to_owned(),
             description: node.text_of("description"),
