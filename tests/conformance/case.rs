@@ -36,6 +36,7 @@ pub(crate) enum Difference {
     NonTextName,
     EveryEntryPoint,
     OwnKeys,
+    Misspelled,
     Databricks,
     Surrogate,
     Recursion,
@@ -76,6 +77,7 @@ impl Difference {
             Self::OwnKeys => {
                 "our own keys (`env_manager`, `steps`, `inputs`, `outputs`) have to be well formed"
             }
+            Self::Misspelled => "a key that is spelled almost as one that has a meaning is refused",
             Self::Databricks => "a section `databricks_spark_job` is ignored",
             Self::Surrogate => "half a character, as the escape `\\ud800` alone, is refused",
             Self::Recursion => "an alias inside of what it stands for is refused",

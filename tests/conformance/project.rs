@@ -163,7 +163,6 @@ fn environments() -> Vec<Case> {
         ("docker_env:\nconda_env: conda.yml", &["conda.yml"]),
         ("python_env:\nconda_env:", &[]),
         ("python_env: a\ndocker_env: {image: x}", &["a"]),
-        ("Conda_env: conda.yml", &["conda.yml"]),
     ];
     let folder = Difference::EnvironmentFolder;
     table
@@ -220,7 +219,6 @@ fn shapes() -> Vec<Case> {
         "entry_points: {main: {command: run, description: [a]}, other: {command: x}}\n",
         "Entry_points: {main: {command: run}}\n",
         "entry_points: {main: {Command: run}}\n",
-        "entry_points: {main: {command: run, Parameters: {a: int}}}\n",
         "entry_points: {main: {command: run}, other: 5}\n",
         "entry_points: {main: {command: run}, other: [a]}\n",
         "entry_points: {main: {command: run}, other: {parameters: [a]}}\n",
@@ -259,7 +257,11 @@ fn shapes() -> Vec<Case> {
             .value("yes", "1"),
         text("env_manager: nothing\nentry_points: {main: {command: run}}\n")
             .refuses(Difference::OwnKeys),
-        text("steps: [a]\nentry_points: {main: {command: run}}\n").refuses(Difference::OwnKeys),
+        text("steps: 5\nentry_points: {main: {command: run}}\n").refuses(Difference::OwnKeys),
+        text("Conda_env: conda.yml\nentry_points: {main: {command: run}}\n")
+            .refuses(Difference::Misspelled),
+        text("entry_points: {main: {command: run, Parameters: {a: int}}}\n")
+            .refuses(Difference::Misspelled),
         text("entry_points: {main: {command: run, inputs: a}}\n").refuses(Difference::OwnKeys),
         text("entry_points: {main: {command: run, outputs: [a]}}\n").refuses(Difference::OwnKeys),
         text("databricks_spark_job: {python_file: x}\nentry_points: {main: {command: run}}\n")

@@ -343,7 +343,7 @@ fn large() -> Vec<Case> {
         text(&format!("x: [{}]", "a,".repeat(20_000))),
         text(&format!("x:\n{}", "  k: v\n".repeat(20_000))),
         text(&format!("x: [{}\n]", "{\n},".repeat(60))),
-        text(&format!("x:\n{}", "- a\n".repeat(60_000))).refuses(limit),
+        text(&format!("x:\n{}", "- a\n".repeat(210_000))).refuses(limit),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 use crate::environment_making::{path_with, program};
 use crate::harness::{Folder, Server, repository};
+use crate::tracking::runs;
 
 fn sample() -> String {
     std::fs::read_to_string(repository().join("tests/data/titanic_sample.csv")).unwrap()
@@ -60,6 +61,113 @@ fn mlflow_runs_each_step_alone() {
         &[("raw_data", raw), ("clean_data", clean)],
     );
     assert_eq!(folder.read("clean.csv"), "a,b\n007,x\n");
+}
+
+#[test]
+#[ignore = "needs MLflow"]
+fn mlflow_runs_a_project_with_only_main_as_we_do() {
+    let folder = Folder::new();
+    folder.file(
+        "p/MLproject",
+        "name: example
+python_env: python_env.yaml
+entry_points:
+  main:
+    parameters:
+      alpha: {type: float, default: 0.50}
+      text: {type: str, default: \"it's\"}
+      data: {type: path, default: data.csv}
+    command: 'printf \"%s\\n\" $PWD $MLFLOW_EXPERIMENT_ID ${{MLFLOW_RUN_ID:+run}} {alpha} {text} {data} > ../said; : '
+  other: {parameters: {alpha: {default: 3}}, command: 'echo {alpha} > ../said; : '}
+",
+    );
+    folder
+        .file("p/python_env.yaml", "python: '3.11'\n")
+        .file("p/data.csv", "");
+    let said = |program: &str, arguments: &[&str]| {
+        let database = format!("sqlite:///{}/{program}.db", folder.path().display());
+        let run = folder.program_in_path(program, arguments).inside("p");
+        run.env("MLFLOW_TRACKING_URI", database).run().ends(0);
+        folder.read("said")
+    };
+    for values in [
+        &[][..],
+        &["-P", "alpha=1e-3", "-P", "text=a b;$X"],
+        &["-e", "other"],
+    ] {
+        let local = [&["--env-manager", "local"], values].concat();
+        let theirs = said("mlflow", &[&["run", "."], &local[..]].concat());
+        for itself in [&[][..], &["--steps", "."], &["main"]] {
+            assert_eq!(
+                said("orchestrator", &[itself, &local].concat()),
+                theirs,
+                "{values:?}"
+            );
+        }
+    }
+    // Whatever tag MLflow sets, the run of `main` has.
+    let theirs = runs(&folder.path().join("mlflow.db"));
+    let ours = runs(&folder.path().join("orchestrator.db"));
+    let main = ours.iter().find(|run| run.name == "main").unwrap();
+    for name in [
+        "mlflow.project.backend",
+        "mlflow.project.entryPoint",
+        "mlflow.source.name",
+        "mlflow.source.type",
+        "mlflow.user",
+    ] {
+        assert_eq!(main.tag(name), theirs[0].tag(name), "{name}");
+        assert!(main.tag(name).is_some(), "{name}");
+    }
+}
+
+/// What `--init` makes of a main.py gives the steps the values that the main.py gives them.
+#[test]
+#[ignore = "needs MLflow"]
+fn mlflow_runs_the_steps_that_init_has_read() {
+    let folder = Folder::new();
+    let pipeline = repository().join("orchestrator/init/tests/pipelines/argparse");
+    let copied = std::process::Command::new("cp")
+        .args(["-r", &format!("{}/.", pipeline.display())])
+        .arg(folder.path())
+        .status();
+    assert!(copied.unwrap().success());
+    folder.file("data/raw.csv", "");
+    let values = || {
+        let read = |name: &str| {
+            folder
+                .read(name)
+                .lines()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let found = [
+            read("prepare/values.txt").split_off(1),
+            read("train/values.txt"),
+            read("steps/report/values.txt"),
+        ];
+        for step in ["prepare", "train", "steps/report"] {
+            std::fs::remove_file(folder.path().join(step).join("values.txt")).unwrap();
+        }
+        found
+    };
+    let arguments = ["run", ".", "--env-manager", "local", "-P", "rows=5"];
+    folder.program_in_path("mlflow", &arguments).run().ends(0);
+    let theirs = values();
+    folder.orchestrator(&["--init"]).run().ends(0);
+    // The day, which no definition can say, and the places below the pipeline's folder.
+    let root = folder.path();
+    let clean = root.join("work/clean.csv");
+    let given = [
+        format!("report.made={}", theirs[2][1]),
+        format!("prepare.clean={}", clean.display()),
+        format!("train.data={}", clean.display()),
+    ];
+    let given = given.iter().flat_map(|value| ["-P", value]);
+    let arguments = ["--env-manager", "local", "--rows", "5"];
+    let arguments: Vec<&str> = arguments.into_iter().chain(given).collect();
+    folder.orchestrator(&arguments).run().ends(0);
+    assert_eq!(values(), theirs);
 }
 
 /// Runs the line that MLflow makes of a `docker_env`, in the folder of the project and as MLflow does.
