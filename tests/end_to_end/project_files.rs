@@ -180,7 +180,7 @@ hint: did you mean `entry_point`? known are `project`, `version`, `entry_point`,
         1,
         "error: 1 problem; nothing was run
   step `gone`: no MLproject file in `gone` (MLproject:2)
-    hint: run in a pipeline's folder, or name it with `-C DIR`
+    hint: known are `a`
 ",
     );
 }

@@ -37,9 +37,8 @@ fn a_step_gets_the_url_and_nobody_else_sees_it() {
             "parameter `n` is of type int, but its value is `{SHOWN}`"
         ))
         .ends(1);
-    run(&[URL])
-        .says(&format!("unexpected argument '{SHOWN}'"))
-        .ends(2);
+    let stray = folder.orchestrator(&[URL, "--no-tracking"]).run();
+    stray.says(&format!("unknown step `{SHOWN}`")).ends(1);
 }
 
 #[test]

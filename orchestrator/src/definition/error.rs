@@ -144,7 +144,10 @@ impl SelectionError {
 
 /// What to type in place of a word of another tool, or of a value that is no step.
 fn foreign(word: &str) -> Option<String> {
-    if let Some((name, _)) = word.split_once('=') {
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if let Some((name, _)) = word.split_once('=')
+        && name.chars().all(is_name)
+    {
         return Some(format!("a parameter is given as `-P {word}` or `--{name}`"));
     }
     let ours = match word {
