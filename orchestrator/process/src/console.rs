@@ -10,13 +10,18 @@ use crate::redact::redact;
 
 /// Tells in a line how far the run is, with secrets hidden and foreign characters as escapes.
 pub fn say(text: &str) {
-    writeln!(io::stderr(), "{}", one_line(&redact(text))).ok();
+    write(&format!("{}\n", one_line(&redact(text))));
 }
 
 /// Tells what went wrong with a step while the others go on, by the lines of an error's report, which
 /// [`text::line`](crate::text::line) has made fit for a terminal. Secrets are hidden.
 pub fn report(lines: &str) {
-    write!(io::stderr(), "{}", redact(lines)).ok();
+    write(&redact(lines));
+}
+
+/// In one piece, as steps may print on the same output.
+fn write(text: &str) {
+    io::stderr().write_all(text.as_bytes()).ok();
 }
 
 /// How long something may take before it is told.
