@@ -50,4 +50,5 @@ mod tracking_new_database;
 mod tracking_server;
 mod tracking_trust;
 mod tracking_waits;
+mod values;
 mod venv;

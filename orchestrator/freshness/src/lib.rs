@@ -30,3 +30,8 @@ pub use files::{Caching, Files};
 pub use judge::{Made, Verdict, judge, look};
 pub use reason::{Reason, ReasonKind};
 pub use subject::Subject;
+
+/// A text that tells what these bytes are: 32 hexadecimal digits of their hash.
+pub fn digest(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex()[..32].to_owned()
+}

@@ -27,6 +27,7 @@
 
 #![warn(missing_docs)]
 
+pub mod config;
 pub mod expansion;
 pub mod file;
 pub mod number;
@@ -38,7 +39,7 @@ pub mod strformat;
 pub mod uri;
 
 pub use project::{
-    CondaOnly, DockerEnvironment, EntryPoint, EnvironmentFile, Error, Manager, Parameter,
-    ParameterKind, Place, Project, PythonEnvironment, Reason, Resources, StepEntry, check_conda,
-    load_conda, load_python,
+    CondaOnly, ConfigFile, DockerEnvironment, EntryPoint, EnvironmentFile, Error, Manager,
+    Parameter, ParameterKind, Place, Project, PythonEnvironment, Reason, Resources, Setting,
+    StepEntry, Value, check_conda, load_conda, load_python,
 };

@@ -111,7 +111,7 @@ pub fn render(
         .iter()
         .map(|(name, value)| (name.as_str(), quote(value)))
         .collect();
-    let mut command = Renderer { values, spent: 0 }.expand(template, 1, 0)?;
+    let mut command = Renderer::new(values, false).expand(template, 1, 0)?;
     for (key, value) in extra {
         command.extend([" --", &quote(key), " ", &quote(value)]);
         if command.len() > MAX_LENGTH {
@@ -133,7 +133,49 @@ pub fn fill(template: &str, parameters: &[(String, String)]) -> Result<String, T
         .iter()
         .map(|(name, value)| (name.as_str(), value.clone()))
         .collect();
-    Renderer { values, spent: 0 }.expand(template, 1, 0)
+    Renderer::new(values, true).expand(template, 1, 0)
+}
+
+/// The names of a template's placeholders with their indexes, such as `a` and `config[b][0]`, those in format
+/// specs included.
+///
+/// [`fill`] takes the value of such a whole name before it looks for an index of a text.
+pub fn names(template: &str) -> Result<Vec<String>, TemplateError> {
+    let (mut names, mut texts) = (Vec::new(), vec![(template, 0, 1)]);
+    while let Some((text, base, nesting)) = texts.pop() {
+        let mut rest = text;
+        while let Some(at) = rest.find(['{', '}']) {
+            let offset = base + text.len() - rest.len() + at;
+            let from_brace = &rest[at..];
+            if from_brace.starts_with("{{") || from_brace.starts_with("}}") {
+                rest = &from_brace[2..];
+                continue;
+            }
+            if from_brace.starts_with('}') {
+                return Err(TemplateError::SingleClose { offset });
+            }
+            let field = parse_field(from_brace, offset, false)?;
+            names.push(field.name.to_owned());
+            if nesting < MAX_NESTING {
+                let at = offset + field.placeholder.len() - 1 - field.spec.len();
+                texts.push((field.spec, at, nesting + 1));
+            }
+            rest = &from_brace[field.placeholder.len()..];
+        }
+    }
+    Ok(names)
+}
+
+/// A placeholder's name without its indexes, and these; none if anything else follows.
+pub fn indexes(name: &str) -> Option<(&str, Vec<String>)> {
+    let (name, mut rest) = name.split_at(name.find(['.', '[']).unwrap_or(name.len()));
+    let mut indexes = Vec::new();
+    while !rest.is_empty() {
+        let (index, after) = rest.strip_prefix('[')?.split_once(']')?;
+        indexes.push(index.to_owned());
+        rest = after;
+    }
+    Some((name, indexes))
 }
 
 /// Cuts blanks and newlines off the end, but not the one that a final backslash escapes.
@@ -158,11 +200,21 @@ struct Field<'t> {
 
 struct Renderer<'p> {
     values: HashMap<&'p str, String>,
+    /// Whether a name with its indexes may have a value of its own.
+    has_indexed: bool,
     /// Bytes written so far, those of intermediate texts included: a bound on the work.
     spent: usize,
 }
 
-impl Renderer<'_> {
+impl<'p> Renderer<'p> {
+    fn new(values: HashMap<&'p str, String>, has_indexed: bool) -> Self {
+        Renderer {
+            values,
+            has_indexed,
+            spent: 0,
+        }
+    }
+
     /// Expands `text`, which begins `base` bytes into the template, in one pass from left to right.
     fn expand(&mut self, text: &str, nesting: usize, base: usize) -> Result<String, TemplateError> {
         let mut out = String::new();
@@ -246,6 +298,11 @@ impl Renderer<'_> {
     fn look_up(&self, field: &Field) -> Result<String, TemplateError> {
         let Field { offset, shell, .. } = *field;
         let placeholder = || field.placeholder.to_owned();
+        let whole = self.values.get(field.name);
+        // In a command it is as in Python, where no name has brackets.
+        if let Some(value) = whole.filter(|_| self.has_indexed && field.name.contains('[')) {
+            return Ok(value.clone());
+        }
         let (name, mut rest) = field
             .name
             .split_at(field.name.find(['.', '[']).unwrap_or(field.name.len()));
@@ -466,6 +523,35 @@ mod tests {
             ("q", "é'"),
         ];
         render(template, &pairs(&parameters), &[])
+    }
+
+    #[test]
+    fn placeholders_are_found_with_their_indexes() {
+        let names = |template| names(template).map(|names| names.join(" "));
+        for (template, expected) in [
+            ("{a} {{b}} {c[d][e f]!r:>{g[0]}}", "a c[d][e f] g[0]"),
+            ("", ""),
+            ("{config[a:b]}", "config[a:b]"),
+        ] {
+            assert_eq!(names(template).as_deref(), Ok(expected), "{template}");
+        }
+        assert_eq!(names("x}"), Err(TemplateError::SingleClose { offset: 1 }));
+        assert_eq!(names("x{"), Err(TemplateError::Unclosed { offset: 1 }));
+        assert_eq!(
+            indexes("c[d][0]"),
+            Some(("c", vec!["d".to_owned(), "0".to_owned()]))
+        );
+        assert_eq!(indexes("c[d].e"), None);
+    }
+
+    #[test]
+    fn a_name_with_its_indexes_can_have_a_value_that_no_command_sees() {
+        let values = pairs(&[("c[d]", "x y"), ("c", "no")]);
+        assert_eq!(fill("{c[d]:.2}{c[0]}", &values).as_deref(), Ok("x n"));
+        assert!(matches!(
+            render("{c[d]}", &values, &[]),
+            Err(TemplateError::BadIndex { .. })
+        ));
     }
 
     #[test]

@@ -95,13 +95,15 @@ fn variables(container: &Container, job: &Job) -> Vec<String> {
     let inherited = TRACKING
         .into_iter()
         .filter(|name| !is_changed(name) && std::env::var_os(name).is_some());
-    let mut names: Vec<&str> = ours.chain(inherited).collect();
+    let defined = job.defined.iter().map(|(name, _)| name.as_str());
+    let mut names: Vec<&str> = ours.chain(inherited).chain(defined).collect();
     names.sort_unstable();
     names.dedup();
-    let of_project = container
-        .environment
-        .variables
-        .iter()
+    // The last one counts, and the definition of the pipeline is stronger than that of the project.
+    let is_defined = |name: &str| job.defined.iter().any(|(defined, _)| defined == name);
+    let of_project = container.environment.variables.iter();
+    let of_project = of_project
+        .filter(|(name, _)| !is_defined(name))
         .map(|(name, value)| match value {
             Some(value) => format!("{name}={value}"),
             None => name.clone(),
@@ -302,6 +304,7 @@ mod tests {
                 "MLFLOW_TRACKING_URI",
                 Some("sqlite:////etc/mlflow.db".into()),
             )],
+            defined: &[],
         };
         let expected: Vec<PathBuf> = ["/etc", "/r", "/usr/bin", "/usr/lib"]
             .map(Into::into)

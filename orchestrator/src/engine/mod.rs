@@ -22,6 +22,8 @@ pub(crate) struct Job<'a> {
     pub(crate) writes: &'a [(String, PathBuf)],
     /// Changes to the caller's variables; none stands for one to take out.
     pub(crate) variables: &'a [(&'a str, Option<OsString>)],
+    /// The variables that the definition sets.
+    pub(crate) defined: &'a [(String, String)],
 }
 
 /// What to start for a command: a container where the environment is one, else a process of this machine.
@@ -31,6 +33,13 @@ pub(crate) fn launch(job: &Job, environment: &Environment, store: Option<&Store>
         Some(container) => docker::launch(container, job),
         None => environment.wrap(job.command, store),
     };
+    // What makes the environment, such as its `PATH`, stays; else it would be another one.
+    let is_set = |name: &str| launch.variables.iter().any(|(set, _)| set == name);
+    let defined = job.defined.iter().filter(|(name, _)| !is_set(name));
+    let defined: Vec<_> = defined
+        .map(|(name, value)| (name.into(), Some(value.into())))
+        .collect();
+    launch.variables.extend(defined);
     let ours = job.variables.iter();
     let ours = ours.map(|(name, value)| ((*name).into(), value.clone()));
     launch.variables.extend(ours);

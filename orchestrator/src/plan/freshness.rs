@@ -20,15 +20,23 @@ pub(crate) struct Ingredients {
     /// The values; files are named from the pipeline's folder, downloads by their address.
     parameters: Vec<(String, String)>,
     code: Option<Vec<String>>,
-    /// The variables that count, with the caller's values.
+    /// The variables that count, with the definition's or else the caller's values.
     variables: Vec<(String, Option<String>)>,
     /// What others write in or around its outputs.
     pub(super) outputs_of_others: Vec<PathBuf>,
 }
 
 impl Ingredients {
-    pub(super) fn new(entry_point: &EntryPoint, resolved: &[Resolved], root: &Path) -> Ingredients {
+    /// `defined` are the variables that the definition sets.
+    pub(super) fn new(
+        entry_point: &EntryPoint,
+        resolved: &[Resolved],
+        defined: &[(String, String)],
+        root: &Path,
+    ) -> Ingredients {
         let value = |value: &Resolved| match (&value.download, &value.path) {
+            // Where the file is does not matter, what is in it does.
+            _ if value.part.is_some() => value.part.iter().map(|part| part.text.clone()).collect(),
             (Some(address), _) => address.clone(),
             (None, Some(path)) => path
                 .strip_prefix(root)
@@ -44,6 +52,13 @@ impl Ingredients {
                 value.map(|value| value.to_string_lossy().into_owned()),
             )
         };
+        let is_defined = |name: &String| defined.iter().any(|(known, _)| known == name);
+        let of_caller = entry_point
+            .variables
+            .iter()
+            .filter(|name| !is_defined(name))
+            .map(of_caller);
+        let of_definition = defined.iter().cloned();
         Ingredients {
             template: entry_point.command.clone().unwrap_or_default(),
             parameters: resolved
@@ -51,7 +66,10 @@ impl Ingredients {
                 .map(|it| (it.name.clone(), value(it)))
                 .collect(),
             code: entry_point.code.clone(),
-            variables: entry_point.variables.iter().map(of_caller).collect(),
+            variables: of_definition
+                .map(|(name, value)| (name, Some(value)))
+                .chain(of_caller)
+                .collect(),
             outputs_of_others: Vec::new(),
         }
     }

@@ -1,6 +1,7 @@
 //! All steps, resolved and checked, before anything runs.
 
 mod command;
+mod fill;
 pub(crate) mod freshness;
 mod links;
 pub(crate) mod problem;
@@ -25,6 +26,7 @@ use freshness::Ingredients;
 use selection::Candidate;
 use step::{Before, Context};
 
+pub(crate) use fill::Part;
 pub(crate) use problem::{Problem, ProblemKind};
 
 /// What will run, in order. What `--dry-run` prints is the value that is executed.
@@ -65,6 +67,9 @@ pub(crate) struct PlannedStep {
     /// The values as they are, without shell quotes; people see them without secrets.
     #[serde(serialize_with = "as_map")]
     pub(crate) parameters: Vec<(String, String)>,
+    /// The variables that the definition sets, shown as the parameters are.
+    #[serde(rename = "env", serialize_with = "as_map")]
+    pub(crate) variables: Vec<(String, String)>,
     pub(crate) environment: Environment,
     /// The steps whose end it waits for.
     #[serde(rename = "needs")]
@@ -90,6 +95,9 @@ pub(crate) struct PlannedStep {
     /// Remote values of `path` parameters, and where they are downloaded to before the step starts.
     #[serde(skip)]
     pub(crate) downloads: Vec<(String, PathBuf)>,
+    /// The parts of the config that its parameters name.
+    #[serde(skip)]
+    pub(crate) parts: Vec<(String, Part)>,
 }
 
 /// How long a step may take, and how often it is tried again when it fails.
@@ -118,7 +126,7 @@ pub(crate) fn make(
     caller: &Path,
 ) -> Result<Plan, Vec<Problem>> {
     let context = Context::new(pipeline, request, caller);
-    let mut problems = context.unknown_parameters();
+    let mut problems = context.general_problems();
     let (candidates, narrowed_from, of_selection) = selection::select(&context);
     let is_ordered = of_selection.is_empty();
     problems.extend(of_selection);
@@ -209,7 +217,8 @@ pub(crate) fn sketch(
     caller: &Path,
 ) -> Result<Sketch, Vec<Problem>> {
     let context = Context::new(pipeline, request, caller);
-    let (candidates, _, problems) = selection::select(&context);
+    let (candidates, _, mut problems) = selection::select(&context);
+    problems.extend(context.of_config.iter().cloned());
     if !problems.is_empty() {
         return Err(problems);
     }

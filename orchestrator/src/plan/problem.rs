@@ -1,9 +1,11 @@
 //! What keeps a plan from being run, and the way out.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use mlproject::Place;
+use mlproject::config::ConfigError;
 use mlproject::paths::shown;
 use mlproject::strformat::TemplateError;
 
@@ -13,7 +15,7 @@ use process::redact::shown_value;
 use process::text::suggestion;
 
 /// Something that keeps one step, or the whole plan, from running.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Problem {
     /// The step that cannot run; none when the request as a whole is wrong.
     pub(crate) step: Option<String>,
@@ -35,6 +37,22 @@ impl Problem {
     pub(super) fn of_selection(error: SelectionError) -> Problem {
         let place = error.place().cloned();
         Problem::general(place.as_ref(), ProblemKind::Selection(error))
+    }
+}
+
+/// What gets a value of the definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Slot {
+    Parameter(String),
+    Variable(String),
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Slot::Parameter(name) => write!(formatter, "parameter `{name}`"),
+            Slot::Variable(name) => write!(formatter, "variable `{name}`"),
+        }
     }
 }
 
@@ -93,8 +111,19 @@ pub(crate) enum ProblemKind {
         path: PathBuf,
         maker: Option<String>,
     },
-    #[error("the value of parameter `{name}` cannot be filled in: {source}")]
-    Value { name: String, source: TemplateError },
+    #[error("the value of {slot} cannot be filled in: {source}")]
+    Value { slot: Slot, source: TemplateError },
+    #[error("the value of {slot} cannot be filled in: {source}")]
+    ConfigValue {
+        slot: Slot,
+        source: Arc<ConfigError>,
+    },
+    #[error("the value of {slot} is one of the config, but there is none")]
+    NoConfig { slot: Slot },
+    #[error("the value of {slot} has a NUL character in it, which no program can be given")]
+    Nul { slot: Slot },
+    #[error("{source}")]
+    Config { source: Arc<ConfigError> },
     #[error("the command cannot be filled in at byte {}: {source}", source.offset())]
     Command { source: TemplateError },
     #[error("the command has {size} bytes, and the system takes at most {most}")]
@@ -168,6 +197,12 @@ impl ProblemKind {
             } => {
                 format!("step `{maker}` makes it and has to run before")
             }
+            ProblemKind::ConfigValue { source, .. } | ProblemKind::Config { source } => {
+                return of_config(source);
+            }
+            ProblemKind::NoConfig { .. } => {
+                "name its file at the root, as in `config: config.yaml`".into()
+            }
             ProblemKind::Environment(error) => return error.hint(),
             ProblemKind::LongCommand { .. } => {
                 "hand long values over in a file, or put the command in a script".into()
@@ -178,4 +213,20 @@ impl ProblemKind {
             _ => return None,
         })
     }
+}
+
+fn of_config(error: &ConfigError) -> Option<String> {
+    Some(match error {
+        ConfigError::Missing { key, known, .. } if !known.is_empty() => {
+            suggestion(key.last()?, known)
+        }
+        ConfigError::Mandatory(key) => format!("give it with `-P config.{}=VALUE`", key.join(".")),
+        ConfigError::Resolver { key, .. } => format!(
+            "give the value with `-P config.{}=VALUE`; only `${{a.b}}`, a value of the config, is known",
+            key.join(".")
+        ),
+        ConfigError::Malformed { .. } => "write `\\${` where no value is meant".into(),
+        ConfigError::Unwritable { .. } => "put it in quotes in the config".into(),
+        _ => return None,
+    })
 }

@@ -12,6 +12,7 @@ use schedule::{Files, NamedFile, Paths};
 use tracking::refused_name;
 
 use super::command::{find_entry_point, render, without_secrets};
+use super::fill::{Part, Scope, Values, qualified};
 use super::freshness::{Ingredients, is_cached};
 use super::links::Links;
 use super::values::{self, Resolved, Sources};
@@ -35,6 +36,9 @@ pub(super) struct Context<'a> {
     pub(super) storage: PathBuf,
     pub(super) settings: Settings,
     pub(super) links: Links,
+    config: Values,
+    /// What is wrong with the config.
+    pub(super) of_config: Vec<Problem>,
 }
 
 /// A step whose parameters have their values, as far as they can.
@@ -43,6 +47,7 @@ pub(super) struct Draft<'a> {
     project: &'a Project,
     entry_point: Cow<'a, EntryPoint>,
     resolved: Vec<Resolved>,
+    variables: Vec<(String, String)>,
     unresolved: Vec<Problem>,
     pub(super) files: Files,
     /// Whether nothing is said of what it needs.
@@ -67,6 +72,8 @@ impl Before<'_> {
 
 impl<'a> Context<'a> {
     pub(super) fn new(pipeline: &'a Pipeline, request: &'a Request, caller: &'a Path) -> Self {
+        let has_step = |name: &str| pipeline.step(name).is_some();
+        let (config, of_config) = Values::load(&pipeline.project, &request.parameters, has_step);
         Context {
             pipeline,
             request,
@@ -74,6 +81,8 @@ impl<'a> Context<'a> {
             storage: storage(),
             settings: settings(request, caller),
             links: Links::default(),
+            config,
+            of_config,
         }
     }
 }
@@ -87,7 +96,10 @@ impl Context<'_> {
             kind,
         };
         let (project, entry_point) = self.locate(step).map_err(|it| Box::new(in_step(*it)))?;
-        let (resolved, unresolved) = values::resolve(&entry_point, &self.sources(step, project));
+        let sources = self.sources(step, project);
+        let (resolved, mut unresolved) = values::resolve(&entry_point, &sources);
+        let (variables, of_variables) = values::variables(&sources);
+        unresolved.extend(of_variables);
         let says_needs = step
             .entry
             .as_ref()
@@ -99,6 +111,7 @@ impl Context<'_> {
             project,
             entry_point,
             resolved,
+            variables,
             unresolved,
         })
     }
@@ -196,6 +209,7 @@ impl Context<'_> {
             project,
             entry_point,
             resolved,
+            variables,
             files,
             ..
         } = draft;
@@ -236,7 +250,13 @@ impl Context<'_> {
             shown_command: render(&entry_point, &without_secrets(&resolved)).unwrap_or_default(),
             allow_failure: step.entry.as_ref().is_some_and(|entry| entry.allow_failure),
             files,
-            ingredients: Ingredients::new(&entry_point, &resolved, self.pipeline.root()),
+            ingredients: Ingredients::new(
+                &entry_point,
+                &resolved,
+                &variables,
+                self.pipeline.root(),
+            ),
+            variables,
             is_cached: is_cached(
                 self.request,
                 step.entry
@@ -252,6 +272,7 @@ impl Context<'_> {
                 .map_or_else(Resources::default, |entry| entry.resources),
             source: step.entry.as_ref().and_then(|entry| entry.project.clone()),
             downloads: downloads(&resolved),
+            parts: parts(&resolved),
             limits: self.limits(step),
             parameters: resolved
                 .into_iter()
@@ -262,25 +283,46 @@ impl Context<'_> {
         (planned, complaints)
     }
 
+    fn scope(&self) -> Scope<'_> {
+        Scope {
+            pipeline: self.pipeline.parameters(),
+            given: &self.request.parameters,
+            config: &self.config,
+            caller: self.caller,
+            root: self.pipeline.root(),
+        }
+    }
+
     fn sources<'a>(&'a self, step: &'a Step, project: &'a Project) -> Sources<'a> {
         Sources {
             step: &step.name,
-            given: &self.request.parameters,
-            defined: step.entry.as_ref().map_or(&[], |entry| &entry.parameters),
             // `mlflow run -e NAME .` knows nothing of the parameters of `main`.
-            pipeline: match step.entry_point_name(&self.request.entry_point) {
-                other if other != MAIN && self.pipeline.is_own_main(step) => &[],
-                _ => self.pipeline.parameters(),
+            scope: match step.entry_point_name(&self.request.entry_point) {
+                other if other != MAIN && self.pipeline.is_own_main(step) => Scope {
+                    pipeline: &[],
+                    ..self.scope()
+                },
+                _ => self.scope(),
             },
-            caller: self.caller,
-            root: self.pipeline.root(),
+            defined: step.entry.as_ref().map_or(&[], |entry| &entry.parameters),
+            variables: [
+                &self.pipeline.project.env,
+                step.entry.as_ref().map_or(&[][..], |entry| &entry.env),
+            ],
             folder: &project.folder,
             storage: self.storage.join(step.name.replace('/', "_")),
         }
     }
 
+    /// What is wrong whichever steps are selected.
+    pub(super) fn general_problems(&self) -> Vec<Problem> {
+        let mut problems = self.unknown_parameters();
+        problems.extend(self.of_config.iter().cloned());
+        problems
+    }
+
     /// Given names that no declaration knows; also those of steps which are not selected count as known.
-    pub(super) fn unknown_parameters(&self) -> Vec<Problem> {
+    fn unknown_parameters(&self) -> Vec<Problem> {
         let known: Vec<String> = self
             .pipeline
             .options()
@@ -289,11 +331,12 @@ impl Context<'_> {
             .collect();
         let is_known = |name: &str| {
             known.iter().any(|known| known == name)
+                || self.config.has(name)
                 || self
                     .pipeline
                     .steps
                     .iter()
-                    .any(|step| values::qualified(name, &step.name).is_some())
+                    .any(|step| qualified(name, &step.name).is_some())
         };
         let unknown = self
             .request
@@ -331,6 +374,7 @@ impl Context<'_> {
             reads: &[],
             writes: &[],
             variables: &[],
+            defined: &[],
         };
         let launch = engine::launch(&job, environment, self.settings.store.as_ref());
         let set_up = launch.bracket.map(|bracket| bracket.set_up.len());
@@ -467,6 +511,13 @@ fn with_absolute_files(resolved: Vec<Resolved>) -> Vec<Resolved> {
         None => value,
     };
     resolved.into_iter().map(absolute).collect()
+}
+
+fn parts(resolved: &[Resolved]) -> Vec<(String, Part)> {
+    let parts = resolved.iter();
+    parts
+        .filter_map(|value| Some((value.name.clone(), value.part.clone()?)))
+        .collect()
 }
 
 fn downloads(resolved: &[Resolved]) -> Vec<(String, PathBuf)> {

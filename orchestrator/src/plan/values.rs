@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::fill::{Filled, Part, Scope, qualified};
+use super::problem::Slot;
 use super::{Problem, ProblemKind};
 use mlproject::paths::absolute;
-use mlproject::strformat;
 use mlproject::uri::{has_scheme, is_web, local_path};
-use mlproject::{EntryPoint, Parameter, ParameterKind, number};
+use mlproject::{EntryPoint, Parameter, ParameterKind, Setting, number};
 
 /// A parameter of one step with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,22 +20,20 @@ pub(crate) struct Resolved {
     pub(crate) path: Option<PathBuf>,
     /// The http(s) address that has to be downloaded to the value before the step starts.
     pub(crate) download: Option<String>,
+    /// The file that the value names, if that holds a part of the config.
+    pub(crate) part: Option<Part>,
 }
 
 /// Where values come from, for one step.
 #[derive(Debug)]
 pub(crate) struct Sources<'a> {
     pub(crate) step: &'a str,
-    /// From the command line; a name may be qualified as `step.name`.
-    pub(crate) given: &'a [(String, String)],
+    /// What is said on the command line, where a name may be qualified as `step.name`, and by the pipeline.
+    pub(super) scope: Scope<'a>,
     /// From the step's entry in `steps:`.
-    pub(crate) defined: &'a [(String, String)],
-    /// The pipeline's own parameters.
-    pub(crate) pipeline: &'a [Parameter],
-    /// The folder in which the orchestrator was started.
-    pub(crate) caller: &'a Path,
-    /// The pipeline's folder.
-    pub(crate) root: &'a Path,
+    pub(crate) defined: &'a [Setting],
+    /// From `env:` of the root, and of the step's entry.
+    pub(crate) variables: [&'a [Setting]; 2],
     /// The step's folder.
     pub(crate) folder: &'a Path,
     /// Where remote values of `path` parameters go, for this step alone.
@@ -53,6 +52,17 @@ enum Origin {
 struct Found {
     value: String,
     origin: Origin,
+    part: Option<Part>,
+}
+
+impl Found {
+    fn new(value: String, origin: Origin) -> Found {
+        Found {
+            value,
+            origin,
+            part: None,
+        }
+    }
 }
 
 /// Gives every declared parameter its value, then adds the undeclared ones that are meant for this step.
@@ -61,102 +71,88 @@ pub(crate) fn resolve(
     sources: &Sources,
 ) -> (Vec<Resolved>, Vec<Problem>) {
     let (mut resolved, mut problems) = (Vec::new(), Vec::new());
+    let in_step = |problem: Box<Problem>| Problem {
+        step: Some(sources.step.to_owned()),
+        ..*problem
+    };
     for parameter in &entry_point.parameters {
-        let problem = |kind| Problem {
-            step: Some(sources.step.to_owned()),
-            place: Some(parameter.place.clone()),
-            kind,
-        };
-        match find(parameter, sources)
-            .and_then(|found| check(parameter, found, entry_point, sources))
-        {
+        let checked = find(parameter, sources).and_then(|found| {
+            check(parameter, found, entry_point, sources)
+                .map_err(|kind| Box::new(Problem::general(Some(&parameter.place), kind)))
+        });
+        match checked {
             Ok(value) => resolved.push(value),
-            Err(kind) => problems.push(problem(kind)),
+            Err(problem) => problems.push(in_step(problem)),
         }
     }
     for (name, value) in extra(entry_point, sources) {
         match value {
-            Ok(value) => resolved.push(Resolved {
+            Ok(Filled { value, part }) => resolved.push(Resolved {
                 name,
                 value,
                 declared: false,
                 path: None,
                 download: None,
+                part,
             }),
-            Err(kind) => problems.push(Problem {
-                step: Some(sources.step.to_owned()),
-                place: None,
-                kind,
-            }),
+            Err(problem) => problems.push(in_step(problem)),
         }
     }
     (resolved, problems)
 }
 
-/// The parameter name behind `step.`, if the name is qualified for this step.
-pub(crate) fn qualified<'a>(name: &'a str, step: &str) -> Option<&'a str> {
-    name.strip_prefix(step)?.strip_prefix('.')
+/// The variables that the definition sets for a step; its own are stronger than those of all steps.
+pub(super) fn variables(sources: &Sources) -> (Vec<(String, String)>, Vec<Problem>) {
+    let [of_all, of_step] = sources.variables;
+    let is_own = |name: &str| of_step.iter().any(|own| own.name == name);
+    let of_all = of_all.iter().filter(|setting| !is_own(&setting.name));
+    let (mut variables, mut problems) = (Vec::new(), Vec::new());
+    for setting in of_all.chain(of_step) {
+        let slot = Slot::Variable(setting.name.clone());
+        match sources.scope.fill(&slot, setting) {
+            Ok(filled) if filled.value.contains('\0') => {
+                let kind = ProblemKind::Nul { slot };
+                problems.push(Problem::general(Some(&setting.place), kind));
+            }
+            Ok(filled) => variables.push((setting.name.clone(), filled.value)),
+            Err(problem) => problems.push(*problem),
+        }
+    }
+    for problem in &mut problems {
+        problem.step = Some(sources.step.to_owned());
+    }
+    (variables, problems)
 }
 
 /// The value of a parameter, from the strongest source that has one.
-fn find(parameter: &Parameter, sources: &Sources) -> Result<Found, ProblemKind> {
+fn find(parameter: &Parameter, sources: &Sources) -> Result<Found, Box<Problem>> {
     let name = parameter.name.as_str();
-    let for_this_step = sources
-        .given
-        .iter()
-        .find(|(given, _)| qualified(given, sources.step) == Some(name));
-    if let Some((_, value)) =
-        for_this_step.or_else(|| sources.given.iter().find(|(given, _)| given == name))
-    {
-        return Ok(Found {
-            value: value.clone(),
-            origin: Origin::CommandLine,
-        });
+    let scope = &sources.scope;
+    let mut given = scope.given.iter();
+    let for_this_step = given.find(|(given, _)| qualified(given, sources.step) == Some(name));
+    let for_this_step = for_this_step.map(|(_, value)| value.clone());
+    if let Some(value) = for_this_step.or_else(|| scope.given(name)) {
+        return Ok(Found::new(value, Origin::CommandLine));
     }
-    if let Some((_, template)) = sources.defined.iter().find(|(defined, _)| defined == name) {
-        return Ok(Found {
-            value: filled(name, template, sources)?,
-            origin: Origin::Pipeline,
-        });
-    }
-    let of_pipeline = sources
-        .pipeline
-        .iter()
-        .find(|parameter| parameter.name == name);
-    if let Some(value) = of_pipeline.and_then(|parameter| parameter.default.clone()) {
+    if let Some(setting) = sources.defined.iter().find(|it| it.name == name) {
+        let Filled { value, part } = scope.fill(&Slot::Parameter(name.to_owned()), setting)?;
         return Ok(Found {
             value,
             origin: Origin::Pipeline,
+            part,
         });
     }
-    match &parameter.default {
-        Some(value) => Ok(Found {
-            value: value.clone(),
-            origin: Origin::Step,
-        }),
-        None => Err(ProblemKind::MissingParameter {
-            name: name.into(),
-            step: sources.step.into(),
-        }),
+    if let Some(value) = scope.default(name) {
+        return Ok(Found::new(value, Origin::Pipeline));
     }
-}
-
-/// A value of the definition, in which `{name}` stands for a parameter of the pipeline.
-fn filled(name: &str, template: &str, sources: &Sources) -> Result<String, ProblemKind> {
-    let given = sources
-        .given
-        .iter()
-        .filter(|(given, _)| sources.pipeline.iter().any(|known| known.name == *given));
-    let defaults = sources
-        .pipeline
-        .iter()
-        .filter_map(|known| Some((known.name.clone(), known.default.clone()?)));
-    // Of two values for one name the later counts.
-    let values: Vec<(String, String)> = defaults.chain(given.cloned()).collect();
-    strformat::fill(template, &values).map_err(|source| ProblemKind::Value {
+    if let Some(value) = &parameter.default {
+        return Ok(Found::new(value.clone(), Origin::Step));
+    }
+    let kind = ProblemKind::MissingParameter {
         name: name.into(),
-        source,
-    })
+        step: sources.step.into(),
+    };
+    Err(Box::new(Problem::general(Some(&parameter.place), kind)))
 }
 
 /// What MLflow appends to the command: names that the entry point does not declare.
@@ -166,20 +162,23 @@ fn filled(name: &str, template: &str, sources: &Sources) -> Result<String, Probl
 fn extra(
     entry_point: &EntryPoint,
     sources: &Sources,
-) -> Vec<(String, Result<String, ProblemKind>)> {
-    let given: Vec<(String, Result<String, ProblemKind>)> = sources
-        .given
-        .iter()
-        .filter_map(|(name, value)| {
-            Some((qualified(name, sources.step)?.to_owned(), Ok(value.clone())))
-        })
-        .collect();
-    let defined = sources
-        .defined
-        .iter()
-        .filter(|(name, _)| given.iter().all(|(known, _)| known != name));
+) -> Vec<(String, Result<Filled, Box<Problem>>)> {
+    let plain = |value: &String| Filled {
+        value: value.clone(),
+        part: None,
+    };
+    let given = sources.scope.given.iter().filter_map(|(name, value)| {
+        Some((qualified(name, sources.step)?.to_owned(), Ok(plain(value))))
+    });
+    let given: Vec<(String, Result<Filled, Box<Problem>>)> = given.collect();
+    let defined = sources.defined.iter();
+    let defined = defined.filter(|setting| given.iter().all(|(known, _)| *known != setting.name));
+    let defined = defined.filter(|setting| entry_point.parameter(&setting.name).is_none());
     let defined: Vec<_> = defined
-        .map(|(name, template)| (name.clone(), filled(name, template, sources)))
+        .map(|setting| {
+            let slot = Slot::Parameter(setting.name.clone());
+            (setting.name.clone(), sources.scope.fill(&slot, setting))
+        })
         .collect();
     let all = defined.into_iter().chain(given);
     all.filter(|(name, _)| entry_point.parameter(name).is_none())
@@ -202,15 +201,30 @@ fn check(
     entry_point: &EntryPoint,
     sources: &Sources,
 ) -> Result<Resolved, ProblemKind> {
-    let Found { value, origin } = found;
+    let Found {
+        value,
+        origin,
+        part,
+    } = found;
     let name = parameter.name.clone();
     let base = match origin {
-        Origin::CommandLine => sources.caller,
-        Origin::Pipeline => sources.root,
+        Origin::CommandLine => sources.scope.caller,
+        Origin::Pipeline => sources.scope.root,
         Origin::Step => sources.folder,
     };
     if let Some(kind) = refused_as(&parameter.kind, &value) {
         return Err(ProblemKind::NotANumber { name, kind, value });
+    }
+    if part.is_some() {
+        // It is not there yet, and who wrote the definition may not know where it is.
+        return Ok(Resolved {
+            name,
+            value,
+            declared: true,
+            path: None,
+            download: None,
+            part,
+        });
     }
     let names_a_file = entry_point.is_input(&name) || entry_point.is_output(&name);
     let (value, path) = match (&parameter.kind, local_path(&value)) {
@@ -227,7 +241,7 @@ fn check(
         // MLflow starts from the folder of whoever calls `mlflow run`, for the step's defaults too.
         (ParameterKind::Path, Some(path)) => anchored(
             if origin == Origin::Step {
-                sources.caller
+                sources.scope.caller
             } else {
                 base
             },
@@ -248,6 +262,7 @@ fn check(
         declared: true,
         path,
         download: None,
+        part: None,
     })
 }
 
@@ -279,6 +294,7 @@ fn downloaded(
         declared: true,
         path: None,
         download: Some(uri.to_owned()),
+        part: None,
     }
 }
 
@@ -289,6 +305,7 @@ fn anchored(base: &Path, path: &Path) -> (String, Option<PathBuf>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fill::Values;
     use super::*;
     use mlproject::Place;
 
@@ -339,14 +356,25 @@ mod tests {
         defined: &[(&str, &str)],
         pipeline: &[Parameter],
     ) -> Result<Vec<(String, String)>, Vec<String>> {
-        let (given, defined) = (pairs(given), pairs(defined));
-        let sources = Sources {
-            step: "s",
+        let given = pairs(given);
+        let setting = |(name, value)| Setting {
+            name,
+            value: mlproject::Value::Text(value),
+            place: place(),
+        };
+        let defined: Vec<Setting> = pairs(defined).into_iter().map(setting).collect();
+        let scope = Scope {
             given: &given,
-            defined: &defined,
             pipeline,
+            config: &Values::None,
             caller: Path::new("/home"),
             root: Path::new("/p"),
+        };
+        let sources = Sources {
+            step: "s",
+            scope,
+            defined: &defined,
+            variables: [&[], &[]],
             folder: Path::new("/p/s"),
             storage: "/tmp/s".into(),
         };

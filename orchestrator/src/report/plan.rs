@@ -110,6 +110,10 @@ fn text(plan: &Plan, states: Option<&[State]>) -> String {
             let value = shown_value(name, value);
             add(format!("   {} = {}", one_line(name), one_line(&value)));
         }
+        for (name, value) in &step.variables {
+            let value = shown_value(name, value);
+            add(format!("   env {}={}", one_line(name), one_line(&value)));
+        }
         add(format!("   {}", environment(&step.environment)));
         if !step.environment.from_pypi.is_empty() {
             add(format!(

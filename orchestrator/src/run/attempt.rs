@@ -14,7 +14,7 @@ use tracking::StepRun;
 use super::error::RunError;
 use super::event::{Event, Position};
 use super::outcome::{Cause, Failure};
-use super::{Run, ending};
+use super::{Run, ending, parts};
 
 /// What a step has while it runs.
 #[derive(Debug, Clone, Copy)]
@@ -65,14 +65,14 @@ impl Run<'_> {
         let begun = self
             .plan
             .with_subject(step, |subject| begin(subject, &self.files));
-        let (result, log) = match log {
-            Ok(log) => {
-                let fetched = fetch(step);
-                let ran = fetched.and_then(|()| self.command(share, &run, &log));
-                (ran.and_then(|()| made(step, &log)), Some(log))
-            }
-            Err(error) => (Err(error), None),
-        };
+        let mut files = Vec::new();
+        let result = log.and_then(|log| {
+            files.push(log.clone());
+            files.extend(parts::write(step, &self.plan.root, &run.folder)?);
+            fetch(step)?;
+            self.command(share, &run, &log)?;
+            made(step, &log)
+        });
         let gone = self.lock.restore();
         let mut ending = ending::of_step(&result);
         if result.is_ok() {
@@ -82,8 +82,7 @@ impl Run<'_> {
                 Err(error) => tell_unrecorded(step, &error),
             }
         }
-        self.tracker
-            .end_step(run, &attempt, ending, log.as_deref(), gone);
+        self.tracker.end_step(run, &attempt, ending, &files, gone);
         result
     }
 
@@ -106,6 +105,7 @@ impl Run<'_> {
             reads: &inputs.map(|file| file.path.clone()).collect::<Vec<_>>(),
             writes: &outputs(step),
             variables: &variables,
+            defined: &step.variables,
         };
         engine::launch(&job, &step.environment, self.plan.store.as_ref())
     }

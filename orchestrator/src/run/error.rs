@@ -60,6 +60,14 @@ pub(crate) enum RunError {
         uri: String,
         source: DownloadError,
     },
+    /// The file with a part of the config could not be written.
+    #[error("step `{step}`: cannot write the value of parameter `{name}` to {}", shown(.path))]
+    Part {
+        step: String,
+        name: String,
+        path: PathBuf,
+        source: io::Error,
+    },
     /// The run cannot be recorded.
     #[error(transparent)]
     Tracking(#[from] TrackingError),
@@ -111,9 +119,10 @@ impl RunError {
     pub(super) fn is_of_step(&self) -> bool {
         match self {
             RunError::Failed(failure) => failure.signal().is_none(),
-            RunError::Start { .. } | RunError::MissingOutput { .. } | RunError::Download { .. } => {
-                true
-            }
+            RunError::Start { .. }
+            | RunError::MissingOutput { .. }
+            | RunError::Download { .. }
+            | RunError::Part { .. } => true,
             _ => false,
         }
     }

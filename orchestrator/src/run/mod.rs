@@ -6,6 +6,7 @@ pub(crate) mod error;
 pub(crate) mod event;
 mod machine;
 pub(crate) mod outcome;
+mod parts;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -174,14 +174,14 @@ impl Tracker {
             .unwrap_or_else(unrecorded)
     }
 
-    /// Ends the run of a step's try; `log` is the file in the run's folder, if it was written, and
+    /// Ends the run of a step's try; `files` are those in the run's folder, such as its log, and
     /// `gone` the file of the lock, if somebody has removed that. It waits for no store.
     pub fn end_step(
         &self,
         run: StepRun,
         attempt: &Attempt,
         ending: Ending,
-        log: Option<&Path>,
+        files: &[PathBuf],
         gone: Option<&'static str>,
     ) {
         let Some(recorder) = &self.recorder else {
@@ -209,13 +209,14 @@ impl Tracker {
         let own = run.metrics.map(|file| file.read(&attempt.step, end));
         metrics.extend(own.into_iter().flatten());
         let mut records = Vec::new();
-        let file = log.filter(|file| run.is_elsewhere && file.exists());
-        if let Some(file) = file.and_then(|file| file.strip_prefix(&self.base).ok()) {
-            records.push(Record::Log {
-                run: run.key.clone(),
-                file: file.to_owned(),
-            });
-        }
+        let sent = files
+            .iter()
+            .filter(|file| run.is_elsewhere && file.exists());
+        let sent = sent.filter_map(|file| file.strip_prefix(&self.base).ok());
+        records.extend(sent.map(|file| Record::Log {
+            run: run.key.clone(),
+            file: file.to_owned(),
+        }));
         let Ending { status, tags } = ending;
         let tags = record::tags(tags);
         records.push(Record::Facts {

@@ -76,6 +76,28 @@ pub enum Error {
         /// Its value as it was meant.
         value: String,
     },
+    /// A variable that the definition cannot set.
+    #[error(
+        "{place}: `env` cannot set `{name}`, which the orchestrator sets itself: give `--tracking-uri` or `--experiment-name`, or `experiment:` of a step"
+    )]
+    Reserved {
+        /// Where it stands.
+        place: Place,
+        /// The variable.
+        name: String,
+    },
+    /// `{name}` without quotes, which is a mapping in YAML.
+    #[error("{place}: `{item}` is a placeholder without quotes; write `{name}: \"{{{inside}}}\"`")]
+    Unquoted {
+        /// Where it stands.
+        place: Place,
+        /// The keys that lead to it.
+        item: String,
+        /// The last of them.
+        name: String,
+        /// What stands in the braces.
+        inside: String,
+    },
     /// The project names several environments.
     #[error("{place}: a project can have one environment, but this one names {}", quoted(.keys))]
     Environments {

@@ -6,6 +6,7 @@
 //! that is spelled almost as one that has a meaning is an error, too. The
 //! section `steps:` of a pipeline is ours alone and therefore strict.
 
+mod docker;
 mod environment_file;
 mod error;
 mod manager;
@@ -14,6 +15,7 @@ mod misspelled;
 mod node;
 mod pypi;
 mod resources;
+mod setting;
 mod step_entry;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +30,7 @@ pub use environment_file::{
 pub use error::{Error, Place};
 pub use manager::Manager;
 pub use resources::Resources;
+pub use setting::{ConfigFile, Setting, Value};
 pub use step_entry::StepEntry;
 
 /// One folder with an MLproject file.
@@ -45,6 +48,10 @@ pub struct Project {
     pub env_manager: Option<Manager>,
     /// `cached:`, the pipeline's default for leaving out what is up to date.
     pub cached: Option<bool>,
+    /// `config:`, in the order in which later files win.
+    pub config: Vec<ConfigFile>,
+    /// `env:`, variables of all steps.
+    pub env: Vec<Setting>,
     /// `steps:`, absent when the file has no such section.
     pub steps: Option<Vec<StepEntry>>,
     /// The file.
@@ -183,6 +190,8 @@ impl Project {
             environment: EnvironmentFile::default_of(folder),
             env_manager: None,
             cached: None,
+            config: Vec::new(),
+            env: Vec::new(),
             steps: None,
             place: Place {
                 file: folder.to_owned(),
@@ -210,6 +219,8 @@ impl Project {
             environment: EnvironmentFile::parse(&root, folder)?,
             env_manager: read_manager(&root)?,
             cached: read_bool(&root, "cached")?,
+            config: setting::config(&root)?,
+            env: setting::variables(&root)?,
             steps: match root.get("steps") {
                 None => root.has("steps").then(Vec::new),
                 Some(steps) => Some(StepEntry::parse_all(&steps)?),
@@ -431,38 +442,4 @@ impl EnvironmentFile {
             EnvironmentFile::Docker(_) => Manager::Docker,
         }
     }
-}
-
-impl DockerEnvironment {
-    /// What MLflow asks of the section: an image, texts as volumes, names or pairs as variables.
-    fn parse(docker: &Node) -> Result<DockerEnvironment, Error> {
-        const IMAGE: &str = "a mapping with a key `image`";
-        docker.entries(IMAGE)?;
-        let image = docker
-            .get_if_true("image")
-            .map(|image| image.value().to_string());
-        let variables = match docker.get_if_true("environment") {
-            None => Vec::new(),
-            Some(list) => {
-                let items = list.value().as_list().map(|items| items.iter());
-                let parsed = items.and_then(|items| items.map(variable).collect());
-                parsed.ok_or_else(|| list.shape("a list of names and of pairs `[NAME, value]`"))?
-            }
-        };
-        Ok(DockerEnvironment {
-            image: image.ok_or_else(|| docker.shape(IMAGE))?,
-            volumes: docker.texts_of("volumes", "a list of texts such as `/from:/to`")?,
-            variables,
-        })
-    }
-}
-
-fn variable(item: &Object) -> Option<(String, Option<String>)> {
-    if let Some(name) = item.as_str() {
-        return Some((name.to_owned(), None));
-    }
-    let [name, value, ..] = item.as_list()? else {
-        return None;
-    };
-    Some((name.to_string(), Some(value.to_string())))
 }

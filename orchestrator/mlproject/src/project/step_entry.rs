@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::node::Node;
-use super::{Error, Manager, Place, Resources, parse_all, read_bool, read_manager};
+use super::{
+    Error, Manager, Place, Resources, Setting, parse_all, read_bool, read_manager, setting,
+};
 use crate::pyyaml::Object;
 
 /// One entry of `steps:`.
@@ -19,8 +21,10 @@ pub struct StepEntry {
     pub version: Option<String>,
     /// The entry point that runs.
     pub entry_point: Option<String>,
-    /// Values for this step; a `{name}` in them takes the pipeline's parameter of that name.
-    pub parameters: Vec<(String, String)>,
+    /// Values for this step.
+    pub parameters: Vec<Setting>,
+    /// Variables for this step, stronger than the pipeline's.
+    pub env: Vec<Setting>,
     /// `env_manager:`, stronger than the pipeline's.
     pub env_manager: Option<Manager>,
     /// Whether the step is part of `--steps all`.
@@ -43,11 +47,12 @@ pub struct StepEntry {
     pub place: Place,
 }
 
-const STEP_KEYS: [&str; 13] = [
+const STEP_KEYS: [&str; 14] = [
     "project",
     "version",
     "entry_point",
     "parameters",
+    "env",
     "env_manager",
     "default",
     "timeout",
@@ -79,16 +84,13 @@ impl StepEntry {
     fn parse(name: &str, node: &Node) -> Result<StepEntry, Error> {
         let entries = node.named_entries("a mapping, or nothing")?;
         known_keys(&entries, &STEP_KEYS, || format!("steps.{name}"))?;
-        let text = |name: &str, node: &Node| Ok((name.to_owned(), node.value().to_string()));
         Ok(StepEntry {
             name: name.to_owned(),
             project: node.text_of("project"),
             version: node.text_of("version"),
             entry_point: node.text_of("entry_point"),
-            parameters: match node.get("parameters") {
-                None => Vec::new(),
-                Some(section) => parse_all(&section, "a mapping of parameter values", text)?,
-            },
+            parameters: setting::parameters(node)?,
+            env: setting::variables(node)?,
             timeout: read_time(node, "timeout")?,
             retries: node.read("retries", "a number of tries")?,
             retry_delay: read_time(node, "retry_delay")?,

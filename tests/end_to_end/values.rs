@@ -1,0 +1,260 @@
+//! The values that a definition gives its steps: from a config, as files, as variables, from earlier runs.
+
+use crate::harness::Folder;
+use crate::tracking::runs;
+
+/// A pipeline of one step `s`, which prints its parameters; `root` is the definition without its name.
+fn pipeline(root: &str, parameters: &str, command: &str) -> Folder {
+    let folder = Folder::new();
+    folder.file(
+        "MLproject",
+        format!("name: demo\nenv_manager: local\n{root}"),
+    );
+    folder.step(
+        "s",
+        &format!("parameters: {parameters}\ncommand: {command}"),
+    );
+    folder
+}
+
+#[test]
+fn a_step_gets_values_of_the_config() {
+    let folder = pipeline(
+        "config: [conf/base.yaml, {model: conf/forest.yaml}, more.yaml]
+steps:
+  s:
+    parameters:
+      kind: \"{config[model][kind]}-{config[data][lags][1]}\"
+      rate: \"{config[model][rate]}\"
+      file: \"{config[data][file]}\"
+      own: \"{config}/{steps}\"
+      extra: '{root}'
+entry_points:
+  main:
+    parameters: {config: {type: str, default: c}, steps: {type: str, default: s}}
+",
+        "{kind: str, rate: float, file: str, own: str}",
+        "echo {kind} {rate} {file} {own}",
+    );
+    folder.file(
+        "conf/base.yaml",
+        "data: {file: '${top}/raw.csv', lags: [1, 7]}\ntop: data\n",
+    );
+    folder.file("conf/forest.yaml", "kind: forest\nrate: 0.1\n");
+    folder.file("more.yaml", "top: more\n");
+    let run = |arguments: &[&str]| folder.orchestrator(arguments).run();
+    // Text that is no file of the step's declaration stays as it is written.
+    run(&[]).succeeds("forest-7 0.1 more/raw.csv c/s --extra [DIR]\n");
+    run(&[
+        "-P",
+        "config.model.rate=1e-3",
+        "-P",
+        "config.top=x",
+        "-P",
+        "config=d",
+    ])
+    .succeeds("forest-7 0.001 x/raw.csv d/s --extra [DIR]\n");
+}
+
+#[test]
+fn what_the_config_does_not_have_is_told_before_anything_runs() {
+    let folder = pipeline(
+        "config: config.yaml
+steps:
+  s:
+    parameters:
+      a: \"{config[model][dept]}\"
+      b: \"{config[home]}\"
+      c: {json: \"config[need]\"}
+",
+        "{a: str, b: str, c: path}",
+        "touch ../ran",
+    );
+    folder.file(
+        "config.yaml",
+        "model: {depth: 1}\nhome: ${oc.env:HOME}\nneed: ???\n",
+    );
+    let ended = folder.orchestrator(&[]).run();
+    ended.fails(
+        1,
+        "error: 3 problems; nothing was run
+  step `s`: the value of parameter `a` cannot be filled in: `config[model][dept]` is not in config.yaml (MLproject:7)
+    hint: did you mean `depth`? known are `depth`
+  step `s`: the value of parameter `b` cannot be filled in: `${oc.env:HOME}` of `config[home]` asks for something outside of the config (MLproject:8)
+    hint: give the value with `-P config.home=VALUE`; only `${a.b}`, a value of the config, is known
+  step `s`: the value of parameter `c` cannot be filled in: `config[need]` is `???`: its value has to be given (MLproject:9)
+    hint: give it with `-P config.need=VALUE`
+",
+    );
+    assert!(!folder.exists("ran"));
+    let given = ["config.model.dept=1", "config.home=/h", "config.need={}"];
+    let given: Vec<&str> = given.iter().flat_map(|it| ["-P", *it]).collect();
+    let ended = folder.orchestrator(&given).run();
+    ended.fails(
+        1,
+        "error: 1 problem; nothing was run
+  `-P config.model.dept`: `config[model][dept]` is not in config.yaml
+    hint: did you mean `depth`? known are `depth`
+",
+    );
+    folder.file("config.yaml", "model: [\n");
+    let ended = folder.orchestrator(&["--check"]).run();
+    ended.fails(
+        1,
+        "error: 1 problem; nothing was run
+  config.yaml:2: expected a value, found the end of the text (MLproject:3)
+",
+    );
+}
+
+#[test]
+fn a_part_of_the_config_is_a_file_that_counts_by_its_content() {
+    let folder = pipeline(
+        "config: config.yaml
+cached: true
+steps:
+  s:
+    parameters:
+      forest: {json: \"config[forest]\"}
+      columns: {yaml: \"config[columns]\"}
+",
+        "{forest: path, columns: str, out: {default: ../out}}\n  inputs: []\n  outputs: [out]"
+            .replace("\n  ", "\n")
+            .as_str(),
+        "cat {forest} {columns} > {out}",
+    );
+    folder.file(
+        "config.yaml",
+        "forest: {depth: 3, rate: 1.0e-5}\ncolumns: [é, 1.0e-5]\nother: 1\n",
+    );
+    folder.orchestrator(&[]).run().ends(0);
+    assert_eq!(
+        folder.read("out"),
+        "{\"depth\": 3, \"rate\": 1e-05}[\"\\u00e9\", 1.0e-05]"
+    );
+    let found = runs(&folder.path().join("mlflow.db"));
+    let step = found.iter().find(|run| run.name == "s").unwrap();
+    let artifacts = format!("mlruns/0/{}/artifacts", step.id);
+    assert_eq!(
+        folder.read(&format!("{artifacts}/forest.json")),
+        "{\"depth\": 3, \"rate\": 1e-05}"
+    );
+    assert!(folder.exists(&format!("{artifacts}/columns.yaml")));
+    assert!(
+        step.parameters["forest"]
+            .starts_with(&format!("{}/mlruns/.values/", folder.path().display()))
+    );
+    // What is not used does not count.
+    folder.file(
+        "config.yaml",
+        "forest: {depth: 3, rate: 1.0e-5}\ncolumns: [é, 1.0e-5]\nother: 2\n",
+    );
+    let ended = folder.orchestrator(&[]).run();
+    assert!(
+        ended.stderr().contains("s: up to date"),
+        "{}",
+        ended.stderr()
+    );
+    let ended = folder.orchestrator(&["-P", "config.forest.depth=4"]).run();
+    assert!(
+        ended.stderr().contains(
+            "s: running: parameter `forest` is `{\"depth\": 4, \"rate\": 1e-05}` (was `{\"depth\": 3, \"rate\": 1e-05}`)"
+        ),
+        "{}",
+        ended.stderr()
+    );
+}
+
+#[test]
+fn what_lies_in_the_place_of_a_value_is_not_believed() {
+    let folder = pipeline(
+        "config: config.yaml\nsteps: {s: {parameters: {a: {json: \"config[a]\"}}}}\n",
+        "{a: path}",
+        "cat {a}",
+    );
+    folder.file("config.yaml", "a: {b: 1}\n");
+    folder.file("victim", "kept");
+    folder.orchestrator(&[]).run().succeeds("{\"b\": 1}");
+    let values = folder.path().join("mlruns/.values");
+    let value = std::fs::read_dir(&values)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    std::fs::remove_file(&value).unwrap();
+    std::os::unix::fs::symlink(folder.path().join("victim"), &value).unwrap();
+    folder.orchestrator(&[]).run().succeeds("{\"b\": 1}");
+    assert_eq!(folder.read("victim"), "kept");
+    // Looking makes nothing.
+    std::fs::remove_dir_all(&values).unwrap();
+    folder.orchestrator(&["--dry-run"]).run().ends(0);
+    assert!(!values.exists());
+}
+
+#[test]
+fn variables_of_a_step_are_stronger_than_those_of_all_and_of_the_caller() {
+    let folder = pipeline(
+        "config: config.yaml
+env: {GROUP: \"{config[group]}\", MODE: offline, CALLER: ours}
+steps: {s: {env: {MODE: online, DEBUG: 1}}}
+",
+        "{}",
+        "echo $GROUP $MODE $DEBUG $CALLER $LEFT",
+    );
+    folder.file("config.yaml", "group: g 1\n");
+    let run = folder
+        .orchestrator(&[])
+        .env("CALLER", "its")
+        .env("LEFT", "left");
+    run.run().succeeds("g 1 online 1 ours left\n");
+    let plan = folder.orchestrator(&["--dry-run", "--format=json"]).run();
+    let plan: serde_json::Value = serde_json::from_str(&plan.stdout()).unwrap();
+    assert_eq!(
+        plan["steps"][0]["env"],
+        serde_json::json!({"GROUP": "g 1", "CALLER": "ours", "MODE": "online", "DEBUG": "1"})
+    );
+}
+
+#[test]
+fn variables_count_for_what_is_up_to_date_and_secrets_are_not_shown() {
+    let folder = pipeline(
+        "env: {API_TOKEN: hunter2, MODE: \"{mode}\"}\ncached: true\nsteps: [s]
+entry_points: {main: {parameters: {mode: {type: str, default: a}}}}\n",
+        "{out: {default: ../out}}\noutputs: [out]",
+        "echo $API_TOKEN $MODE > {out}",
+    );
+    folder.orchestrator(&[]).run().ends(0);
+    assert_eq!(folder.read("out"), "hunter2 a\n");
+    let ended = folder.orchestrator(&[]).run();
+    assert!(
+        ended.stderr().contains("s: up to date"),
+        "{}",
+        ended.stderr()
+    );
+    let ended = folder.orchestrator(&["--mode", "b"]).run();
+    let expected = "s: running: variable `MODE` is `b` (was `a`)";
+    assert!(ended.stderr().contains(expected), "{}", ended.stderr());
+    let plan = folder.orchestrator(&["--dry-run"]).run();
+    assert!(
+        plan.stdout()
+            .contains("   env API_TOKEN=***\n   env MODE=a\n"),
+        "{}",
+        plan.stdout()
+    );
+}
+
+#[test]
+fn what_the_orchestrator_sets_cannot_be_set() {
+    let folder = pipeline(
+        "env:\n  MLFLOW_RUN_ID: x\nsteps: [s]\n",
+        "{}",
+        "touch ../ran",
+    );
+    let ended = folder.orchestrator(&[]).run();
+    ended.fails(
+        1,
+        "error: MLproject:4: `env` cannot set `MLFLOW_RUN_ID`, which the orchestrator sets itself: give `--tracking-uri` or `--experiment-name`, or `experiment:` of a step\n",
+    );
+    assert!(!folder.exists("ran"));
+}
