@@ -32,6 +32,8 @@ struct State {
     running: Vec<Arc<Running>>,
     /// Those of our terminal before it was made ready for what is typed for the running step.
     modes: Option<Modes>,
+    /// Whether a signal ends this process, as soon as the last words are told.
+    is_ending: bool,
     /// What has to be done before a signal ends this process.
     last_words: Option<Box<dyn FnOnce(i32) + Send>>,
 }
@@ -108,6 +110,13 @@ impl Interruption {
         start: impl FnOnce() -> io::Result<Running>,
     ) -> io::Result<Arc<Running>> {
         let mut state = self.state();
+        if state.is_ending {
+            // Whoever waited for something else goes on now, and must not be faster than the end.
+            drop(state);
+            loop {
+                std::thread::park();
+            }
+        }
         if state.signal.is_some() {
             // This process is about to end; nothing may start any more.
             return Err(io::ErrorKind::Interrupted.into());
@@ -140,6 +149,7 @@ impl Interruption {
         }
         if state.running.is_empty() {
             // Nothing runs that would have to be ended first.
+            state.is_ending = true;
             end_by(signal, state.last_words.take());
         }
     }
