@@ -268,25 +268,12 @@ fn request(
     options: &[ParameterOption],
 ) -> Result<Request, clap::Error> {
     let mut cli = Cli::from_arg_matches(matches)?;
-    let mut parameters: Vec<(String, String)> = Vec::new();
-    let fixed = Cli::command();
-    let offered = options
-        .iter()
-        .filter(|option| can_be_option(&fixed, &option.name));
-    let by_option = offered.filter_map(|option| {
-        let value = matches.get_one::<String>(&option.name)?;
-        Some((option.name.clone(), value.clone()))
-    });
-    let by_assignment = std::mem::take(&mut cli.param_list)
-        .into_iter()
-        .map(|given| (given.name, given.value));
-    for (name, value) in by_assignment.chain(by_option) {
-        if parameters.iter().any(|(known, _)| *known == name) {
-            let message = format!("parameter `{name}` is given twice");
-            return Err(command.error(ErrorKind::ArgumentConflict, message));
-        }
-        parameters.push((name, value));
-    }
+    let mut parameters = given(
+        command,
+        matches,
+        options,
+        std::mem::take(&mut cli.param_list),
+    )?;
     let steps = steps(command, &cli, &mut parameters)?;
     let action = action(&cli);
     if cli.format == Format::Dot && !cli.graph {
@@ -324,6 +311,33 @@ fn request(
         environments: cli.environments.options(),
         format: cli.format,
     })
+}
+
+/// The values of parameters, each given once: by an option of its own or by `-P`.
+fn given(
+    command: &mut clap::Command,
+    matches: &ArgMatches,
+    options: &[ParameterOption],
+    assigned: Vec<Assignment>,
+) -> Result<Vec<(String, String)>, clap::Error> {
+    let mut parameters: Vec<(String, String)> = Vec::new();
+    let fixed = Cli::command();
+    let offered = options
+        .iter()
+        .filter(|option| can_be_option(&fixed, &option.name));
+    let by_option = offered.filter_map(|option| {
+        let value = matches.get_one::<String>(&option.name)?;
+        Some((option.name.clone(), value.clone()))
+    });
+    let by_assignment = assigned.into_iter().map(|given| (given.name, given.value));
+    for (name, value) in by_assignment.chain(by_option) {
+        if parameters.iter().any(|(known, _)| *known == name) {
+            let message = format!("parameter `{name}` is given twice");
+            return Err(command.error(ErrorKind::ArgumentConflict, message));
+        }
+        parameters.push((name, value));
+    }
+    Ok(parameters)
 }
 
 /// What is to be done.

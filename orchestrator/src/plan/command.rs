@@ -66,6 +66,31 @@ pub(super) fn render(
         .map_err(|source| ProblemKind::Command { source })
 }
 
+/// The names below `inputs` and `outputs` that no parameter has.
+pub(super) fn undeclared_files(entry_point: &EntryPoint) -> Vec<ProblemKind> {
+    let of_key = |key, names: &'_ Option<Vec<String>>| {
+        let names = names.iter().flatten();
+        names.map(|name| (key, name.clone())).collect::<Vec<_>>()
+    };
+    let inputs = of_key("inputs", &entry_point.inputs).into_iter();
+    let outputs = of_key("outputs", &entry_point.outputs);
+    let undeclared = inputs
+        .chain(outputs)
+        .filter(|(_, name)| entry_point.parameter(name).is_none());
+    undeclared
+        .map(|(key, name)| ProblemKind::UndeclaredFile {
+            key,
+            name,
+            entry_point: entry_point.name.clone(),
+            known: entry_point
+                .parameters
+                .iter()
+                .map(|parameter| parameter.name.clone())
+                .collect(),
+        })
+        .collect()
+}
+
 /// The values as people may read them.
 pub(super) fn without_secrets(resolved: &[Resolved]) -> Vec<Resolved> {
     let shown = |value: &Resolved| Resolved {

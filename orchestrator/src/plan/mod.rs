@@ -1,6 +1,7 @@
 //! All steps, resolved and checked, before anything runs.
 
 mod command;
+mod files;
 mod fill;
 pub(crate) mod freshness;
 mod links;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use environment::{Environment, Settings};
-use mlproject::{EntryPoint, Parameter, ParameterKind, Place, Project, Resources};
+use mlproject::{EntryPoint, Place, Project, Resources};
 use process::host;
 use schedule::{Files, NamedFile, Paths};
 use tracking::refused_name;
 
-use super::command::{find_entry_point, render, without_secrets};
+use super::command::{find_entry_point, render, undeclared_files, without_secrets};
 use super::fill::{Part, Scope, Values, qualified};
 use super::freshness::{Ingredients, is_cached};
 use super::links::Links;
@@ -26,7 +26,7 @@ use crate::request::Request;
 const RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// What is wrong with a step, and where it is written.
-type Complaint = (Option<Place>, ProblemKind);
+pub(super) type Complaint = (Option<Place>, ProblemKind);
 
 /// What every step's plan depends on.
 pub(super) struct Context<'a> {
@@ -43,10 +43,10 @@ pub(super) struct Context<'a> {
 
 /// A step whose parameters have their values, as far as they can.
 pub(super) struct Draft<'a> {
-    step: &'a Step,
+    pub(super) step: &'a Step,
     project: &'a Project,
-    entry_point: Cow<'a, EntryPoint>,
-    resolved: Vec<Resolved>,
+    pub(super) entry_point: Cow<'a, EntryPoint>,
+    pub(super) resolved: Vec<Resolved>,
     variables: Vec<(String, String)>,
     unresolved: Vec<Problem>,
     pub(super) files: Files,
@@ -61,13 +61,6 @@ pub(super) struct Before<'a> {
     pub(super) steps: &'a [PlannedStep],
     /// Whether the steps are in their order; else any may come to stand before any other.
     pub(super) is_ordered: bool,
-}
-
-impl Before<'_> {
-    fn makes(&self, path: &Path) -> bool {
-        let mut makers = self.written.overlapping(path);
-        makers.any(|maker| maker < self.steps.len() || !self.is_ordered)
-    }
 }
 
 impl<'a> Context<'a> {
@@ -221,26 +214,12 @@ impl Context<'_> {
             resolved
         };
         let command = render(&entry_point, &resolved);
-        let code = entry_point.code.as_deref().unwrap_or_default();
-        let of_code = freshness::check_code(code).err();
-        let of_code = of_code.map(|error| ProblemKind::Code(error.to_string()));
-        let of_entry_point = undeclared_files(&entry_point)
-            .into_iter()
-            .chain(of_code)
-            .chain(command.as_ref().err().cloned());
-        let of_entry_point = of_entry_point.map(|kind| (Some(entry_point.place.clone()), kind));
+        let ran = (&environment, &command);
+        let mut complaints = self.complaints(project, &entry_point, &resolved, ran);
         let of_project = wrong
             .into_iter()
             .map(|error| (Some(project.place.clone()), ProblemKind::Environment(error)));
-        let size_problem = |command: &String| self.size_problem(project, &environment, command);
-        let of_size = command.as_ref().ok().and_then(size_problem);
-        let of_names = self.refused_names(&resolved).into_iter().chain(of_size);
-        let of_names = of_names.map(|kind| (Some(entry_point.place.clone()), kind));
-        let complaints = of_project
-            .chain(of_files)
-            .chain(of_entry_point)
-            .chain(of_names)
-            .collect();
+        complaints.splice(0..0, of_project.chain(of_files));
         let planned = PlannedStep {
             name: step.name.clone(),
             project: project.folder.clone(),
@@ -281,6 +260,28 @@ impl Context<'_> {
             environment,
         };
         (planned, complaints)
+    }
+
+    /// What is wrong with an entry point, its command and its values.
+    fn complaints(
+        &self,
+        project: &Project,
+        entry_point: &EntryPoint,
+        resolved: &[Resolved],
+        (environment, command): (&Environment, &Result<String, ProblemKind>),
+    ) -> Vec<Complaint> {
+        let code = entry_point.code.as_deref().unwrap_or_default();
+        let of_code = freshness::check_code(code).err();
+        let of_code = of_code.map(|error| ProblemKind::Code(error.to_string()));
+        let size_problem = |command: &String| self.size_problem(project, environment, command);
+        let kinds = undeclared_files(entry_point)
+            .into_iter()
+            .chain(of_code)
+            .chain(command.as_ref().err().cloned())
+            .chain(self.refused_names(resolved))
+            .chain(command.as_ref().ok().and_then(size_problem));
+        let complaints = kinds.map(|kind| (Some(entry_point.place.clone()), kind));
+        complaints.collect()
     }
 
     fn scope(&self) -> Scope<'_> {
@@ -412,93 +413,6 @@ impl Context<'_> {
                 .unwrap_or(RETRY_DELAY),
         }
     }
-
-    /// Files that should exist, or be made by an earlier step, and outputs that two steps would write.
-    fn file_problems(&self, draft: &Draft, before: &Before) -> Vec<Complaint> {
-        let (step, entry_point) = (draft.step, &*draft.entry_point);
-        let problem = |value: &Resolved| {
-            let path = value.path.as_ref()?;
-            let parameter = entry_point.parameter(&value.name)?;
-            let real = self.links.resolve(path);
-            let kind = if entry_point.is_output(&value.name) && !entry_point.is_input(&value.name) {
-                let other = before.written.first(&real)?;
-                let other = before.steps.get(other)?;
-                ProblemKind::SameOutput {
-                    name: value.name.clone(),
-                    path: path.clone(),
-                    other: other.name.clone(),
-                }
-            } else if path.exists() || before.makes(&real) {
-                return None;
-            } else {
-                self.missing_file(step, entry_point, parameter, path)
-            };
-            Some((Some(parameter.place.clone()), kind))
-        };
-        draft.resolved.iter().filter_map(problem).collect()
-    }
-
-    /// Why a file that nobody makes has to be there.
-    fn missing_file(
-        &self,
-        step: &Step,
-        entry_point: &EntryPoint,
-        parameter: &Parameter,
-        path: &Path,
-    ) -> ProblemKind {
-        let name = parameter.name.clone();
-        let is_input = entry_point.is_input(&name);
-        let value = path.to_string_lossy().into_owned();
-        match parameter.kind {
-            _ if is_input => {
-                let maker = self.maker(path, &step.name);
-                ProblemKind::MissingInput {
-                    name,
-                    path: path.to_owned(),
-                    maker,
-                }
-            }
-            ParameterKind::Uri => ProblemKind::NotAUri { name, value },
-            _ => ProblemKind::NoSuchPath { name, value },
-        }
-    }
-
-    /// The step that would make a file, were it selected or before.
-    fn maker(&self, path: &Path, for_step: &str) -> Option<String> {
-        let others = self.pipeline.steps.iter();
-        let others: Vec<&Step> = others.filter(|step| step.name != for_step).collect();
-        let drafts = others.iter().map(|step| self.draft(step).ok());
-        let files: Vec<Files> = drafts
-            .map(|draft| draft.map(|draft| draft.files).unwrap_or_default())
-            .collect();
-        let real = self.links.resolve(path);
-        let maker = Paths::written(files.iter()).overlapping(&real).min()?;
-        Some(others[maker].name.clone())
-    }
-}
-
-fn undeclared_files(entry_point: &EntryPoint) -> Vec<ProblemKind> {
-    let of_key = |key, names: &'_ Option<Vec<String>>| {
-        let names = names.iter().flatten();
-        names.map(|name| (key, name.clone())).collect::<Vec<_>>()
-    };
-    let inputs = of_key("inputs", &entry_point.inputs).into_iter();
-    let outputs = of_key("outputs", &entry_point.outputs);
-    let undeclared = inputs
-        .chain(outputs)
-        .filter(|(_, name)| entry_point.parameter(name).is_none());
-    undeclared
-        .map(|(key, name)| ProblemKind::UndeclaredFile {
-            key,
-            name,
-            entry_point: entry_point.name.clone(),
-            known: entry_point
-                .parameters
-                .iter()
-                .map(|parameter| parameter.name.clone())
-                .collect(),
-        })
-        .collect()
 }
 
 /// The files of a step by their absolute path, for a place where relative ones lead elsewhere.

@@ -207,11 +207,6 @@ fn check(
         part,
     } = found;
     let name = parameter.name.clone();
-    let base = match origin {
-        Origin::CommandLine => sources.scope.caller,
-        Origin::Pipeline => sources.scope.root,
-        Origin::Step => sources.folder,
-    };
     if let Some(kind) = refused_as(&parameter.kind, &value) {
         return Err(ProblemKind::NotANumber { name, kind, value });
     }
@@ -226,11 +221,36 @@ fn check(
             part,
         });
     }
+    if parameter.kind == ParameterKind::Path && local_path(&value).is_none() && is_web(&value) {
+        return Ok(downloaded(parameter, &value, entry_point, sources));
+    }
     let names_a_file = entry_point.is_input(&name) || entry_point.is_output(&name);
-    let (value, path) = match (&parameter.kind, local_path(&value)) {
-        (ParameterKind::Path, None) if is_web(&value) => {
-            return Ok(downloaded(parameter, &value, entry_point, sources));
-        }
+    let (value, path) = located(parameter, value, origin, names_a_file, sources)?;
+    Ok(Resolved {
+        name,
+        value,
+        declared: true,
+        path,
+        download: None,
+        part: None,
+    })
+}
+
+/// The local file that a value means, if it means one, and the value that then is handed on.
+fn located(
+    parameter: &Parameter,
+    value: String,
+    origin: Origin,
+    names_a_file: bool,
+    sources: &Sources,
+) -> Result<(String, Option<PathBuf>), ProblemKind> {
+    let name = parameter.name.clone();
+    let base = match origin {
+        Origin::CommandLine => sources.scope.caller,
+        Origin::Pipeline => sources.scope.root,
+        Origin::Step => sources.folder,
+    };
+    Ok(match (&parameter.kind, local_path(&value)) {
         (ParameterKind::Path, None) => return Err(ProblemKind::RemotePath { name, value }),
         (ParameterKind::Path, Some(path)) if path.as_os_str().is_empty() => {
             return Err(ProblemKind::NoSuchPath { name, value });
@@ -239,14 +259,10 @@ fn check(
             return Err(ProblemKind::NotAUri { name, value });
         }
         // MLflow starts from the folder of whoever calls `mlflow run`, for the step's defaults too.
-        (ParameterKind::Path, Some(path)) => anchored(
-            if origin == Origin::Step {
-                sources.scope.caller
-            } else {
-                base
-            },
-            &path,
-        ),
+        (ParameterKind::Path, Some(path)) if origin == Origin::Step => {
+            anchored(sources.scope.caller, &path)
+        }
+        (ParameterKind::Path, Some(path)) => anchored(base, &path),
         // MLflow documents that a local file becomes its absolute path, though its code refuses it.
         (ParameterKind::Uri, Some(path)) if !has_scheme(&value) => anchored(base, &path),
         (_, Some(path)) if names_a_file && !value.is_empty() => match anchored(base, &path) {
@@ -255,14 +271,6 @@ fn check(
             anchored => anchored,
         },
         _ => (value, None),
-    };
-    Ok(Resolved {
-        name,
-        value,
-        declared: true,
-        path,
-        download: None,
-        part: None,
     })
 }
 

@@ -188,24 +188,7 @@ impl Tracker {
             return tell_of_the_removed(&Vec::from_iter(gone.map(str::to_owned)));
         };
         let end = record::now();
-        let metric = |name: String, value| Metric {
-            name,
-            value,
-            time: end,
-            step: 0,
-        };
-        let seconds = run.start.elapsed().as_secs_f64();
-        let mut metrics = vec![metric("duration_seconds".to_owned(), seconds)];
-        for (name, path) in &attempt.outputs {
-            let is_file = |found: &std::fs::Metadata| found.is_file();
-            if let Some(found) = std::fs::metadata(path).ok().filter(is_file) {
-                #[expect(
-                    clippy::cast_precision_loss,
-                    reason = "sizes above 2^53 bytes may lose a byte"
-                )]
-                metrics.push(metric(format!("{name}_bytes"), found.len() as f64));
-            }
-        }
+        let mut metrics = measured(attempt, run.start.elapsed(), end);
         let own = run.metrics.map(|file| file.read(&attempt.step, end));
         metrics.extend(own.into_iter().flatten());
         let mut records = Vec::new();
@@ -287,6 +270,28 @@ impl Tracker {
     ) -> Option<T> {
         self.recorder.as_ref()?.ask(work)
     }
+}
+
+/// How long a step ran, and how large the files are that it wrote, as of `end`.
+fn measured(attempt: &Attempt, time: Duration, end: u64) -> Vec<Metric> {
+    let metric = |name: String, value| Metric {
+        name,
+        value,
+        time: end,
+        step: 0,
+    };
+    let mut metrics = vec![metric("duration_seconds".to_owned(), time.as_secs_f64())];
+    for (name, path) in &attempt.outputs {
+        let is_file = |found: &std::fs::Metadata| found.is_file();
+        if let Some(found) = std::fs::metadata(path).ok().filter(is_file) {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "sizes above 2^53 bytes may lose a byte"
+            )]
+            metrics.push(metric(format!("{name}_bytes"), found.len() as f64));
+        }
+    }
+    metrics
 }
 
 /// Starts a run of a step, of which the store hears before the step runs.
