@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use mlproject::config::{Config, ConfigError, write};
 use mlproject::paths::absolute;
+use mlproject::pyyaml::Object;
 use mlproject::uri::local_path;
 use mlproject::{Parameter, ParameterKind, Project, Setting, Value, strformat};
 
@@ -117,13 +118,8 @@ impl Scope<'_> {
             }
             Value::Part { format, keys } => {
                 let value = self.of_config(slot, keys).map_err(problem)?;
-                let Some(value) = value else {
-                    // Something that is there, as of a config that cannot be read nothing more is told.
-                    return Ok(Filled {
-                        value: self.root.to_string_lossy().into_owned(),
-                        part: None,
-                    });
-                };
+                // Of a config that cannot be read nothing more is told.
+                let value = value.unwrap_or(Object::None);
                 let text = write(&value, *format, keys);
                 let text = text.map_err(|source| problem(of_value(slot, source)))?;
                 let name = format!("{}.{}", freshness::digest(text.as_bytes()), format.name());
@@ -146,7 +142,6 @@ impl Scope<'_> {
             let found = match strformat::indexes(&name) {
                 Some((CONFIG, keys)) if !keys.is_empty() => {
                     let value = self.of_config(slot, &keys)?;
-                    // Of a config that cannot be read nothing more is told.
                     let text = value.map_or_else(String::new, |value| value.to_string());
                     Some((name.clone(), text))
                 }
@@ -162,11 +157,7 @@ impl Scope<'_> {
     }
 
     /// A value of the config; none of one that cannot be read.
-    fn of_config(
-        &self,
-        slot: &Slot,
-        keys: &[String],
-    ) -> Result<Option<mlproject::pyyaml::Object>, ProblemKind> {
+    fn of_config(&self, slot: &Slot, keys: &[String]) -> Result<Option<Object>, ProblemKind> {
         match self.config {
             Values::None => Err(ProblemKind::NoConfig { slot: slot.clone() }),
             Values::Broken => Ok(None),
