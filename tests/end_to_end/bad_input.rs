@@ -235,10 +235,23 @@ fn a_steps_text_that_is_no_list() {
 fn nothing_says_which_steps() {
     let text = "error: 1 problem; nothing was run
   nothing says which steps are `all`: the MLproject has no section `steps:` with default steps (MLproject)
-    hint: `orchestrator --init` writes it; or name them in their order, for instance `orchestrator a b`; `orchestrator main` runs the pipeline's own `main`
+    hint: `orchestrator --init` writes it; or name them in their order, for instance `orchestrator a b`
 ";
-    refused(&pipeline(), &[], 1, text);
-    refused(&pipeline(), &["--steps", "all"], 1, text);
+    let folder = pipeline();
+    refused(&folder, &[], 1, text);
+    refused(&folder, &["--steps", "all"], 1, text);
+    folder.file(
+        "MLproject",
+        "entry_points: {main: {command: python main.py}}",
+    );
+    let main = "`orchestrator a b`; `orchestrator main` runs the pipeline's own `main`";
+    refused(&folder, &[], 1, &text.replace("`orchestrator a b`", main));
+    let folder = Folder::new();
+    folder.file("MLproject", "steps:");
+    let ended = folder.orchestrator(&[]).run();
+    ended
+        .says("hint: list the folders with the steps below `steps:`, each with an MLproject\n")
+        .ends(1);
 }
 
 #[test]

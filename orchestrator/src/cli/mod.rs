@@ -222,6 +222,18 @@ struct TrackingArguments {
     run_name: Option<String>,
 }
 
+impl TrackingArguments {
+    fn options(self) -> tracking::Options {
+        tracking::Options {
+            uri: self.tracking_uri,
+            off: self.no_tracking,
+            experiment_name: self.experiment_name,
+            experiment_id: self.experiment_id,
+            run_name: self.run_name,
+        }
+    }
+}
+
 impl EnvironmentArguments {
     fn options(self) -> EnvironmentOptions {
         let arguments = self.docker_args.into_iter();
@@ -280,13 +292,6 @@ fn request(
         let message = "`--format dot` is for `--graph`";
         return Err(command.error(ErrorKind::ArgumentConflict, message));
     }
-    let tracking = tracking::Options {
-        uri: cli.tracking.tracking_uri,
-        off: cli.tracking.no_tracking,
-        experiment_name: cli.tracking.experiment_name,
-        experiment_id: cli.tracking.experiment_id,
-        run_name: cli.tracking.run_name,
-    };
     Ok(Request {
         action,
         directory: cli.directory,
@@ -307,7 +312,7 @@ fn request(
         cached: cli.cached,
         force: cli.force,
         wait: cli.wait,
-        tracking,
+        tracking: cli.tracking.options(),
         environments: cli.environments.options(),
         format: cli.format,
     })

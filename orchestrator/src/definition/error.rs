@@ -78,7 +78,11 @@ pub(crate) enum SelectionError {
     #[error(
         "nothing says which steps are `all`: the MLproject has no section `steps:` with default steps"
     )]
-    NoSteps { known: Vec<String>, place: Place },
+    NoSteps {
+        known: Vec<String>,
+        has_main: bool,
+        place: Place,
+    },
     #[error("the default of `steps` is not a list of step names: {source}")]
     Default { source: StepsError, place: Place },
     #[error("unknown step `{name}`")]
@@ -114,11 +118,20 @@ impl SelectionError {
             SelectionError::NoSteps { known, .. } if known.is_empty() => {
                 "list the folders with the steps below `steps:`, each with an MLproject".into()
             }
-            SelectionError::NoSteps { known, .. } => format!(
-                "`orchestrator --init` writes it; or name them in their order, for instance \
-                 `orchestrator {}`; `orchestrator main` runs the pipeline's own `main`",
-                known.join(" ")
-            ),
+            SelectionError::NoSteps {
+                known, has_main, ..
+            } => {
+                let main = if *has_main {
+                    "; `orchestrator main` runs the pipeline's own `main`"
+                } else {
+                    ""
+                };
+                format!(
+                    "`orchestrator --init` writes it; or name them in their order, for instance \
+                     `orchestrator {}`{main}",
+                    known.join(" ")
+                )
+            }
             SelectionError::Unknown { name, .. } if let Some(ours) = foreign(name) => ours,
             SelectionError::Unknown { name, known } if known.is_empty() => {
                 format!("a step is a folder with an MLproject, here `{name}/MLproject`")

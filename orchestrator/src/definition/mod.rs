@@ -268,6 +268,7 @@ impl Pipeline {
         if defaults.is_empty() {
             return Err(vec![SelectionError::NoSteps {
                 known: self.step_names(),
+                has_main: self.project.entry_point(MAIN).is_some(),
                 place: self.project.place.clone(),
             }]);
         }
