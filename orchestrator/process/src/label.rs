@@ -204,6 +204,8 @@ mod tests {
             // What is painted over is left out, and so are the cursor's movements.
             (vec![b"10%\r", b"50%\r100%\n"], "s | 100%\n"),
             (vec![b"\x1b[2Ka\x1b[1mb\x1b[0m\n"], "s | ab\n"),
+            // Also behind a byte that no text holds.
+            (vec![b"a\0b\x1b[2Jc\n\0d"], "s | abc\ns | d\n"),
         ] {
             assert_eq!(text("s", &pieces), expected, "{pieces:?}");
         }

@@ -63,6 +63,8 @@ impl Transcript {
                 }
                 (State::Text | State::Escape | State::Control, ESCAPE)
                 | (State::Escape, b' '..=b'/') => State::Escape,
+                // Where several steps share a terminal nothing may reach it as it is.
+                (State::Text, b'\0') if self.bars.is_some() => State::Text,
                 (State::Text, b'\0') | (State::Binary, _) => {
                     self.finish(out)?;
                     out.write_all(bytes)?;
