@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::harness::{Folder, Server, wait_until};
+use crate::sources::git;
 use crate::tracking::runs;
 
 /// A file that `make` makes of rows, and one that `count` makes of that; each notes that it ran.
@@ -622,4 +623,47 @@ fn what_is_forced_must_be_selected() {
         .run()
         .says("unknown step `mkae`\n    hint: did you mean `make`? known are `make`, `count`\n")
         .ends(1);
+}
+
+#[test]
+fn of_a_project_from_git_the_commit_counts() {
+    let folder = Folder::new();
+    folder.step(
+        "work/s",
+        "parameters: {out: {default: /dev/null}}\noutputs: [out]\ncommand: cat data > {out}",
+    );
+    folder.file("work/s/data", "one\n");
+    git(
+        &folder,
+        "work",
+        &["init", "--quiet", "--initial-branch=trunk"],
+    );
+    let commit = || {
+        git(&folder, "work", &["add", "."]);
+        git(&folder, "work", &["commit", "--quiet", "-m", "next"]);
+        git(&folder, "work", &["rev-parse", "HEAD"])
+    };
+    let first = commit();
+    folder.file(
+        "MLproject",
+        format!(
+            "env_manager: local\nsteps: {{s: {{project: \"file://{}/work#s\", version: trunk, parameters: {{out: out}}}}}}\n",
+            folder.path().display()
+        ),
+    );
+    let run = || {
+        let run = folder.orchestrator(&["--cached", "--no-tracking"]);
+        run.env("XDG_CACHE_HOME", folder.path().join("cache")).run()
+    };
+    run().says("[1/1] s: running: has not run before\n").ends(0);
+    run().says("[1/1] s: up to date, made").ends(0);
+    // A commit that changes nothing of the step is another one all the same.
+    folder.file("work/other", "");
+    let second = commit();
+    run()
+        .says(&format!(
+            "[1/1] s: running: code changed: commit {second} (was {first})\n"
+        ))
+        .ends(0);
+    assert_eq!(folder.read("out"), "one\n");
 }

@@ -40,6 +40,13 @@ pub(crate) fn folder(
     }
 }
 
+/// The commit of which a folder in the cache is, or is a part; none of any other folder.
+pub fn commit(folder: &Path) -> Option<String> {
+    let below = folder.strip_prefix(cache_folder("git").ok()?).ok()?;
+    let commit = below.components().nth(1)?.as_os_str().to_str()?;
+    is_commit(commit).then(|| commit.to_owned())
+}
+
 /// Whether git could take a text for the name of a commit, tag or branch, and for nothing else.
 fn is_name(version: &str) -> bool {
     let is_odd = |character: char| character.is_control() || " :?*[\\".contains(character);

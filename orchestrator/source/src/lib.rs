@@ -17,6 +17,8 @@ use std::path::{Component, Path, PathBuf};
 
 use mlproject::paths::absolute;
 
+pub use git::commit;
+
 /// Whether what is not in the cache may be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {

@@ -20,6 +20,8 @@ pub(crate) struct Ingredients {
     /// The values; files are named from the pipeline's folder, downloads by their address.
     parameters: Vec<(String, String)>,
     code: Option<Vec<String>>,
+    /// What stands for the code of a project that was fetched by git.
+    commit: Option<String>,
     /// The variables that count, with the definition's or else the caller's values.
     variables: Vec<(String, Option<String>)>,
     /// What others write in or around its outputs.
@@ -27,12 +29,13 @@ pub(crate) struct Ingredients {
 }
 
 impl Ingredients {
-    /// `defined` are the variables that the definition sets.
+    /// `defined` are the variables that the definition sets; the folders those of the project and of the
+    /// pipeline.
     pub(super) fn new(
         entry_point: &EntryPoint,
         resolved: &[Resolved],
         defined: &[(String, String)],
-        root: &Path,
+        (folder, root): (&Path, &Path),
     ) -> Ingredients {
         let value = |value: &Resolved| match (&value.download, &value.path) {
             // Where the file is does not matter, what is in it does.
@@ -66,6 +69,7 @@ impl Ingredients {
                 .map(|it| (it.name.clone(), value(it)))
                 .collect(),
             code: entry_point.code.clone(),
+            commit: source::commit(folder),
             variables: of_definition
                 .map(|(name, value)| (name, Some(value)))
                 .chain(of_caller)
@@ -124,7 +128,7 @@ impl Plan {
         let recorded = self
             .steps
             .iter()
-            .filter(|step| !step.files.outputs.is_empty());
+            .filter(|step| !step.files.outputs.is_empty() && step.ingredients.commit.is_none());
         let mut folders: Vec<&Path> = recorded.map(|step| step.project.as_path()).collect();
         folders.sort_unstable();
         folders.dedup();
@@ -173,7 +177,7 @@ impl Plan {
             outputs: &named(&step.files.outputs),
             outputs_of_others: &made.outputs_of_others,
             code: made.code.as_deref(),
-            commit: None,
+            commit: made.commit.as_deref(),
             not_code: &self.not_code,
         })
     }

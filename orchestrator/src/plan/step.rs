@@ -233,7 +233,7 @@ impl Context<'_> {
                 &entry_point,
                 &resolved,
                 &variables,
-                self.pipeline.root(),
+                (&project.folder, self.pipeline.root()),
             ),
             variables,
             is_cached: is_cached(
