@@ -59,7 +59,7 @@ impl Run<'_> {
     fn attempt(&self, share: Share, number: u32) -> Result<(), RunError> {
         let step = share.step;
         let attempt = recorded(step, number);
-        let run = self.tracker.start_step(&attempt);
+        let mut run = self.tracker.start_step(&attempt);
         let log = log::create(&run.folder, &step.name).map_err(RunError::Log);
         // Before it starts, as it may change what it reads.
         let begun = self
@@ -73,6 +73,8 @@ impl Run<'_> {
             self.command(share, &run, &log)?;
             made(step, &log)
         });
+        // To hash what it has made is not its work.
+        run.stop();
         let gone = self.lock.restore();
         let mut ending = ending::of_step(&result);
         if result.is_ok() {

@@ -107,9 +107,16 @@ pub struct StepRun {
     pub environment: Vec<(&'static str, Option<OsString>)>,
     metrics: Option<MetricsFile>,
     start: Instant,
+    /// When it ended, in milliseconds since 1970, and how long it took.
+    end: Option<(u64, Duration)>,
 }
 
 impl StepRun {
+    /// The try ends now: what is done about it from here on is not its time.
+    pub fn stop(&mut self) {
+        self.end = Some((record::now(), self.start.elapsed()));
+    }
+
     /// Its run in the store, if that is known.
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
@@ -166,6 +173,7 @@ impl Tracker {
             environment: Vec::new(),
             metrics: None,
             start: Instant::now(),
+            end: None,
         };
         let (of_run, attempt, hurry) = (key.clone(), attempt.clone(), self.hurry.clone());
         // What a signal has ended begins nothing any more, also when it came meanwhile.
@@ -187,8 +195,9 @@ impl Tracker {
         let Some(recorder) = &self.recorder else {
             return tell_of_the_removed(&Vec::from_iter(gone.map(str::to_owned)));
         };
-        let end = record::now();
-        let mut metrics = measured(attempt, run.start.elapsed(), end);
+        let now = || (record::now(), run.start.elapsed());
+        let (end, time) = run.end.unwrap_or_else(now);
+        let mut metrics = measured(attempt, time, end);
         let own = run.metrics.map(|file| file.read(&attempt.step, end));
         metrics.extend(own.into_iter().flatten());
         let mut records = Vec::new();
@@ -229,7 +238,7 @@ impl Tracker {
             return;
         };
         let run = run.unwrap_or("unrecorded").to_owned();
-        let tag = (format!("pipeline.reused.{step}"), run);
+        let tag = (format!("pipeline.reused.{}", names::part_of_tag(step)), run);
         recorder.tell(|recorder| recorder.note(vec![tag]));
     }
 
@@ -321,6 +330,7 @@ fn started(recorder: &mut Recorder, key: String, attempt: &Attempt) -> StepRun {
         environment,
         metrics,
         start: Instant::now(),
+        end: None,
     }
 }
 

@@ -8,7 +8,6 @@ const MAX_NAME: usize = 250;
 /// The rules of MLflow's `validate_param_and_metric_name` and `path_not_unique`: letters, digits,
 /// `_`, `-`, `.`, `:`, `/` and blanks, and a name that as a path would be itself.
 pub fn refused_name(name: &str) -> Option<&'static str> {
-    let is_allowed = |c: char| c.is_alphanumeric() || "_-.:/ ".contains(c);
     let is_part = |part: &str| !part.is_empty() && part != "." && part != "..";
     if name.is_empty() {
         Some("it is empty")
@@ -21,6 +20,22 @@ pub fn refused_name(name: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Whether MLflow takes a character in a name.
+fn is_allowed(c: char) -> bool {
+    c.is_alphanumeric() || "_-.:/ ".contains(c)
+}
+
+/// A part of a tag's name, made of the name of a step: with `_` for what MLflow would refuse.
+pub(crate) fn part_of_tag(step: &str) -> String {
+    let allowed = step.chars().map(|c| if is_allowed(c) { c } else { '_' });
+    // Empty parts of a path are refused, too, and so are `.` and `..`.
+    let parts: String = allowed.take(MAX_NAME / 2).collect();
+    let parts = parts
+        .split('/')
+        .filter(|part| !["", ".", ".."].contains(part));
+    parts.collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]
@@ -56,5 +71,20 @@ mod tests {
         ] {
             assert!(refused_name(name).is_some(), "{name}");
         }
+    }
+
+    #[test]
+    fn every_step_has_a_name_for_tags() {
+        for (step, part) in [
+            ("train", "train"),
+            ("a/b", "a/b"),
+            ("../it's", "it_s"),
+            ("./a//b/", "a/b"),
+            ("two\nlines", "two_lines"),
+        ] {
+            assert_eq!(part_of_tag(step), part);
+            assert_eq!(refused_name(&format!("pipeline.reused.{part}")), None);
+        }
+        assert_eq!(part_of_tag(&"x".repeat(300)).len(), 125);
     }
 }
