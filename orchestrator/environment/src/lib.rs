@@ -241,6 +241,11 @@ impl Environment {
         identity.extend(container.id.iter().map(|id| format!(" ({id})")));
         let volumes = container.environment.volumes.iter();
         identity.extend(volumes.flat_map(|volume| [" -v ", volume]));
+        if !container.arguments.is_empty() {
+            // They may hold secrets, which an identity shows.
+            let arguments = hash(&format!("{:?}", container.arguments));
+            identity.extend([" -A ", &arguments[..8]]);
+        }
         identity
     }
 
