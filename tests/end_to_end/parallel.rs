@@ -20,6 +20,13 @@ fn beside(commands: &[(&str, &str)]) -> Folder {
     folder
 }
 
+/// The processes that noted themselves by a file.
+fn pids(folder: &Folder) -> Vec<String> {
+    let files = folder.files().into_iter();
+    let pids = files.filter_map(|name| name.strip_suffix(".pid").map(str::to_owned));
+    pids.collect()
+}
+
 /// Waits for a file that another step writes.
 fn until(file: &str) -> String {
     format!("until [ -e ../{file} ]; do sleep 0.01; done")
@@ -243,18 +250,12 @@ fn a_signal_reaches_all_at_once() {
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let names = ["a", "b", "c", "d"];
         let folder = beside(&names.map(|name| (name, "echo $$ > ../$$.pid; sleep 1000")));
-        let pids = || {
-            let files = folder.files().into_iter();
-            files
-                .filter_map(|name| name.strip_suffix(".pid").map(str::to_owned))
-                .collect::<Vec<_>>()
-        };
         let started = folder.orchestrator(&["-j", "8"]).start();
-        wait_until("all run", || pids().len() == 4);
+        wait_until("all run", || pids(&folder).len() == 4);
         started.signal(signal);
         let told = format!("error: stopped by SIG{signal} while steps `");
         started.end().says(&told).ends(code);
-        assert!(pids().iter().all(|pid| !is_alive(pid)));
+        assert!(pids(&folder).iter().all(|pid| !is_alive(pid)));
         let recorded = runs(&folder.path().join("mlflow.db"));
         assert_eq!(recorded.len(), 5);
         assert!(
@@ -268,19 +269,15 @@ fn a_signal_reaches_all_at_once() {
 fn nothing_is_left_when_the_orchestrator_is_killed() {
     let names = ["a", "b", "c"];
     let folder = beside(&names.map(|name| (name, "echo $$ > ../$$.pid; sleep 1000")));
-    let pids = || {
-        let files = folder.files().into_iter();
-        files
-            .filter_map(|name| name.strip_suffix(".pid").map(str::to_owned))
-            .collect::<Vec<_>>()
-    };
     let started = folder
         .orchestrator(&["-j", "3", "--grace", "100ms"])
         .start();
-    wait_until("all run", || pids().len() == 3);
+    wait_until("all run", || pids(&folder).len() == 3);
     started.signal("KILL");
     started.end().dies_of(9);
-    wait_until("all have ended", || pids().iter().all(|pid| !is_alive(pid)));
+    wait_until("all have ended", || {
+        pids(&folder).iter().all(|pid| !is_alive(pid))
+    });
     folder.orchestrator(&["--resend"]).run().ends(0);
     let recorded = runs(&folder.path().join("mlflow.db"));
     assert!(
@@ -413,4 +410,16 @@ fn a_run_inside_of_a_step_is_a_part_of_the_outer_one() {
     folder.step("inner", "command: echo inner >> ../inner_ran");
     folder.orchestrator(&["-j", "2"]).run().ends(0);
     assert_eq!(folder.read("inner_ran"), "inner\ninner\n");
+}
+
+#[test]
+fn how_many_run_at_once_is_a_number_from_one_on() {
+    let folder = beside(&[("a", "true")]);
+    for count in ["0", "two", "-1", "1.5", ""] {
+        folder
+            .orchestrator(&[&format!("--jobs={count}")])
+            .run()
+            .says("for '--jobs <N>': expected a number from 1 on\n")
+            .ends(2);
+    }
 }

@@ -97,7 +97,7 @@ struct Cli {
     grace: Duration,
 
     /// How many steps run at once
-    #[arg(short, long, value_name = "N", default_value = "1")]
+    #[arg(short, long, value_name = "N", default_value = "1", value_parser = value::count)]
     jobs: NonZero<usize>,
 
     /// When a step fails, run all the same what does not need it
@@ -167,7 +167,7 @@ struct EnvironmentArguments {
     env_root: Option<PathBuf>,
 
     /// How many environments are made at once [default: the number of processors]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = value::count)]
     env_jobs: Option<NonZero<usize>>,
 
     /// Make no environment: what is missing is an error

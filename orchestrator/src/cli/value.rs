@@ -1,5 +1,6 @@
 //! The values of our options: texts to types.
 
+use std::num::NonZero;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -8,6 +9,11 @@ use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 use mlproject::Manager;
 
 use crate::request::{Force, step_names};
+
+/// How many at once.
+pub(super) fn count(text: &str) -> Result<NonZero<usize>, &'static str> {
+    text.parse().map_err(|_| "expected a number from 1 on")
+}
 
 /// `NAME=VALUE`, split at the first `=` as `mlflow run -P` does.
 #[derive(Debug, Clone)]
