@@ -3,7 +3,7 @@
 use super::node::Node;
 use super::{Error, Place, parse_all};
 use crate::config::Format;
-use crate::pyyaml::Object;
+use crate::pyyaml::{MAX_DEPTH, Object};
 use crate::strformat;
 
 /// A value that a definition gives.
@@ -157,7 +157,8 @@ pub(super) fn config(root: &Node) -> Result<Vec<ConfigFile>, Error> {
     }
     let is_wrong = |(group, file): &(Option<String>, &String)| {
         let group = group.as_deref().unwrap_or("group");
-        file.is_empty() || group.split('.').any(str::is_empty)
+        let is_too_deep = group.split('.').nth(MAX_DEPTH).is_some();
+        file.is_empty() || is_too_deep || group.split('.').any(str::is_empty)
     };
     if files.iter().any(is_wrong) {
         return Err(node.shape(CONFIG));
@@ -207,11 +208,15 @@ mod tests {
         ] {
             assert_eq!(files(text), expected, "{text}");
         }
+        // Each dot is a level, and a stranger may write many.
+        let deep = format!("config:\n  ? {}b\n  : c.yaml", "a.".repeat(200_000));
         for text in [
             "config: 3",
             "config: [[a]]",
             "config: {m: 1}",
             "config: ['']",
+            "config: {a..b: c.yaml}",
+            &deep,
         ] {
             assert!(
                 files(text).contains("/p/MLproject:1: `config` should be a file"),

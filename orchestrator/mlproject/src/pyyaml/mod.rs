@@ -38,7 +38,7 @@ pub use self::repr::repr_str;
 /// The longest text that is read at all, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
 /// How deep lists and mappings may nest, aliases and merge keys expanded.
-const MAX_DEPTH: usize = 100;
+pub(crate) const MAX_DEPTH: usize = 100;
 /// How many keys, values and items a document may have, aliases and merge keys expanded.
 const MAX_NODES: usize = 200_000;
 /// How many bytes the strings of a document may have, aliases and merge keys expanded.
