@@ -136,10 +136,9 @@ impl Pipeline {
             && step.project.as_ref().is_ok_and(is_root)
     }
 
-    /// Whether a step is part of `--steps all`.
-    pub(crate) fn is_default(&self, step: &Step) -> bool {
-        let defaults = self.all().unwrap_or_default();
-        defaults.iter().any(|default| std::ptr::eq(*default, step))
+    /// The steps of `--steps all`, if there are any.
+    pub(crate) fn defaults(&self) -> Vec<&Step> {
+        self.all().unwrap_or_default()
     }
 
     pub(crate) fn step_names(&self) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! `--list`: the steps of a pipeline and what they take.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 
@@ -49,20 +50,25 @@ struct ListedParameter<'a> {
 
 /// Prints the steps in the order of the definition, in the form that was asked for.
 pub(crate) fn print(pipeline: &Pipeline, request: &Request, caller: &Path) -> io::Result<()> {
+    let defaults = pipeline.defaults().into_iter().map(std::ptr::from_ref);
+    let defaults: HashSet<*const Step> = defaults.collect();
     let steps = pipeline.steps.iter();
-    let mut listed: Vec<Listed> = steps.map(|step| list(pipeline, request, step)).collect();
+    let steps = steps.map(|step| Listed {
+        default: defaults.contains(&std::ptr::from_ref(step)),
+        ..list(pipeline, request, step)
+    });
+    let mut listed: Vec<Listed> = steps.collect();
     // What is wrong with the order is for the plan to say.
     if let Ok(sketch) = plan::sketch(pipeline, request, caller) {
-        for (number, (name, _)) in sketch.steps.iter().enumerate() {
-            if let Some(step) = listed.iter_mut().find(|step| step.name == name) {
+        let numbers = sketch.steps.iter().enumerate();
+        let numbers: HashMap<&str, usize> = numbers
+            .map(|(number, (name, _))| (name.as_str(), number))
+            .collect();
+        for step in &mut listed {
+            if let Some(number) = numbers.get(step.name).copied() {
                 step.waits_otherwise = sketch.graph.waits_otherwise(number).is_some();
-                step.needs = Some(
-                    sketch
-                        .waits(number)
-                        .into_iter()
-                        .map(str::to_owned)
-                        .collect(),
-                );
+                let needs = sketch.waits(number).into_iter();
+                step.needs = Some(needs.map(str::to_owned).collect());
             }
         }
     }
@@ -80,7 +86,7 @@ fn list<'a>(pipeline: &Pipeline, request: &'a Request, step: &'a Step) -> Listed
         description: entry_point
             .and_then(|entry_point| entry_point.description.as_deref())
             .or_else(|| project.ok()?.name.as_deref()),
-        default: pipeline.is_default(step),
+        default: false,
         entry_point: step.entry_point_name(&request.entry_point),
         parameters: entry_point.map_or(Vec::new(), |entry_point| {
             entry_point.parameters.iter().map(parameter).collect()

@@ -1,5 +1,6 @@
 //! The section `steps:`, which is ours alone and therefore strict.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -71,7 +72,8 @@ impl StepEntry {
             return parse_all(section, EXPECTED, StepEntry::parse);
         }
         let names = section.texts(EXPECTED)?;
-        if (1..names.len()).any(|at| names[..at].contains(&names[at])) {
+        let mut seen = HashSet::new();
+        if !names.iter().all(|name| seen.insert(name)) {
             return Err(section.shape("a list in which each step stands once"));
         }
         let empty = section.with(&Object::None);
