@@ -8,13 +8,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{self, Early};
-use crate::definition::Pipeline;
 use crate::error::Error;
-use crate::plan;
+use crate::invocation::{Action, Format, Invocation};
 use crate::report::output::{print, print_log};
 use crate::report::{self, console, graph, list};
-use crate::request::{Action, Format, Request};
 use crate::run::{execute, wait_for};
+use plan::definition::Pipeline;
 use process::lock::Lock;
 use source::Access;
 
@@ -24,28 +23,33 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
         return complete(words);
     }
     let early = cli::early(arguments).map_err(Error::usage)?;
-    let caller = caller(&early.request.directory)?;
+    let caller = caller(&early.invocation.request.directory)?;
     if early.needs_no_pipeline() {
         return without_pipeline(&cli::parse(arguments, &[]).map_err(Error::usage)?, &caller);
     }
-    let (pipeline, request) = load(arguments, &early, &caller)?;
+    let (pipeline, invocation) = load(arguments, &early, &caller)?;
+    let Invocation {
+        action,
+        format,
+        request,
+    } = &invocation;
     let plan = || {
-        let plan = plan::make(&pipeline, &request, &caller).map_err(Error::Plan)?;
+        let plan = plan::make(&pipeline, request, &caller).map_err(Error::Plan)?;
         console::tell_selection(&plan);
         Ok::<_, Error>(plan)
     };
     let place = (pipeline.name.as_str(), pipeline.root(), &*caller);
-    match &request.action {
-        Action::List => written(list::print(&pipeline, &request, &caller)),
+    match action {
+        Action::List => written(list::print(&pipeline, request, *format, &caller)),
         Action::Check => plan().map(drop),
         Action::DryRun => written(report::plan::print(
             &plan()?,
             request.force.as_ref(),
-            request.format,
+            *format,
         )),
         Action::Graph => {
-            let sketch = plan::sketch(&pipeline, &request, &caller).map_err(Error::Plan)?;
-            written(graph::print(&pipeline.name, &sketch, request.format))
+            let sketch = plan::sketch(&pipeline, request, &caller).map_err(Error::Plan)?;
+            written(graph::print(&pipeline.name, &sketch, *format))
         }
         Action::Run => {
             // The plan of one who waits is made of what the run before leaves behind.
@@ -55,10 +59,10 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
                 .transpose()?;
             let plan = plan()?;
             let lock = waited.map_or_else(|| Lock::take(&plan.root, false), Ok)?;
-            Ok(execute(&plan, &request, &caller, &lock, console::tell)?)
+            Ok(execute(&plan, request, &caller, &lock, console::tell)?)
         }
         Action::History(limit) => {
-            let as_json = request.format == Format::Json;
+            let as_json = *format == Format::Json;
             let runs = tracking::history(&request.tracking, place, *limit, as_json)?;
             written(print(&runs))
         }
@@ -71,7 +75,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
             written(print(&sent))
         }
         Action::EnvList | Action::EnvPrune(_) | Action::Init { .. } | Action::Completions(_) => {
-            without_pipeline(&request, &caller)
+            without_pipeline(&invocation, &caller)
         }
     }
 }
@@ -91,14 +95,19 @@ fn load(
     arguments: &[OsString],
     early: &Early,
     caller: &Path,
-) -> Result<(Pipeline, Request), Error> {
+) -> Result<(Pipeline, Invocation), Error> {
     let access = if early.may_fetch {
         Access::Fetch
     } else {
         Access::Look
     };
-    let folder = &early.request.directory;
-    let pipeline = Pipeline::load(caller, folder, early.request.steps.as_ref(), access);
+    let folder = &early.invocation.request.directory;
+    let pipeline = Pipeline::load(
+        caller,
+        folder,
+        early.invocation.request.steps.as_ref(),
+        access,
+    );
     let options = pipeline.as_ref().map(Pipeline::options).unwrap_or_default();
     match (cli::parse(arguments, &options), pipeline) {
         // Help and version are printed everywhere, also where there is no pipeline.
@@ -106,21 +115,21 @@ fn load(
         (Err(error), Err(_)) if !error.use_stderr() => Err(Error::usage(error)),
         (_, Err(error)) => Err(error.into()),
         // What looked like an option was a value.
-        (Ok(request), Ok(_)) if request.action.needs_plan() && access == Access::Look => {
-            let steps = request.steps.as_ref();
+        (Ok(invocation), Ok(_)) if invocation.action.needs_plan() && access == Access::Look => {
+            let steps = invocation.request.steps.as_ref();
             let pipeline = Pipeline::load(caller, folder, steps, Access::Fetch)?;
-            Ok((pipeline, request))
+            Ok((pipeline, invocation))
         }
-        (Ok(request), Ok(pipeline)) => Ok((pipeline, request)),
+        (Ok(invocation), Ok(pipeline)) => Ok((pipeline, invocation)),
     }
 }
 
 /// Does what needs no pipeline.
-fn without_pipeline(request: &Request, caller: &Path) -> Result<(), Error> {
-    match request.action {
+fn without_pipeline(invocation: &Invocation, caller: &Path) -> Result<(), Error> {
+    match invocation.action {
         Action::Completions(shell) => written(print(cli::script(shell))),
-        Action::Init { is_dry } => first::write(&request.directory, caller, is_dry),
-        _ => environments::act(request, caller),
+        Action::Init { is_dry } => first::write(&invocation.request.directory, caller, is_dry),
+        _ => environments::act(invocation, caller),
     }
 }
 

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use init::InitError;
 use mlproject::paths::shown;
 
-use crate::definition::error::ProjectError;
-use crate::plan::{Problem, ProblemKind};
 use crate::report::failure;
 use crate::run::error::RunError;
+use plan::definition::error::ProjectError;
+use plan::{Problem, ProblemKind};
 use process::lock::LockError;
 use process::text::{line, plural};
 use tracking::TrackingError;

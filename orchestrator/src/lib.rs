@@ -2,12 +2,12 @@
 
 mod app;
 mod cli;
-mod definition;
-mod engine;
+
 mod error;
-mod plan;
+mod invocation;
+
 mod report;
-mod request;
+
 mod run;
 
 use std::ffi::OsString;

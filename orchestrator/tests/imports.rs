@@ -11,12 +11,13 @@ use std::fs;
 use std::path::Path;
 
 /// The folders of the crates below `orchestrator/`.
-const CRATES: [&str; 9] = [
+const CRATES: [&str; 10] = [
     "src",
     "environment/src",
     "freshness/src",
     "init/src",
     "mlproject/src",
+    "plan/src",
     "process/src",
     "schedule/src",
     "source/src",
@@ -25,11 +26,8 @@ const CRATES: [&str; 9] = [
 
 /// The modules of the orchestrator itself in layers, the lowest first: a file may import what is in its
 /// own module or in a layer below.
-const LAYERS: [&[&str]; 8] = [
-    &["request"],
-    &["engine"],
-    &["definition"],
-    &["plan"],
+const LAYERS: [&[&str]; 5] = [
+    &["invocation"],
     &["run"],
     &["report"],
     &["cli"],

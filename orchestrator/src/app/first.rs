@@ -10,9 +10,9 @@ use process::files;
 use process::text::plural;
 
 use super::written;
-use crate::definition::place::no_folder;
 use crate::error::Error;
 use crate::report::output::print;
+use plan::definition::place::no_folder;
 
 /// The name of the file where there is none.
 const FILE: &str = "MLproject";

@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use clap::CommandFactory;
 
 use super::{Cli, early, fixed, with_parameters};
-use crate::definition::Pipeline;
-use crate::request::{ParameterOption, Shell};
+use crate::invocation::Shell;
+use plan::definition::Pipeline;
+use plan::request::ParameterOption;
 
 /// The first argument of the question that the scripts ask; the words typed so far follow, the last
 /// of which is to be completed.
@@ -69,7 +70,7 @@ pub(crate) fn completed_folder(words: &[OsString]) -> PathBuf {
     let typed: Vec<OsString> = std::iter::once(program)
         .chain(words.iter().cloned())
         .collect();
-    early(&typed).map_or_else(|_| ".".into(), |early| early.request.directory)
+    early(&typed).map_or_else(|_| ".".into(), |early| early.invocation.request.directory)
 }
 
 /// What the last of the words may become, for a pipeline if there is one.

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, CommandFactory, value_parser};
 
-use super::{Cli, fixed, foreign, request};
-use crate::request::{Action, Request};
+use super::{Cli, fixed, foreign, understand};
+use crate::invocation::{Action, Invocation};
 
 /// The options whose mere presence says that something is only looked at, whatever else is wrong with
 /// the command line.
@@ -26,7 +26,7 @@ const LOOKING: [&str; 11] = [
 /// What a command line says as far as it can be told without its parameters.
 #[derive(Debug)]
 pub(crate) struct Early {
-    pub(crate) request: Request,
+    pub(crate) invocation: Invocation,
     /// Whether it plans, so that projects may be fetched for it.
     pub(crate) may_fetch: bool,
 }
@@ -50,14 +50,14 @@ pub(crate) fn early(arguments: &[OsString]) -> Result<Early, clap::Error> {
         .args(undeclared(arguments));
     let matches = command.try_get_matches_from_mut(arguments);
     let matches = matches.map_err(foreign::explained)?;
-    let request = request(&mut command, &matches, &[])?;
+    let invocation = understand(&mut command, &matches, &[])?;
     let looks = words(arguments).any(|word| {
         let name = word.split('=').next().unwrap_or_default();
         LOOKING.contains(&name)
     });
     Ok(Early {
-        may_fetch: request.action.needs_plan() && !looks,
-        request,
+        may_fetch: invocation.action.needs_plan() && !looks,
+        invocation,
     })
 }
 
@@ -103,7 +103,7 @@ impl Early {
     /// Whether it makes sense without a pipeline.
     pub(crate) fn needs_no_pipeline(&self) -> bool {
         matches!(
-            self.request.action,
+            self.invocation.action,
             Action::EnvList | Action::EnvPrune(_) | Action::Init { .. } | Action::Completions(_)
         )
     }
@@ -114,7 +114,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::request::Steps;
+    use plan::request::Steps;
 
     fn read(text: &str) -> Early {
         let words = std::iter::once("orchestrator").chain(text.split_whitespace());
@@ -136,9 +136,16 @@ mod tests {
             "-C x stray words",
             "-C x --last",
         ] {
-            assert_eq!(read(text).request.directory, Path::new("x"), "{text}");
+            assert_eq!(
+                read(text).invocation.request.directory,
+                Path::new("x"),
+                "{text}"
+            );
         }
-        assert_eq!(read("--steps a,b").request.directory, Path::new("."));
+        assert_eq!(
+            read("--steps a,b").invocation.request.directory,
+            Path::new(".")
+        );
     }
 
     #[test]
@@ -153,7 +160,7 @@ mod tests {
             "--lr 0.1 a -C x b",
             "-- a b",
         ] {
-            assert_eq!(read(text).request.steps, named, "{text}");
+            assert_eq!(read(text).invocation.request.steps, named, "{text}");
         }
     }
 

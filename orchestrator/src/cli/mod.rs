@@ -20,9 +20,8 @@ use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Id,
 
 use mlproject::Manager;
 
-use crate::request::{
-    Action, EnvironmentOptions, Force, Format, Narrowing, ParameterOption, Request, Shell, Steps,
-};
+use crate::invocation::{Action, Format, Invocation, Shell};
+use plan::request::{EnvironmentOptions, Force, Narrowing, ParameterOption, Request, Steps};
 use process::printable::is_unfit;
 use value::{Assignment, DockerArgument, Names, forced, managers, names, time};
 
@@ -267,18 +266,18 @@ fn fixed() -> clap::Command {
 pub(crate) fn parse(
     arguments: &[OsString],
     options: &[ParameterOption],
-) -> Result<Request, clap::Error> {
+) -> Result<Invocation, clap::Error> {
     let mut command = with_parameters(fixed(), options);
     let matches = command.try_get_matches_from_mut(arguments);
-    request(&mut command, &matches.map_err(foreign::explained)?, options)
+    understand(&mut command, &matches.map_err(foreign::explained)?, options)
 }
 
 /// What the matches mean.
-fn request(
+fn understand(
     command: &mut clap::Command,
     matches: &ArgMatches,
     options: &[ParameterOption],
-) -> Result<Request, clap::Error> {
+) -> Result<Invocation, clap::Error> {
     let mut cli = Cli::from_arg_matches(matches)?;
     let mut parameters = given(
         command,
@@ -292,8 +291,7 @@ fn request(
         let message = "`--format dot` is for `--graph`";
         return Err(command.error(ErrorKind::ArgumentConflict, message));
     }
-    Ok(Request {
-        action,
+    let request = Request {
         directory: cli.directory,
         steps,
         parameters,
@@ -314,7 +312,11 @@ fn request(
         wait: cli.wait,
         tracking: cli.tracking.options(),
         environments: cli.environments.options(),
+    };
+    Ok(Invocation {
+        action,
         format: cli.format,
+        request,
     })
 }
 
@@ -453,6 +455,10 @@ mod tests {
         }
     }
 
+    fn request(words: &[OsString], options: &[ParameterOption]) -> Request {
+        parse(words, options).unwrap().request
+    }
+
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
@@ -466,20 +472,20 @@ mod tests {
             "--data_url=x",
             "-P data_url=x",
         ] {
-            let request = parse(&words(text), &[option("data_url")]).unwrap();
+            let request = request(&words(text), &[option("data_url")]);
             assert_eq!(
                 request.parameters,
                 [("data_url".to_owned(), "x".to_owned())],
                 "{text}"
             );
         }
-        let request = parse(&words("--lr -0.5"), &[option("lr")]).unwrap();
+        let request = request(&words("--lr -0.5"), &[option("lr")]);
         assert_eq!(request.parameters, [("lr".to_owned(), "-0.5".to_owned())]);
     }
 
     #[test]
     fn a_value_is_split_at_the_first_equals_sign() {
-        let request = parse(&words("-P a=b=c -P d="), &[]).unwrap();
+        let request = request(&words("-P a=b=c -P d="), &[]);
         assert_eq!(
             request.parameters,
             [("a".into(), "b=c".into()), ("d".into(), String::new())]
@@ -504,14 +510,14 @@ mod tests {
 
     #[test]
     fn names_of_our_own_options_stay_ours() {
-        let request = parse(
+        let invocation = parse(
             &words("--format json -P format=csv"),
             &[option("format"), option("help")],
         )
         .unwrap();
-        assert_eq!(request.format, Format::Json);
+        assert_eq!(invocation.format, Format::Json);
         assert_eq!(
-            request.parameters,
+            invocation.request.parameters,
             [("format".to_owned(), "csv".to_owned())]
         );
     }

@@ -8,7 +8,7 @@ use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 
 use mlproject::Manager;
 
-use crate::request::{Force, step_names};
+use plan::request::{Force, step_names};
 
 /// How many at once.
 pub(super) fn count(text: &str) -> Result<NonZero<usize>, &'static str> {

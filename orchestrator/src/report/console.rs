@@ -7,10 +7,10 @@ use process::console::{report, say};
 use process::text::{names, plural, seconds};
 
 use super::failure;
-use crate::plan::Plan;
-use crate::plan::freshness::made_by;
 use crate::run::error::RunError;
 use crate::run::event::{Event, Position};
+use plan::Plan;
+use plan::freshness::made_by;
 
 /// Says what happened.
 pub(crate) fn tell(event: Event) {

@@ -6,8 +6,8 @@ use std::io;
 use serde::Serialize;
 
 use super::output;
-use crate::plan::Sketch;
-use crate::request::Format;
+use crate::invocation::Format;
+use plan::Sketch;
 use process::printable::one_line;
 
 #[derive(Serialize)]

@@ -7,14 +7,14 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::definition::error::ProjectError;
-use crate::definition::{Pipeline, Step};
-use crate::plan;
+use crate::invocation::Format;
 use crate::report::output;
-use crate::request::{Format, Request};
 use mlproject::Manager;
 use mlproject::Parameter;
 use mlproject::shell;
+use plan::definition::error::ProjectError;
+use plan::definition::{Pipeline, Step};
+use plan::request::Request;
 use process::printable::{flowed, one_line};
 use process::redact::shown_value;
 
@@ -49,7 +49,12 @@ struct ListedParameter<'a> {
 }
 
 /// Prints the steps in the order of the definition, in the form that was asked for.
-pub(crate) fn print(pipeline: &Pipeline, request: &Request, caller: &Path) -> io::Result<()> {
+pub(crate) fn print(
+    pipeline: &Pipeline,
+    request: &Request,
+    format: Format,
+    caller: &Path,
+) -> io::Result<()> {
     let defaults = pipeline.defaults().into_iter().map(std::ptr::from_ref);
     let defaults: HashSet<*const Step> = defaults.collect();
     let steps = pipeline.steps.iter();
@@ -72,7 +77,7 @@ pub(crate) fn print(pipeline: &Pipeline, request: &Request, caller: &Path) -> io
             }
         }
     }
-    match request.format {
+    match format {
         Format::Json => output::print_json(&listed),
         _ => output::print(&plain_text(&listed)),
     }

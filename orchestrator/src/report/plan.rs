@@ -11,9 +11,10 @@ use process::text::names;
 use serde::Serialize;
 
 use super::output;
-use crate::plan::freshness::{State, made_by};
-use crate::plan::{Plan, PlannedStep};
-use crate::request::{Force, Format};
+use crate::invocation::Format;
+use plan::freshness::{State, made_by};
+use plan::request::Force;
+use plan::{Plan, PlannedStep};
 
 /// A plan with what is known of its steps beforehand.
 #[derive(Serialize)]
@@ -121,7 +122,7 @@ fn text(plan: &Plan, states: Option<&[State]>) -> String {
                 step.environment.from_pypi.join(", ")
             ));
         }
-        if let Some(after) = plan.after(number) {
+        if let Some(after) = after(plan, number) {
             add(format!("   after: {}", one_line(&after)));
         }
         let command = step.shown_command.trim_end();
@@ -148,14 +149,12 @@ fn environment(environment: &Environment) -> String {
     )
 }
 
-impl Plan {
-    /// What a step waits for, where that is not just the one before it.
-    fn after(&self, number: usize) -> Option<String> {
-        let waits = self.graph.waits_otherwise(number)?;
-        Some(if waits.is_empty() {
-            "nothing".to_owned()
-        } else {
-            self.steps[number].waits.join(", ")
-        })
-    }
+/// What a step waits for, where that is not just the one before it.
+fn after(plan: &Plan, number: usize) -> Option<String> {
+    let waits = plan.graph.waits_otherwise(number)?;
+    Some(if waits.is_empty() {
+        "nothing".to_owned()
+    } else {
+        plan.steps[number].waits.join(", ")
+    })
 }

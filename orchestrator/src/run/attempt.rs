@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::engine;
-use crate::plan::PlannedStep;
 use freshness::{Unrecorded, begin};
+use plan::PlannedStep;
+use plan::engine;
 use process::console::warn;
 use process::{Ended, Job, Label, Launch, log};
 use source::download::{self, DownloadError, Limits};

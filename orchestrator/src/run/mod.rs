@@ -14,12 +14,12 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::{Builder, Scope};
 use std::time::Instant;
 
-use crate::plan::freshness::is_forced;
-use crate::plan::{Plan, PlannedStep};
-use crate::request::Request;
 use environment::{BuildOptions, Leases};
 use freshness::{Files, Verdict, judge};
 use mlproject::Resources;
+use plan::freshness::is_forced;
+use plan::request::Request;
+use plan::{Plan, PlannedStep};
 use process::console::{say, warn};
 use process::lock::{Lock, LockError};
 use process::printable::one_line;

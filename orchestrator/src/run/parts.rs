@@ -10,7 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::error::RunError;
-use crate::plan::{Part, PlannedStep};
+use plan::{Part, PlannedStep};
 
 /// Writes the files of a step, and copies of them into the folder of its run; gives these.
 pub(super) fn write(

@@ -16,17 +16,17 @@ use process::text::suggestion;
 
 /// Something that keeps one step, or the whole plan, from running.
 #[derive(Debug, Clone)]
-pub(crate) struct Problem {
+pub struct Problem {
     /// The step that cannot run; none when the request as a whole is wrong.
-    pub(crate) step: Option<String>,
+    pub step: Option<String>,
     /// Where the cause is written.
-    pub(crate) place: Option<Place>,
-    pub(crate) kind: ProblemKind,
+    pub place: Option<Place>,
+    pub kind: ProblemKind,
 }
 
 impl Problem {
     /// A problem of the request as a whole.
-    pub(crate) fn general(place: Option<&Place>, kind: ProblemKind) -> Problem {
+    pub fn general(place: Option<&Place>, kind: ProblemKind) -> Problem {
         Problem {
             step: None,
             place: place.cloned(),
@@ -42,7 +42,7 @@ impl Problem {
 
 /// What gets a value of the definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Slot {
+pub enum Slot {
     Parameter(String),
     Variable(String),
 }
@@ -57,7 +57,7 @@ impl fmt::Display for Slot {
 }
 
 #[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum ProblemKind {
+pub enum ProblemKind {
     #[error(transparent)]
     Project(Arc<ProjectError>),
     #[error(transparent)]
@@ -163,7 +163,7 @@ pub(crate) enum ProblemKind {
 
 impl ProblemKind {
     /// What to type or look for next.
-    pub(crate) fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<String> {
         Some(match self {
             ProblemKind::Project(error) => return error.hint(),
             ProblemKind::Selection(error) => return error.hint(),

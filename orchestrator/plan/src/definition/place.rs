@@ -20,7 +20,7 @@ pub(super) fn without_project(root: &Path, typed: &Path) -> ProjectError {
 }
 
 /// Why what was named as `typed` is no folder at all, if so.
-pub(crate) fn no_folder(root: &Path, typed: &Path) -> Option<ProjectError> {
+pub fn no_folder(root: &Path, typed: &Path) -> Option<ProjectError> {
     let exists = match root.metadata() {
         Ok(found) if found.is_dir() => return None,
         found => found.is_ok(),

@@ -5,8 +5,8 @@
 //! root project. `main` or `.` alone is the pipeline itself, which also runs where there is no step:
 //! as under `mlflow run .`.
 
-pub(crate) mod error;
-pub(crate) mod place;
+pub mod error;
+pub mod place;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -23,32 +23,32 @@ use process::redact::shown_value;
 use source::Access;
 
 /// The entry point by which a project is run when nothing else is said, as in MLflow.
-pub(crate) const MAIN: &str = "main";
+pub const MAIN: &str = "main";
 
 /// Where the folders of steps are looked for, below the pipeline's folder.
 const PLACES: [&str; 3] = ["", "src", "components"];
 
 /// The root project and all the steps that are known by name.
 #[derive(Debug)]
-pub(crate) struct Pipeline {
-    pub(crate) name: String,
-    pub(crate) project: Rc<Project>,
+pub struct Pipeline {
+    pub name: String,
+    pub project: Rc<Project>,
     /// The steps of `steps:` in their order, then those found in folders, then the entry points.
-    pub(crate) steps: Vec<Step>,
+    pub steps: Vec<Step>,
     /// The projects that were read, by their folders: many steps may be one project.
     read: RefCell<HashMap<PathBuf, Rc<Project>>>,
 }
 
 /// One step by name, before anything is asked of it.
 #[derive(Debug)]
-pub(crate) struct Step {
-    pub(crate) name: String,
+pub struct Step {
+    pub name: String,
     /// The entry point that the definition fixes.
-    pub(crate) entry_point: Option<String>,
+    pub entry_point: Option<String>,
     /// A project that cannot be read matters only if its step is to run.
-    pub(crate) project: Result<Rc<Project>, Arc<ProjectError>>,
+    pub project: Result<Rc<Project>, Arc<ProjectError>>,
     /// The entry of `steps:`.
-    pub(crate) entry: Option<StepEntry>,
+    pub entry: Option<StepEntry>,
 }
 
 impl Pipeline {
@@ -56,7 +56,7 @@ impl Pipeline {
     ///
     /// Those that are `requested` are found by path, too, and fetched if they are elsewhere and `access`
     /// allows it.
-    pub(crate) fn load(
+    pub fn load(
         caller: &Path,
         typed: &Path,
         requested: Option<&Steps>,
@@ -114,11 +114,11 @@ impl Pipeline {
         Ok(pipeline)
     }
 
-    pub(crate) fn root(&self) -> &Path {
+    pub fn root(&self) -> &Path {
         &self.project.folder
     }
 
-    pub(crate) fn step(&self, name: &str) -> Option<&Step> {
+    pub fn step(&self, name: &str) -> Option<&Step> {
         self.steps.iter().find(|step| step.name == name)
     }
 
@@ -129,7 +129,7 @@ impl Pipeline {
     }
 
     /// Whether a step is the pipeline's own entry point, run as by `mlflow run .`.
-    pub(crate) fn is_own_main(&self, step: &Step) -> bool {
+    pub fn is_own_main(&self, step: &Step) -> bool {
         let is_root = |project: &Rc<Project>| Rc::ptr_eq(project, &self.project);
         step.entry.is_none()
             && step.entry_point.is_none()
@@ -137,16 +137,16 @@ impl Pipeline {
     }
 
     /// The steps of `--steps all`, if there are any.
-    pub(crate) fn defaults(&self) -> Vec<&Step> {
+    pub fn defaults(&self) -> Vec<&Step> {
         self.all().unwrap_or_default()
     }
 
-    pub(crate) fn step_names(&self) -> Vec<String> {
+    pub fn step_names(&self) -> Vec<String> {
         self.steps.iter().map(|step| step.name.clone()).collect()
     }
 
     /// The names of all entry points of all steps, once each.
-    pub(crate) fn entry_point_names(&self) -> Vec<String> {
+    pub fn entry_point_names(&self) -> Vec<String> {
         let projects = self
             .steps
             .iter()
@@ -159,14 +159,14 @@ impl Pipeline {
     }
 
     /// The pipeline's own parameters: those of its `main`.
-    pub(crate) fn parameters(&self) -> &[Parameter] {
+    pub fn parameters(&self) -> &[Parameter] {
         self.project
             .entry_point(MAIN)
             .map_or(&[], |main| &main.parameters)
     }
 
     /// Every parameter that the pipeline or one of its steps declares, once each.
-    pub(crate) fn options(&self) -> Vec<ParameterOption> {
+    pub fn options(&self) -> Vec<ParameterOption> {
         let mut seen = HashSet::new();
         let projects = self.steps.iter().filter_map(|step| {
             let project = step.project.as_ref().ok()?;
@@ -191,10 +191,7 @@ impl Pipeline {
     /// The steps to run, in the order in which they run.
     ///
     /// The definition's order wins over that of the command line; steps outside of it come last.
-    pub(crate) fn select(
-        &self,
-        request: Option<&Steps>,
-    ) -> Result<Vec<&Step>, Vec<SelectionError>> {
+    pub fn select(&self, request: Option<&Steps>) -> Result<Vec<&Step>, Vec<SelectionError>> {
         let steps = match request {
             Some(steps) => steps.clone(),
             None => self.default_steps()?,
@@ -389,12 +386,12 @@ impl Pipeline {
 
 impl Step {
     /// The entry point that runs: what the definition fixes, else what was asked for.
-    pub(crate) fn entry_point_name<'a>(&'a self, asked_for: &'a str) -> &'a str {
+    pub fn entry_point_name<'a>(&'a self, asked_for: &'a str) -> &'a str {
         self.entry_point.as_deref().unwrap_or(asked_for)
     }
 
     /// The declared entry point of that name, if the project can be read.
-    pub(crate) fn entry_point(&self, asked_for: &str) -> Option<&EntryPoint> {
+    pub fn entry_point(&self, asked_for: &str) -> Option<&EntryPoint> {
         self.project
             .as_ref()
             .ok()?

@@ -102,9 +102,9 @@ pub(super) struct Filled {
 
 /// A part of the config, written to a file whose name tells its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Part {
-    pub(crate) path: PathBuf,
-    pub(crate) text: String,
+pub struct Part {
+    pub path: PathBuf,
+    pub text: String,
 }
 
 impl Scope<'_> {

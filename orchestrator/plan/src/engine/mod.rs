@@ -10,25 +10,25 @@ use process::Launch;
 
 /// A command that is to run in an environment.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Job<'a> {
-    pub(crate) step: &'a str,
-    pub(crate) command: &'a str,
+pub struct Job<'a> {
+    pub step: &'a str,
+    pub command: &'a str,
     /// The pipeline's folder.
-    pub(crate) root: &'a Path,
+    pub root: &'a Path,
     /// The folder in which the command runs.
-    pub(crate) folder: &'a Path,
+    pub folder: &'a Path,
     /// The files that the parameters name, to read and to write; the latter with the parameters' names.
-    pub(crate) reads: &'a [PathBuf],
-    pub(crate) writes: &'a [(String, PathBuf)],
+    pub reads: &'a [PathBuf],
+    pub writes: &'a [(String, PathBuf)],
     /// Changes to the caller's variables; none stands for one to take out.
-    pub(crate) variables: &'a [(&'a str, Option<OsString>)],
+    pub variables: &'a [(&'a str, Option<OsString>)],
     /// The variables that the definition sets.
-    pub(crate) defined: &'a [(String, String)],
+    pub defined: &'a [(String, String)],
 }
 
 /// What to start for a command: a container where the environment is one, else a process of this machine.
 /// `store` is the folder of environments, if there is one.
-pub(crate) fn launch(job: &Job, environment: &Environment, store: Option<&Store>) -> Launch {
+pub fn launch(job: &Job, environment: &Environment, store: Option<&Store>) -> Launch {
     let mut launch = match environment.container() {
         Some(container) => docker::launch(container, job),
         None => environment.wrap(job.command, store),
@@ -48,7 +48,7 @@ pub(crate) fn launch(job: &Job, environment: &Environment, store: Option<&Store>
 
 /// The folders in which a command's programs are looked up; none that we could look into where it runs in
 /// a container.
-pub(crate) fn programs(environment: &Environment, store: Option<&Store>) -> Vec<PathBuf> {
+pub fn programs(environment: &Environment, store: Option<&Store>) -> Vec<PathBuf> {
     if environment.container().is_some() {
         return Vec::new();
     }

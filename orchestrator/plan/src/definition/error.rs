@@ -11,7 +11,7 @@ use source::SourceError;
 
 /// Why a project cannot be used, whatever it is asked for.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ProjectError {
+pub enum ProjectError {
     /// A step's project is not where it should be.
     #[error("no MLproject file in `{}`", shown(.folder))]
     Missing {
@@ -36,7 +36,7 @@ pub(crate) enum ProjectError {
 
 impl ProjectError {
     /// What to type or look for next.
-    pub(crate) fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<String> {
         match self {
             ProjectError::Missing { name, known, .. } if known.is_empty() => Some(format!(
                 "a step is a folder with an MLproject, here `{name}/MLproject`"
@@ -74,7 +74,7 @@ fn typable(path: &Path) -> String {
 
 /// Why the steps to run are not known.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum SelectionError {
+pub enum SelectionError {
     #[error(
         "nothing says which steps are `all`: the MLproject has no section `steps:` with default steps"
     )]
@@ -99,7 +99,7 @@ pub(crate) enum SelectionError {
 
 impl SelectionError {
     /// Where the cause is written.
-    pub(crate) fn place(&self) -> Option<&Place> {
+    pub fn place(&self) -> Option<&Place> {
         match self {
             SelectionError::NoSteps { place, .. } | SelectionError::Default { place, .. } => {
                 Some(place)
@@ -113,7 +113,7 @@ impl SelectionError {
     }
 
     /// What to type or look for next.
-    pub(crate) fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<String> {
         Some(match self {
             SelectionError::NoSteps { known, .. } if known.is_empty() => {
                 "list the folders with the steps below `steps:`, each with an MLproject".into()

@@ -14,7 +14,7 @@ use crate::request::{Force, Request};
 
 /// What the result of a step depends on beside its files and its environment.
 #[derive(Debug, Default)]
-pub(crate) struct Ingredients {
+pub struct Ingredients {
     /// The command as it is written.
     template: String,
     /// The values; files are named from the pipeline's folder, downloads by their address.
@@ -97,7 +97,7 @@ pub(super) fn is_cached(
 
 /// Whether a step runs, as far as that can be told beforehand.
 #[derive(Debug)]
-pub(crate) enum State {
+pub enum State {
     UpToDate(Made),
     /// It runs, for these reasons; without any it would in any case.
     Run(Vec<Reason>),
@@ -109,12 +109,12 @@ pub(crate) enum State {
 
 impl Plan {
     /// Whether anything is left out that is up to date.
-    pub(crate) fn is_caching(&self) -> bool {
+    pub fn is_caching(&self) -> bool {
         self.steps.iter().any(|step| step.is_cached)
     }
 
     /// What the steps of a run share.
-    pub(crate) fn files(&self, is_interrupted: impl Fn() -> bool + Send + Sync + 'static) -> Files {
+    pub fn files(&self, is_interrupted: impl Fn() -> bool + Send + Sync + 'static) -> Files {
         let caching = if self.is_caching() {
             Caching::On
         } else {
@@ -124,7 +124,7 @@ impl Plan {
     }
 
     /// Finds the code of all steps of which something is recorded.
-    pub(crate) fn list_code(&self, files: &Files) {
+    pub fn list_code(&self, files: &Files) {
         let recorded = self
             .steps
             .iter()
@@ -138,11 +138,7 @@ impl Plan {
     }
 
     /// Does something with what a step is made of.
-    pub(crate) fn with_subject<T>(
-        &self,
-        step: &PlannedStep,
-        work: impl FnOnce(&Subject) -> T,
-    ) -> T {
+    pub fn with_subject<T>(&self, step: &PlannedStep, work: impl FnOnce(&Subject) -> T) -> T {
         let made = &step.ingredients;
         let named = |files: &[NamedFile]| {
             let files = files.iter();
@@ -183,7 +179,7 @@ impl Plan {
     }
 
     /// What would run, and why. Writes nothing.
-    pub(crate) fn states(&self, force: Option<&Force>) -> Vec<State> {
+    pub fn states(&self, force: Option<&Force>) -> Vec<State> {
         let files = self.files(|| false);
         self.list_code(&files);
         let mut states: Vec<State> = Vec::new();
@@ -212,7 +208,7 @@ impl Plan {
 }
 
 /// Whether a step runs although it is up to date.
-pub(crate) fn is_forced(force: Option<&Force>, step: &PlannedStep) -> bool {
+pub fn is_forced(force: Option<&Force>, step: &PlannedStep) -> bool {
     match force {
         None => false,
         Some(Force::All) => true,
@@ -221,7 +217,7 @@ pub(crate) fn is_forced(force: Option<&Force>, step: &PlannedStep) -> bool {
 }
 
 /// Who has made what is up to date, and how long ago.
-pub(crate) fn made_by(made: &Made) -> String {
+pub fn made_by(made: &Made) -> String {
     let age = SystemTime::now()
         .duration_since(made.time)
         .unwrap_or_default();

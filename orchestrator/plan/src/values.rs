@@ -12,32 +12,32 @@ use mlproject::{EntryPoint, Parameter, ParameterKind, Setting, number};
 /// A parameter of one step with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Resolved {
-    pub(crate) name: String,
-    pub(crate) value: String,
+    pub name: String,
+    pub value: String,
     /// Whether the entry point declares it; others are appended to the command.
-    pub(crate) declared: bool,
+    pub declared: bool,
     /// The local path that a `path` parameter, an input or an output means.
-    pub(crate) path: Option<PathBuf>,
+    pub path: Option<PathBuf>,
     /// The http(s) address that has to be downloaded to the value before the step starts.
-    pub(crate) download: Option<String>,
+    pub download: Option<String>,
     /// The file that the value names, if that holds a part of the config.
-    pub(crate) part: Option<Part>,
+    pub part: Option<Part>,
 }
 
 /// Where values come from, for one step.
 #[derive(Debug)]
 pub(crate) struct Sources<'a> {
-    pub(crate) step: &'a str,
+    pub step: &'a str,
     /// What is said on the command line, where a name may be qualified as `step.name`, and by the pipeline.
     pub(super) scope: Scope<'a>,
     /// From the step's entry in `steps:`.
-    pub(crate) defined: &'a [Setting],
+    pub defined: &'a [Setting],
     /// From `env:` of the root, and of the step's entry.
-    pub(crate) variables: [&'a [Setting]; 2],
+    pub variables: [&'a [Setting]; 2],
     /// The step's folder.
-    pub(crate) folder: &'a Path,
+    pub folder: &'a Path,
     /// Where remote values of `path` parameters go, for this step alone.
-    pub(crate) storage: PathBuf,
+    pub storage: PathBuf,
 }
 
 /// Who said a value; decides which folder a relative path starts from.

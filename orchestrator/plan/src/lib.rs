@@ -1,11 +1,19 @@
-//! All steps, resolved and checked, before anything runs.
+//! What a pipeline is to run: every step resolved and checked, before the first one starts.
+//!
+//! [`definition::Pipeline::load`] reads the root MLproject and finds the steps; [`make`] turns it and a
+//! [`request::Request`] into a [`Plan`], or into everything that is wrong with them.
+//! `freshness` then says of a planned step whether it is up to date, and [`engine::launch`] what starts
+//! an attempt at it. Nothing here runs a step or writes into its folder.
 
 mod command;
+pub mod definition;
+pub mod engine;
 mod files;
 mod fill;
-pub(crate) mod freshness;
+pub mod freshness;
 mod links;
-pub(crate) mod problem;
+pub mod problem;
+pub mod request;
 mod selection;
 mod step;
 mod values;
@@ -27,87 +35,87 @@ use freshness::Ingredients;
 use selection::Candidate;
 use step::{Before, Context};
 
-pub(crate) use fill::Part;
-pub(crate) use problem::{Problem, ProblemKind};
+pub use fill::Part;
+pub use problem::{Problem, ProblemKind};
 
 /// What will run, in order. What `--dry-run` prints is the value that is executed.
 #[derive(Debug, Serialize)]
-pub(crate) struct Plan {
-    pub(crate) pipeline: String,
-    pub(crate) root: PathBuf,
-    pub(crate) steps: Vec<PlannedStep>,
+pub struct Plan {
+    pub pipeline: String,
+    pub root: PathBuf,
+    pub steps: Vec<PlannedStep>,
     /// Which step waits for which.
     #[serde(skip)]
-    pub(crate) graph: Graph,
+    pub graph: Graph,
     /// Of how many steps these are what `--from`, `--until` and `--skip` leave, if one of them is given.
     #[serde(skip)]
-    pub(crate) narrowed_from: Option<usize>,
+    pub narrowed_from: Option<usize>,
     /// What is no code in the folder of a step: the files that steps declare, and MLprojects.
     #[serde(skip)]
-    pub(crate) not_code: Vec<PathBuf>,
+    pub not_code: Vec<PathBuf>,
     /// The pipeline's own values, for its record: what was given, and the defaults of the rest.
     #[serde(skip)]
-    pub(crate) parameters: Vec<(String, String)>,
+    pub parameters: Vec<(String, String)>,
     /// Where environments are kept; none when all are local and there is no home.
     #[serde(skip)]
-    pub(crate) store: Option<Store>,
+    pub store: Option<Store>,
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct PlannedStep {
-    pub(crate) name: String,
-    pub(crate) project: PathBuf,
-    pub(crate) entry_point: String,
-    pub(crate) cwd: PathBuf,
+pub struct PlannedStep {
+    pub name: String,
+    pub project: PathBuf,
+    pub entry_point: String,
+    pub cwd: PathBuf,
     /// The text for `bash -c`, before any environment is wrapped around it.
     #[serde(skip)]
-    pub(crate) command: String,
+    pub command: String,
     /// The command for people: with secrets hidden.
     #[serde(rename = "command")]
-    pub(crate) shown_command: String,
+    pub shown_command: String,
     /// The values as they are, without shell quotes; people see them without secrets.
     #[serde(serialize_with = "as_map")]
-    pub(crate) parameters: Vec<(String, String)>,
+    pub parameters: Vec<(String, String)>,
     /// The variables that the definition sets, shown as the parameters are.
     #[serde(rename = "env", serialize_with = "as_map")]
-    pub(crate) variables: Vec<(String, String)>,
-    pub(crate) environment: Environment,
+    pub variables: Vec<(String, String)>,
+    pub environment: Environment,
     /// The steps whose end it waits for.
     #[serde(rename = "needs")]
-    pub(crate) waits: Vec<String>,
+    pub waits: Vec<String>,
     #[serde(skip)]
-    pub(crate) files: Files,
+    pub files: Files,
     #[serde(skip)]
-    pub(crate) resources: Resources,
+    pub resources: Resources,
     /// What else its result depends on.
     #[serde(skip)]
-    pub(crate) ingredients: Ingredients,
+    pub ingredients: Ingredients,
     /// Whether it is left out when it is up to date.
     #[serde(skip)]
-    pub(crate) is_cached: bool,
+    pub is_cached: bool,
     /// Whether its failure neither stops nor fails the run.
     #[serde(skip)]
-    pub(crate) allow_failure: bool,
+    pub allow_failure: bool,
     /// Where the project comes from, if the pipeline says so.
     #[serde(skip)]
-    pub(crate) source: Option<String>,
+    pub source: Option<String>,
     #[serde(skip)]
-    pub(crate) limits: Limits,
+    pub limits: Limits,
     /// Remote values of `path` parameters, and where they are downloaded to before the step starts.
     #[serde(skip)]
-    pub(crate) downloads: Vec<(String, PathBuf)>,
+    pub downloads: Vec<(String, PathBuf)>,
     /// The parts of the config that its parameters name.
     #[serde(skip)]
-    pub(crate) parts: Vec<(String, Part)>,
+    pub parts: Vec<(String, Part)>,
 }
 
 /// How long a step may take, and how often it is tried again when it fails.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) retries: u32,
+pub struct Limits {
+    pub timeout: Option<Duration>,
+    pub retries: u32,
     /// The pause before the first retry; it doubles with each.
-    pub(crate) retry_delay: Duration,
+    pub retry_delay: Duration,
 }
 
 fn as_map<S: Serializer>(
@@ -121,11 +129,7 @@ fn as_map<S: Serializer>(
 }
 
 /// Plans every step that is asked for, or tells everything that is wrong with them, step by step.
-pub(crate) fn make(
-    pipeline: &Pipeline,
-    request: &Request,
-    caller: &Path,
-) -> Result<Plan, Vec<Problem>> {
+pub fn make(pipeline: &Pipeline, request: &Request, caller: &Path) -> Result<Plan, Vec<Problem>> {
     let context = Context::new(pipeline, request, caller);
     let mut problems = context.general_problems();
     let (candidates, narrowed_from, of_selection) = selection::select(&context);
@@ -206,13 +210,13 @@ fn not_code(context: &Context, candidates: &[Candidate]) -> Vec<PathBuf> {
 
 /// Which step waits for which, as far as that can be told from values that are known.
 #[derive(Debug)]
-pub(crate) struct Sketch {
-    pub(crate) steps: Vec<(String, Files)>,
-    pub(crate) graph: Graph,
+pub struct Sketch {
+    pub steps: Vec<(String, Files)>,
+    pub graph: Graph,
 }
 
 /// Looks at the steps that are asked for, in their order. Starts and fetches nothing.
-pub(crate) fn sketch(
+pub fn sketch(
     pipeline: &Pipeline,
     request: &Request,
     caller: &Path,
@@ -234,7 +238,7 @@ pub(crate) fn sketch(
 
 impl Sketch {
     /// The names of the steps that a step waits for.
-    pub(crate) fn waits(&self, step: usize) -> Vec<&str> {
+    pub fn waits(&self, step: usize) -> Vec<&str> {
         let waits = self.graph.waits(step).iter();
         waits
             .map(|earlier| self.steps[*earlier].0.as_str())
@@ -270,7 +274,7 @@ fn storage() -> PathBuf {
 }
 
 /// What the command line says about environments.
-pub(crate) fn settings(request: &Request, caller: &Path) -> Settings {
+pub fn settings(request: &Request, caller: &Path) -> Settings {
     let options = &request.environments;
     let root = options.root.as_ref().map(|root| absolute(caller, root));
     Settings {
@@ -285,12 +289,7 @@ pub(crate) fn settings(request: &Request, caller: &Path) -> Settings {
 ///
 /// A project with a container has nothing for the others to make an environment from: as under MLflow
 /// it stays in its container, unless it is to run in none.
-pub(crate) fn manager(
-    pipeline: &Pipeline,
-    request: &Request,
-    step: &Step,
-    project: &Project,
-) -> Manager {
+pub fn manager(pipeline: &Pipeline, request: &Request, step: &Step, project: &Project) -> Manager {
     let of_entry = step.entry.as_ref().and_then(|entry| entry.env_manager);
     let said = request
         .env_manager

@@ -1,0 +1,62 @@
+//! What was typed, understood: what to do, and with what.
+
+use clap::ValueEnum;
+use plan::request::Request;
+
+/// One command line.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    pub(crate) action: Action,
+    pub(crate) format: Format,
+    /// The pipeline and what is asked of it.
+    pub(crate) request: Request,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Action {
+    Run,
+    DryRun,
+    Graph,
+    Check,
+    List,
+    EnvList,
+    /// Removes what was not used for so many days.
+    EnvPrune(u64),
+    /// So many of the last runs.
+    History(usize),
+    /// The newest log, of one step if it is named.
+    Logs(Option<String>),
+    Resend,
+    /// Writes the section `steps:`, or only shows it.
+    Init {
+        is_dry: bool,
+    },
+    Completions(Shell),
+}
+
+impl Action {
+    /// Whether a plan is made, for which projects that are not here may be fetched. Everything else only
+    /// looks at what is here.
+    pub(crate) fn needs_plan(&self) -> bool {
+        matches!(
+            self,
+            Action::Run | Action::DryRun | Action::Graph | Action::Check
+        )
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+    /// That of Graphviz, for the graph alone.
+    Dot,
+}
+
+/// A shell that can complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
