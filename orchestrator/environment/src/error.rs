@@ -127,6 +127,15 @@ impl EnvironmentError {
             EnvironmentError::Engine { .. } => {
                 format!("start it, or set DOCKER_HOST to where it listens; {LOCAL}")
             }
+            EnvironmentError::Offline { .. } => "run once without `--offline`".into(),
+            EnvironmentError::NoStore => "name a folder with `--env-root`".into(),
+            _ => return self.docker_hint(),
+        })
+    }
+
+    /// What to write in a section `docker_env`.
+    fn docker_hint(&self) -> Option<String> {
+        Some(match self {
             EnvironmentError::NoDockerEnv => {
                 "name one, as in `docker_env: {image: python:3.11}`".into()
             }
@@ -151,8 +160,6 @@ impl EnvironmentError {
             EnvironmentError::Expansion { .. } => {
                 "as under MLflow, a shell's variables, `~`, `$(pwd)` and quotes count; what stands in single quotes within the text is taken as it is".into()
             }
-            EnvironmentError::Offline { .. } => "run once without `--offline`".into(),
-            EnvironmentError::NoStore => "name a folder with `--env-root`".into(),
             _ => return None,
         })
     }

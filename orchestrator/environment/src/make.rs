@@ -168,42 +168,54 @@ fn make(build: &Build, options: BuildOptions<'_>) -> Result<Lock, MakeError> {
         if build.environment.is_ready(store) {
             continue;
         }
-        let origin = match build.environment.from_pypi.as_slice() {
-            [] => String::new(),
-            packages => format!("; from PyPI: {}", packages.join(", ")),
-        };
-        say(&format!(
-            "{label}: making it for {}{origin}",
-            build.steps.join(", ")
-        ));
-        let start = Instant::now();
-        let builder = Builder::open(options, &key, &lock)?;
-        let record = build.environment.make(&builder);
-        if matches!(record, Err(ref error) if !matches!(error, MakeError::Interrupted)) {
-            // What is half-made takes up room. That it cannot be removed is told by the next run.
-            store.remove(&key).ok();
-        }
-        let record = record?;
-        if let Some(record) = record {
-            let path = store.path(&key, "json");
-            let written = store.write_record(&key, &record);
-            written.map_err(|source| MakeError::Write { path, source })?;
-        }
-        store.end(&key);
-        if build.environment.is_recorded() && !build.environment.is_ready(store) {
-            store.remove(&key).ok();
-            let command = build.environment.tool();
-            return Err(MakeError::Lost { command });
-        }
-        say(&format!(
-            "{label}: made in {:.1} s",
-            start.elapsed().as_secs_f64()
-        ));
+        make_now(build, options, &lock, &label)?;
         if !build.environment.is_recorded() {
             // An engine keeps its images itself; the lock only kept others from building at once.
             return Ok(lock);
         }
     }
+}
+
+/// Makes it, with the lock in our hands; what could not be made is taken away.
+fn make_now(
+    build: &Build,
+    options: BuildOptions<'_>,
+    lock: &Lock,
+    label: &str,
+) -> Result<(), MakeError> {
+    let (store, key) = (options.store, build.environment.key());
+    let origin = match build.environment.from_pypi.as_slice() {
+        [] => String::new(),
+        packages => format!("; from PyPI: {}", packages.join(", ")),
+    };
+    say(&format!(
+        "{label}: making it for {}{origin}",
+        build.steps.join(", ")
+    ));
+    let start = Instant::now();
+    let builder = Builder::open(options, &key, lock)?;
+    let record = build.environment.make(&builder);
+    if matches!(record, Err(ref error) if !matches!(error, MakeError::Interrupted)) {
+        // What is half-made takes up room. That it cannot be removed is told by the next run.
+        store.remove(&key).ok();
+    }
+    let record = record?;
+    if let Some(record) = record {
+        let path = store.path(&key, "json");
+        let written = store.write_record(&key, &record);
+        written.map_err(|source| MakeError::Write { path, source })?;
+    }
+    store.end(&key);
+    if build.environment.is_recorded() && !build.environment.is_ready(store) {
+        store.remove(&key).ok();
+        let command = build.environment.tool();
+        return Err(MakeError::Lost { command });
+    }
+    say(&format!(
+        "{label}: made in {:.1} s",
+        start.elapsed().as_secs_f64()
+    ));
+    Ok(())
 }
 
 /// Where one environment is made: commands run, their output goes to the log.

@@ -5,18 +5,18 @@
 //! raise is an error here, and so is attribute access (`{name.upper}`), whose text Python does not
 //! keep from run to run.
 
-use crate::shell::quote;
+mod spec;
+
 use std::collections::HashMap;
 
 use thiserror::Error;
 
 use crate::pyyaml::repr_str;
+use crate::shell::quote;
+use spec::{Format, decimal};
 
 /// The longest command line that [`render`] makes, in bytes; beyond it no system can start a shell.
 pub const MAX_LENGTH: usize = 1 << 20;
-
-/// The longest format spec: what stands behind the colon of a placeholder, nested fields filled in.
-const MAX_SPEC: usize = 256;
 
 /// How deep fields may nest, as in Python: a field, and fields in its format spec.
 const MAX_NESTING: usize = 2;
@@ -290,7 +290,7 @@ impl<'p> Renderer<'p> {
             placeholder: placeholder(),
             offset,
         })?;
-        self.spend(format.width.saturating_mul(format.fill.len_utf8()), offset)?;
+        self.spend(format.longest_padding(), offset)?;
         Ok(format.apply(&value))
     }
 
@@ -410,85 +410,6 @@ fn spec_length(text: &str) -> Option<usize> {
         }
         open == 0
     })
-}
-
-/// Python's format mini-language as far as it applies to strings.
-struct Format {
-    fill: char,
-    align: char,
-    width: usize,
-    precision: Option<usize>,
-}
-
-impl Format {
-    /// Reads `[[fill]align][0][width][.precision][s]`; signs, `=`, `#` and `,` are for numbers only.
-    fn parse(spec: &str) -> Option<Self> {
-        if spec.len() > MAX_SPEC {
-            return None;
-        }
-        let is_align = |character: &char| "<>^".contains(*character);
-        let mut characters = spec.chars();
-        let (first, second) = (characters.next(), characters.next());
-        let (fill, align, mut rest) = match (first, second.filter(is_align), first.filter(is_align))
-        {
-            (Some(fill), Some(align), _) => (Some(fill), align, characters.as_str()),
-            (_, None, Some(align)) => (None, align, &spec[1..]),
-            _ => (None, '<', spec),
-        };
-        let mut zero = false;
-        if fill.is_none() {
-            (zero, rest) = rest
-                .strip_prefix('0')
-                .map_or((false, rest), |after| (true, after));
-        }
-        let (width, rest) = take_digits(rest);
-        let (precision, rest) = match rest.strip_prefix('.') {
-            Some(after) => {
-                let (digits, rest) = take_digits(after);
-                (Some(decimal(digits)?), rest)
-            }
-            None => (None, rest),
-        };
-        let width = if width.is_empty() { 0 } else { decimal(width)? };
-        let fill = fill.unwrap_or(if zero { '0' } else { ' ' });
-        matches!(rest, "" | "s").then_some(Self {
-            fill,
-            align,
-            width,
-            precision,
-        })
-    }
-
-    fn apply(&self, value: &str) -> String {
-        let end = self
-            .precision
-            .and_then(|length| value.char_indices().nth(length));
-        let value = end.map_or(value, |(end, _)| &value[..end]);
-        let padding = self.width.saturating_sub(value.chars().count());
-        let left = match self.align {
-            '>' => padding,
-            '^' => padding / 2,
-            _ => 0,
-        };
-        let fill = |count| self.fill.to_string().repeat(count);
-        format!("{}{value}{}", fill(left), fill(padding - left))
-    }
-}
-
-fn take_digits(text: &str) -> (&str, &str) {
-    text.split_at(
-        text.find(|character: char| !character.is_ascii_digit())
-            .unwrap_or(text.len()),
-    )
-}
-
-/// A number of Python's format grammar: digits only, and no more than a 64-bit system counts.
-fn decimal(digits: &str) -> Option<usize> {
-    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
-    digits
-        .parse()
-        .ok()
-        .filter(|&number| is_number && number <= isize::MAX.unsigned_abs())
 }
 
 /// Escapes what is not ASCII, as Python's `ascii()` does with the text of `repr()`.
