@@ -17,6 +17,7 @@ mod environment_making;
 mod environment_trust;
 mod environments;
 mod harness;
+mod help;
 mod init;
 mod installed;
 mod interruption;

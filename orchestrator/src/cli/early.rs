@@ -36,17 +36,10 @@ pub(crate) struct Early {
 /// What is wrong with our own options comes back as clap's error. Behind a misspelt option the next
 /// word counts as its value; [`super::parse`] then names the misspelt one.
 pub(crate) fn early(arguments: &[OsString]) -> Result<Early, clap::Error> {
-    let flag = |name: &'static str, short| {
-        Arg::new(name)
-            .long(name)
-            .short(short)
-            .action(ArgAction::SetTrue)
-    };
     // Help is printed when all options are known.
     let mut command = fixed()
-        .disable_help_flag(true)
-        .disable_version_flag(true)
-        .args([flag("help", 'h'), flag("version", 'V')])
+        .mut_arg("help", |help| help.action(ArgAction::SetTrue))
+        .mut_arg("version", |version| version.action(ArgAction::SetTrue))
         .args(undeclared(arguments));
     let matches = command.try_get_matches_from_mut(arguments);
     let matches = matches.map_err(foreign::explained)?;
@@ -65,13 +58,12 @@ pub(crate) fn early(arguments: &[OsString]) -> Result<Early, clap::Error> {
 fn undeclared(arguments: &[OsString]) -> Vec<Arg> {
     let fixed = Cli::command();
     let is_ours = |name: &str| {
-        ["help", "version"].contains(&name)
-            || fixed.get_arguments().any(|arg| {
-                arg.get_long() == Some(name)
-                    || arg
-                        .get_all_aliases()
-                        .is_some_and(|aliases| aliases.contains(&name))
-            })
+        fixed.get_arguments().any(|arg| {
+            arg.get_long() == Some(name)
+                || arg
+                    .get_all_aliases()
+                    .is_some_and(|aliases| aliases.contains(&name))
+        })
     };
     let mut names: Vec<&str> = words(arguments)
         .filter_map(|word| word.strip_prefix("--")?.split('=').next())
