@@ -1,6 +1,6 @@
 //! The values that a definition gives its steps: from a config, as files, as variables, from earlier runs.
 
-use crate::harness::Folder;
+use crate::harness::{Ended, Folder};
 use crate::tracking::runs;
 
 /// A pipeline of one step `s`, which prints its parameters; `root` is the definition without its name.
@@ -257,4 +257,179 @@ fn what_the_orchestrator_sets_cannot_be_set() {
         "error: MLproject:4: `env` cannot set `MLFLOW_RUN_ID`, which the orchestrator sets itself: give `--tracking-uri` or `--experiment-name`, or `experiment:` of a step\n",
     );
     assert!(!folder.exists("ran"));
+}
+
+/// A step `make`, and `read`, which takes the id of its run and prints its log.
+fn reading(root: &str) -> Folder {
+    let folder = Folder::new();
+    folder.file(
+        "MLproject",
+        format!(
+            "name: demo
+env_manager: local
+{root}steps:
+  make:
+  read:
+    parameters:
+      id: \"{{steps[make][run_id]}}\"
+      data: \"{{steps[make][artifact_uri]}}/make.log\"
+    env: {{OF: \"run {{steps[make][run_id]:.4}}\"}}
+"
+        ),
+    );
+    folder.step(
+        "make",
+        "parameters: {rows: {default: 1}, out: {default: ../out}}\ninputs: []\noutputs: [out]\ncommand: echo made {rows} | tee {out}",
+    );
+    folder.step(
+        "read",
+        "parameters: {id: str, data: path, seen: {default: ../seen}}\ninputs: []\noutputs: [seen]\ncommand: echo {id} $OF $(cat {data}) > {seen}",
+    );
+    folder
+}
+
+/// The id of the newest run of a step.
+fn newest(folder: &Folder, step: &str) -> String {
+    let found = runs(&folder.path().join("mlflow.db"));
+    let run = found.iter().rfind(|run| run.name == step).unwrap();
+    run.id.clone()
+}
+
+#[track_caller]
+fn says(ended: &Ended, text: &str) {
+    assert!(ended.stderr().contains(text), "{}", ended.stderr());
+}
+
+#[test]
+fn a_step_takes_values_of_the_run_of_an_earlier_one() {
+    let folder = reading("");
+    folder.orchestrator(&["-j", "2"]).run().ends(0);
+    let id = newest(&folder, "make");
+    assert_eq!(
+        folder.read("seen"),
+        format!("{id} run {} made 1\n", &id[..4])
+    );
+    let found = runs(&folder.path().join("mlflow.db"));
+    let reader = found.iter().find(|run| run.name == "read").unwrap();
+    assert_eq!(reader.parameters["id"], id);
+    let plan = folder.orchestrator(&["--dry-run"]).run();
+    let plan = plan.stdout();
+    for line in [
+        "   id = {steps[make][run_id]} (when the step starts)\n",
+        "   env OF=run {steps[make][run_id]:.4} (when the step starts)\n",
+    ] {
+        assert!(plan.contains(line), "{plan}");
+    }
+    // Alone it reads what the last good run has left; one that has failed is none.
+    std::fs::remove_file(folder.path().join("seen")).unwrap();
+    let failing = ["--steps", "make", "-P", "make.out=/dev/null/x"];
+    folder.orchestrator(&failing).run().ends(1);
+    assert_ne!(newest(&folder, "make"), id);
+    folder.orchestrator(&["--steps", "read"]).run().ends(0);
+    assert_eq!(
+        folder.read("seen"),
+        format!("{id} run {} made 1\n", &id[..4])
+    );
+    // Also without our own record of it.
+    std::fs::remove_dir_all(folder.path().join("mlruns/.cached")).unwrap();
+    folder.orchestrator(&["--steps", "read"]).run().ends(0);
+    let json = folder.orchestrator(&["--dry-run", "--format=json"]).run();
+    let json: serde_json::Value = serde_json::from_str(&json.stdout()).unwrap();
+    assert_eq!(
+        json["steps"][1]["deferred"],
+        serde_json::json!(["id", "data", "OF"])
+    );
+    assert_eq!(json["steps"][1]["needs"], serde_json::json!(["make"]));
+}
+
+#[test]
+fn a_new_run_makes_those_stale_that_take_values_of_it() {
+    let folder = reading("cached: true\n");
+    folder.orchestrator(&[]).run().ends(0);
+    let first = newest(&folder, "make");
+    let ended = folder.orchestrator(&[]).run();
+    says(&ended, "demo: all 2 steps are up to date");
+    let plan = folder.orchestrator(&["--dry-run"]).run().stdout();
+    assert_eq!(plan.matches("   up to date, made").count(), 2, "{plan}");
+    let plan = folder
+        .orchestrator(&["--dry-run", "--rows=2"])
+        .run()
+        .stdout();
+    assert!(plan.contains("   depends on what `make` makes\n"), "{plan}");
+    // The files are the same, the run is another one.
+    let ended = folder.orchestrator(&["--force=make"]).run();
+    let second = newest(&folder, "make");
+    assert_ne!(first, second);
+    says(
+        &ended,
+        "read: running: parameter `data` is `runs:/[RUN]/make.log` (was `runs:/[RUN]/make.log`)",
+    );
+    assert!(folder.read("seen").starts_with(&second));
+    // One that is up to date has its values, too.
+    let ended = folder.orchestrator(&["--force=read"]).run();
+    says(&ended, "make: up to date");
+    assert!(folder.read("seen").starts_with(&second));
+}
+
+#[test]
+fn without_a_run_to_take_values_of_nothing_runs() {
+    let folder = reading("");
+    let ended = folder.orchestrator(&["--steps", "read"]).run();
+    ended.fails(
+        1,
+        "error: step `read` takes values of the run of step `make`, and no run of that which ended well is known
+hint: `--until read` runs what it needs as well, `--from make` all from there on
+",
+    );
+    assert!(!folder.exists("seen"));
+    let ended = folder.orchestrator(&["--no-tracking"]).run();
+    ended.fails(
+        1,
+        "error: 1 problem; nothing was run
+  step `read`: it takes values of the run of step `make`, and nothing is recorded (read/MLproject:3)
+    hint: run without `--no-tracking`
+",
+    );
+    assert!(!folder.exists("out"));
+}
+
+#[test]
+fn what_is_no_value_of_an_earlier_run_is_told() {
+    for (value, expected) in [
+        (
+            "{steps[make][id]}",
+            "  step `read`: the value of parameter `x` cannot be filled in: `{steps[make][id]}` is nothing of a run (MLproject:6)
+    hint: write `{steps[STEP][run_id]}` or `{steps[STEP][artifact_uri]}`
+",
+        ),
+        (
+            "{steps[mak][run_id]}",
+            "  step `read`: `{steps[…]}` names `mak`, which is no step of this pipeline (MLproject:4)
+    hint: did you mean `make`? known are `read`, `make`
+",
+        ),
+        (
+            "{steps[make][run_id]}",
+            "  step `read`: `{steps[…]}` names `make`, which stands later in `steps:` (MLproject:4)
+    hint: list `make` before it
+",
+        ),
+        (
+            "{steps[read][run_id]}",
+            "  step `read`: `{steps[…]}` names the step itself (MLproject:4)
+    hint: a step waits for others; take its own name out
+",
+        ),
+    ] {
+        let folder = Folder::new();
+        let root = format!(
+            "name: demo\nenv_manager: local\nsteps:\n  read:\n    parameters:\n      x: \"{value}\"\n  make:\n"
+        );
+        folder.file("MLproject", root);
+        folder.step("read", "parameters: {x: str}\ncommand: touch ../ran");
+        folder.step("make", "command: touch ../ran");
+        let told = format!("error: 1 problem; nothing was run\n{expected}");
+        folder.orchestrator(&[]).run().fails(1, &told);
+        assert!(!folder.exists("ran"));
+    }
 }

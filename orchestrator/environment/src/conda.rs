@@ -27,7 +27,7 @@ const REMOVING: Duration = Duration::from_mins(30);
 /// The variable that tells conda where its environments are.
 const ENVIRONMENTS: &str = "CONDA_ENVS_PATH";
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Conda {
     pub name: String,
     file: Option<PathBuf>,
@@ -37,7 +37,7 @@ pub(crate) struct Conda {
     programs: Option<Programs>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Programs {
     conda: String,
     /// Which may be another one: `MLFLOW_CONDA_CREATE_ENV_CMD`.

@@ -18,7 +18,7 @@ use process::redact::shown_value;
 const CODE: &str = "/mlflow/projects/code/";
 
 /// A container in which a step runs: the image, and what is said of how it runs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Container {
     /// The image that runs.
     pub image: String,

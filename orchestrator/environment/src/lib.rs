@@ -43,7 +43,7 @@ pub use prune::{list, prune};
 pub use store::Store;
 
 /// What a step's environment is made by, and from.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Environment {
     /// What makes it; `local` makes nothing.
     pub manager: Manager,
@@ -59,7 +59,7 @@ pub struct Environment {
     kind: Kind,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Kind {
     Local,
     Conda(Conda),

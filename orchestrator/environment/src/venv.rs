@@ -15,7 +15,7 @@ use mlproject::shell::quote;
 use process::Launch;
 use process::host;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Venv {
     pub name: String,
     prefix: PathBuf,
@@ -43,7 +43,7 @@ enum Python {
     At(PathBuf),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Packages {
     Listed(Requirements),
     /// A `requirements.lock`: exactly what is in it is installed.

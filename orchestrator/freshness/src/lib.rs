@@ -29,6 +29,7 @@ pub use code::{CodeError, check_code};
 pub use files::{Caching, Files};
 pub use judge::{Made, Verdict, judge, look};
 pub use reason::{Reason, ReasonKind};
+pub use record::last_run;
 pub use subject::Subject;
 
 /// A text that tells what these bytes are: 32 hexadecimal digits of their hash.

@@ -74,6 +74,29 @@ impl Record {
     }
 }
 
+/// The run that has made what the newest record of a step is about, whatever has become of it since.
+pub fn last_run(root: &Path, step: &str) -> Option<String> {
+    let found = fs::read_dir(root.join(RUNS).join(RECORDS)).ok()?;
+    let names = found.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let begin = short(step) + "-";
+    let names = names.filter(|name| name.starts_with(&begin));
+    let records = names.filter_map(|name| {
+        let shelf = Shelf {
+            root: root.to_owned(),
+            name,
+            step: step.to_owned(),
+        };
+        shelf.read()
+    });
+    records.max_by_key(|record| record.time)?.run
+}
+
+/// What stands of a step's name in that of its record.
+fn short(step: &str) -> String {
+    let step: String = step.chars().take(WIDTH).collect();
+    step.replace('/', "_")
+}
+
 /// Text that is another one in each record.
 pub(crate) fn salt() -> String {
     // The standard library seeds this with bytes of the system's random generator.
@@ -99,10 +122,9 @@ impl Shelf {
             hasher.update(output.as_bytes()).update(b"\0");
         }
         let hash = hasher.finalize().to_hex();
-        let step: String = subject.step.chars().take(WIDTH).collect();
         Shelf {
             root: subject.root.to_owned(),
-            name: format!("{}-{}.json", step.replace('/', "_"), &hash[..8]),
+            name: format!("{}-{}.json", short(subject.step), &hash[..8]),
             step: subject.step.to_owned(),
         }
     }

@@ -1,9 +1,9 @@
-//! What is wrong with the files that a step reads and writes.
+//! The files of a step: which there are, and what is wrong with them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mlproject::{EntryPoint, Parameter, ParameterKind};
-use schedule::{Files, Paths};
+use schedule::{Files, NamedFile, Paths};
 
 use super::ProblemKind;
 use super::step::{Before, Complaint, Context, Draft};
@@ -18,6 +18,31 @@ impl Before<'_> {
 }
 
 impl Context<'_> {
+    /// The files that the parameters name.
+    pub(super) fn files(&self, entry_point: &EntryPoint, resolved: &[Resolved]) -> Files {
+        let named = |value: &Resolved| {
+            let path = match &value.download {
+                Some(_) => PathBuf::from(&value.value),
+                None => value.path.clone()?,
+            };
+            Some(NamedFile {
+                name: value.name.clone(),
+                real: self.links.resolve(&path),
+                path,
+            })
+        };
+        let is_written = |value: &&Resolved| entry_point.is_output(&value.name);
+        let is_read = |value: &&Resolved| !is_written(value) || entry_point.is_input(&value.name);
+        Files {
+            inputs: resolved.iter().filter(is_read).filter_map(named).collect(),
+            outputs: resolved
+                .iter()
+                .filter(is_written)
+                .filter_map(named)
+                .collect(),
+        }
+    }
+
     /// Files that should exist, or be made by an earlier step, and outputs that two steps would write.
     pub(super) fn file_problems(&self, draft: &Draft, before: &Before) -> Vec<Complaint> {
         let (step, entry_point) = (draft.step, &*draft.entry_point);

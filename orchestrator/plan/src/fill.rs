@@ -1,7 +1,8 @@
 //! The values that a definition gives, with their placeholders filled in. Pure but for the files of the config.
 //!
 //! A placeholder is a parameter of the pipeline, `{root}` (the pipeline's folder, unless a parameter has that
-//! name), or with indexes a value of the config: `{config[a][b]}`.
+//! name), or with indexes a value of the config, `{config[a][b]}`, or of the run of an earlier step,
+//! `{steps[train][run_id]}`, which is known only when the step starts.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use mlproject::pyyaml::Object;
 use mlproject::uri::local_path;
 use mlproject::{Parameter, ParameterKind, Project, Setting, Value, strformat};
 
+use super::later::{Later, Wanted};
 use super::problem::{Problem, ProblemKind, Slot};
 
 /// Where the parts of configs are kept, below the pipeline's folder.
@@ -19,6 +21,9 @@ const VALUES: &str = "mlruns/.values";
 
 /// What begins the name of an override: `-P config.a.b=VALUE`.
 const CONFIG: &str = "config";
+
+/// What begins the placeholders for values of earlier runs.
+const STEPS: &str = "steps";
 
 /// The parameter name behind `step.`, if the name is qualified for this step.
 pub(super) fn qualified<'a>(name: &'a str, step: &str) -> Option<&'a str> {
@@ -98,6 +103,19 @@ pub(super) struct Filled {
     pub(super) value: String,
     /// The file that the value names, if that holds a part of the config.
     pub(super) part: Option<Part>,
+    /// How it is filled in when the step starts, if it has to be.
+    pub(super) later: Option<Later>,
+}
+
+impl Filled {
+    /// A value that is what it is.
+    pub(super) fn plain(value: String) -> Filled {
+        Filled {
+            value,
+            part: None,
+            later: None,
+        }
+    }
 }
 
 /// A part of the config, written to a file whose name tells its content.
@@ -112,10 +130,7 @@ impl Scope<'_> {
     pub(super) fn fill(&self, slot: &Slot, setting: &Setting) -> Result<Filled, Box<Problem>> {
         let problem = |kind| Box::new(Problem::general(Some(&setting.place), kind));
         match &setting.value {
-            Value::Text(template) => {
-                let value = self.text(slot, template).map_err(problem)?;
-                Ok(Filled { value, part: None })
-            }
+            Value::Text(template) => self.text(slot, template).map_err(problem),
             Value::Part { format, keys } => {
                 let value = self.of_config(slot, keys).map_err(problem)?;
                 // Of a config that cannot be read nothing more is told.
@@ -127,23 +142,32 @@ impl Scope<'_> {
                 Ok(Filled {
                     value: path.to_string_lossy().into_owned(),
                     part: Some(Part { path, text }),
+                    later: None,
                 })
             }
         }
     }
 
-    fn text(&self, slot: &Slot, template: &str) -> Result<String, ProblemKind> {
+    fn text(&self, slot: &Slot, template: &str) -> Result<Filled, ProblemKind> {
         let wrong = |source| ProblemKind::Value {
             slot: slot.clone(),
             source,
         };
-        let mut values: Vec<(String, String)> = Vec::new();
+        let (mut values, mut wanted) = (Vec::new(), Vec::new());
         for name in strformat::names(template).map_err(wrong)? {
             let found = match strformat::indexes(&name) {
                 Some((CONFIG, keys)) if !keys.is_empty() => {
                     let value = self.of_config(slot, &keys)?;
                     let text = value.map_or_else(String::new, |value| value.to_string());
                     Some((name.clone(), text))
+                }
+                Some((STEPS, keys)) if !keys.is_empty() => {
+                    let of_run = Wanted::parse(&name, &keys);
+                    wanted.push(of_run.ok_or_else(|| ProblemKind::NotOfARun {
+                        slot: slot.clone(),
+                        name: name.clone(),
+                    })?);
+                    None
                 }
                 Some((parameter, _)) => {
                     let value = self.parameter(parameter);
@@ -153,7 +177,16 @@ impl Scope<'_> {
             };
             values.extend(found);
         }
-        strformat::fill(template, &values).map_err(wrong)
+        let later = Later {
+            template: template.to_owned(),
+            known: values,
+            wanted,
+        };
+        Ok(Filled {
+            value: later.shown().map_err(wrong)?,
+            part: None,
+            later: (!later.wanted.is_empty()).then_some(later),
+        })
     }
 
     /// A value of the config; none of one that cannot be read.

@@ -3,17 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use freshness::{Caching, Files, Made, Reason, Subject, Verdict, look};
+use freshness::{Caching, Files, Made, Reason, Subject, Verdict, last_run, look};
 use mlproject::EntryPoint;
 use schedule::NamedFile;
+use tracking::StoredRun;
 
+use super::later::Runs;
 use super::values::Resolved;
 use super::{Plan, PlannedStep};
 use crate::engine;
 use crate::request::{Force, Request};
 
 /// What the result of a step depends on beside its files and its environment.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Ingredients {
     /// The command as it is written.
     template: String,
@@ -38,8 +40,7 @@ impl Ingredients {
         (folder, root): (&Path, &Path),
     ) -> Ingredients {
         let value = |value: &Resolved| match (&value.download, &value.path) {
-            // Where the file is does not matter, what is in it does.
-            _ if value.part.is_some() => value.part.iter().map(|part| part.text.clone()).collect(),
+            _ if value.counts_as.is_some() => value.counts_as.clone().unwrap_or_default(),
             (Some(address), _) => address.clone(),
             (None, Some(path)) => path
                 .strip_prefix(root)
@@ -184,26 +185,59 @@ impl Plan {
         self.list_code(&files);
         let mut states: Vec<State> = Vec::new();
         for (number, step) in self.steps.iter().enumerate() {
-            let verdict = || self.with_subject(step, |subject| look(subject, &files));
             let state = if is_forced(force, step) {
                 State::Forced
             } else if !step.is_cached {
                 State::Run(Vec::new())
             } else {
-                let runs = |maker: &&usize| !matches!(states[**maker], State::UpToDate(_));
-                let makers = self.graph.needs(number).iter().filter(runs);
-                let makers: Vec<String> = makers
-                    .map(|maker| self.steps[*maker].name.clone())
-                    .collect();
-                match verdict() {
-                    Verdict::Stale(reasons) => State::Run(reasons),
-                    Verdict::UpToDate(_) if !makers.is_empty() => State::Depends(makers),
-                    Verdict::UpToDate(made) => State::UpToDate(made),
-                }
+                self.state(number, &states, &files)
             };
             states.push(state);
         }
         states
+    }
+
+    /// What becomes of a step that may be left out; `before` are the states of those before it.
+    fn state(&self, number: usize, before: &[State], files: &Files) -> State {
+        let step = &self.steps[number];
+        let runs = |maker: &&usize| !matches!(before[**maker], State::UpToDate(_));
+        let makers = self.graph.needs(number).iter().filter(runs);
+        let makers: Vec<String> = makers
+            .map(|maker| self.steps[*maker].name.clone())
+            .collect();
+        if step.deferred.is_some() && !makers.is_empty() {
+            return State::Depends(makers);
+        }
+        let filled = match step.filled_in(&self.earlier_runs(step, before)) {
+            // No run of a step that it wants is known.
+            Some(Err(_)) => return State::Run(Vec::new()),
+            Some(Ok(filled)) => Some(filled),
+            None => None,
+        };
+        let step = filled.as_ref().unwrap_or(step);
+        match self.with_subject(step, |subject| look(subject, files)) {
+            Verdict::Stale(reasons) => State::Run(reasons),
+            Verdict::UpToDate(_) if !makers.is_empty() => State::Depends(makers),
+            Verdict::UpToDate(made) => State::UpToDate(made),
+        }
+    }
+
+    /// The runs that a step wants, as far as they are known without the tracking store.
+    fn earlier_runs(&self, step: &PlannedStep, before: &[State]) -> Runs {
+        let wanted = step.deferred.iter().flat_map(|it| &it.steps);
+        let run = |name: &String| {
+            let number = self.steps.iter().position(|other| other.name == *name);
+            let id = match number.and_then(|number| before.get(number)) {
+                Some(State::UpToDate(made)) => made.run.clone(),
+                _ => last_run(&self.root, name),
+            };
+            let run = StoredRun {
+                id: id?,
+                artifact_uri: String::new(),
+            };
+            Some((name.clone(), run))
+        };
+        wanted.filter_map(run).collect()
     }
 }
 

@@ -6,11 +6,13 @@
 //! an attempt at it. Nothing here runs a step or writes into its folder.
 
 mod command;
+pub mod deferred;
 pub mod definition;
 pub mod engine;
 mod files;
 mod fill;
 pub mod freshness;
+pub mod later;
 mod links;
 pub mod problem;
 pub mod request;
@@ -31,12 +33,13 @@ use serde::{Serialize, Serializer};
 
 use crate::definition::{Pipeline, Step};
 use crate::request::Request;
+use deferred::Deferred;
 use freshness::Ingredients;
 use selection::Candidate;
 use step::{Before, Context};
 
 pub use fill::Part;
-pub use problem::{Problem, ProblemKind};
+pub use problem::{Problem, ProblemKind, Slot};
 
 /// What will run, in order. What `--dry-run` prints is the value that is executed.
 #[derive(Debug, Serialize)]
@@ -61,7 +64,7 @@ pub struct Plan {
     pub store: Option<Store>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct PlannedStep {
     pub name: String,
     pub project: PathBuf,
@@ -79,6 +82,9 @@ pub struct PlannedStep {
     /// The variables that the definition sets, shown as the parameters are.
     #[serde(rename = "env", serialize_with = "as_map")]
     pub variables: Vec<(String, String)>,
+    /// What of these is known only when the step starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deferred: Option<Box<Deferred>>,
     pub environment: Environment,
     /// The steps whose end it waits for.
     #[serde(rename = "needs")]

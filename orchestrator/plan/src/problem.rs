@@ -40,6 +40,24 @@ impl Problem {
     }
 }
 
+/// What says that a step needs another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// Its key `needs:`.
+    Needs,
+    /// A placeholder such as `{steps[train][run_id]}`.
+    Placeholder,
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            By::Needs => "`needs`",
+            By::Placeholder => "`{steps[…]}`",
+        })
+    }
+}
+
 /// What gets a value of the definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Slot {
@@ -118,6 +136,14 @@ pub enum ProblemKind {
         slot: Slot,
         source: Arc<ConfigError>,
     },
+    #[error("the value of {slot} cannot be filled in: `{{{name}}}` is nothing of a run")]
+    NotOfARun { slot: Slot, name: String },
+    #[error(
+        "output `{name}` takes a value of the run of another step, so that nobody knows its place before"
+    )]
+    DeferredOutput { name: String },
+    #[error("it takes values of the run of step `{of}`, and nothing is recorded")]
+    Unrecorded { of: String },
     #[error("the value of {slot} is one of the config, but there is none")]
     NoConfig { slot: Slot },
     #[error("the value of {slot} has a NUL character in it, which no program can be given")]
@@ -136,12 +162,16 @@ pub enum ProblemKind {
     },
     #[error("{0}")]
     Code(String),
-    #[error("`needs` names the step itself")]
-    NeedsItself,
-    #[error("`needs` names `{name}`, which is no step of this pipeline")]
-    UnknownNeed { name: String, known: Vec<String> },
-    #[error("`needs` names `{name}`, which stands later in `steps:`")]
-    LaterNeed { name: String },
+    #[error("{by} names the step itself")]
+    NeedsItself { by: By },
+    #[error("{by} names `{name}`, which is no step of this pipeline")]
+    UnknownNeed {
+        by: By,
+        name: String,
+        known: Vec<String>,
+    },
+    #[error("{by} names `{name}`, which stands later in `steps:`")]
+    LaterNeed { by: By, name: String },
     #[error(
         "its input `{input}` ({}) is what step `{writer}` makes, which stands later in `steps:`",
         shown(.path)
@@ -169,12 +199,25 @@ impl ProblemKind {
             ProblemKind::Selection(error) => return error.hint(),
             ProblemKind::UnknownEntryPoint { name, known, .. }
             | ProblemKind::UnknownParameter { name, known }
-            | ProblemKind::UnknownNeed { name, known }
+            | ProblemKind::UnknownNeed { name, known, .. }
             | ProblemKind::UndeclaredFile { name, known, .. } => suggestion(name, known),
-            ProblemKind::NeedsItself => "a step waits for others; take its own name out".into(),
-            ProblemKind::LaterNeed { name } => {
+            ProblemKind::NeedsItself { .. } => {
+                "a step waits for others; take its own name out".into()
+            }
+            ProblemKind::LaterNeed {
+                by: By::Needs,
+                name,
+            } => {
                 format!("list `{name}` before it, or take the name out of `needs:`")
             }
+            ProblemKind::LaterNeed { name, .. } => format!("list `{name}` before it"),
+            ProblemKind::NotOfARun { .. } => {
+                "write `{steps[STEP][run_id]}` or `{steps[STEP][artifact_uri]}`".into()
+            }
+            ProblemKind::DeferredOutput { .. } => {
+                "let it lie in a folder of its own, such as `{root}/out`".into()
+            }
+            ProblemKind::Unrecorded { .. } => "run without `--no-tracking`".into(),
             ProblemKind::Reversed {
                 reader,
                 writer,

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use schedule::{Files, Graph, Node, OrderError, order};
 
+use super::problem::By;
 use super::step::{Context, Draft};
 use super::{Problem, ProblemKind};
 use crate::definition::error::SelectionError;
@@ -26,11 +27,13 @@ impl Candidate<'_> {
         self.draft.as_ref().map_or(&UNKNOWN, |draft| &draft.files)
     }
 
-    fn needs(&self) -> &[String] {
-        let entry = self.step.entry.as_ref();
-        entry
-            .and_then(|entry| entry.needs.as_deref())
-            .unwrap_or_default()
+    /// The names of the steps that it needs, and what says so.
+    fn needs(&self) -> impl Iterator<Item = (By, &String)> {
+        let entry = self.step.entry.iter();
+        let named = entry.flat_map(|entry| entry.needs.iter().flatten());
+        let wanted = self.draft.iter().flat_map(|draft| &draft.wanted);
+        let named = named.map(|name| (By::Needs, name));
+        named.chain(wanted.map(|name| (By::Placeholder, name)))
     }
 }
 
@@ -51,10 +54,6 @@ pub(super) fn select<'a>(
         let problem = Problem::of_selection(SelectionError::Running);
         return (Vec::new(), None, vec![problem]);
     }
-    let mut problems: Vec<Problem> = selected
-        .iter()
-        .flat_map(|step| wrong_needs(step, pipeline))
-        .collect();
     let fixed = selected
         .iter()
         .take_while(|step| step.entry.is_some())
@@ -64,6 +63,10 @@ pub(super) fn select<'a>(
         draft: context.draft(step),
     };
     let mut candidates: Vec<Candidate> = selected.into_iter().map(candidate).collect();
+    let mut problems: Vec<Problem> = candidates
+        .iter()
+        .flat_map(|candidate| wrong_needs(candidate, pipeline))
+        .collect();
     if problems.is_empty() {
         match order(&nodes(&candidates), fixed) {
             Ok(order) => candidates = arranged(candidates, &order),
@@ -102,7 +105,7 @@ pub(super) fn nodes<'a>(candidates: &'a [Candidate]) -> Vec<Node<'a>> {
         .map(|(number, it)| (it.step.name.as_str(), number))
         .collect();
     let node = |candidate: &'a Candidate| {
-        let needs = candidate.needs().iter();
+        let needs = candidate.needs();
         Node {
             files: candidate.files(),
             is_fence: candidate
@@ -110,7 +113,7 @@ pub(super) fn nodes<'a>(candidates: &'a [Candidate]) -> Vec<Node<'a>> {
                 .as_ref()
                 .map_or(true, |draft| draft.is_fence),
             needs: needs
-                .filter_map(|name| numbers.get(name.as_str()).copied())
+                .filter_map(|(_, name)| numbers.get(name.as_str()).copied())
                 .collect(),
         }
     };
@@ -125,8 +128,9 @@ fn arranged<T>(items: Vec<T>, order: &[usize]) -> Vec<T> {
         .collect()
 }
 
-/// What is wrong with the `needs:` of a step, whatever is selected.
-fn wrong_needs(step: &Step, pipeline: &Pipeline) -> Vec<Problem> {
+/// What is wrong with what a step needs, whatever is selected.
+fn wrong_needs(candidate: &Candidate, pipeline: &Pipeline) -> Vec<Problem> {
+    let step = candidate.step;
     let Some(entry) = &step.entry else {
         return Vec::new();
     };
@@ -136,17 +140,18 @@ fn wrong_needs(step: &Step, pipeline: &Pipeline) -> Vec<Problem> {
             .iter()
             .take_while(|step| step.entry.is_some())
     };
-    let wrong = entry.needs.iter().flatten().filter_map(|name| {
+    let wrong = candidate.needs().filter_map(|(by, name)| {
         let kind = if *name == step.name {
-            ProblemKind::NeedsItself
+            ProblemKind::NeedsItself { by }
         } else if pipeline.step(name).is_none() {
             let (name, known) = (name.clone(), pipeline.step_names());
-            ProblemKind::UnknownNeed { name, known }
+            ProblemKind::UnknownNeed { by, name, known }
         } else if listed()
             .skip_while(|it| it.name != step.name)
             .any(|later| later.name == *name)
         {
-            ProblemKind::LaterNeed { name: name.clone() }
+            let name = name.clone();
+            ProblemKind::LaterNeed { by, name }
         } else {
             return None;
         };

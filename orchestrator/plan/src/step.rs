@@ -8,14 +8,15 @@ use std::time::Duration;
 use environment::{Environment, Settings};
 use mlproject::{EntryPoint, Place, Project, Resources};
 use process::host;
-use schedule::{Files, NamedFile, Paths};
+use schedule::{Files, Paths};
 use tracking::refused_name;
 
 use super::command::{find_entry_point, render, undeclared_files, without_secrets};
+use super::deferred::{Deferred, wanted_steps};
 use super::fill::{Part, Scope, Values, qualified};
 use super::freshness::{Ingredients, is_cached};
 use super::links::Links;
-use super::values::{self, Resolved, Sources};
+use super::values::{self, Resolved, Sources, Variable};
 use super::{Limits, PlannedStep, Problem, ProblemKind, manager, settings, storage};
 use crate::definition::error::{ProjectError, SelectionError};
 use crate::definition::{MAIN, Pipeline, Step};
@@ -47,8 +48,10 @@ pub(super) struct Draft<'a> {
     project: &'a Project,
     pub(super) entry_point: Cow<'a, EntryPoint>,
     pub(super) resolved: Vec<Resolved>,
-    variables: Vec<(String, String)>,
+    variables: Vec<Variable>,
     unresolved: Vec<Problem>,
+    /// The steps whose runs it takes values of.
+    pub(super) wanted: Vec<String>,
     pub(super) files: Files,
     /// Whether nothing is said of what it needs.
     pub(super) is_fence: bool,
@@ -98,6 +101,7 @@ impl Context<'_> {
             .as_ref()
             .is_some_and(|entry| entry.needs.is_some());
         Ok(Draft {
+            wanted: wanted_steps(&resolved, &variables),
             files: self.files(&entry_point, &resolved),
             is_fence: entry_point.inputs.is_none() && entry_point.outputs.is_none() && !says_needs,
             step,
@@ -107,31 +111,6 @@ impl Context<'_> {
             variables,
             unresolved,
         })
-    }
-
-    /// The files that the parameters name.
-    fn files(&self, entry_point: &EntryPoint, resolved: &[Resolved]) -> Files {
-        let named = |value: &Resolved| {
-            let path = match &value.download {
-                Some(_) => PathBuf::from(&value.value),
-                None => value.path.clone()?,
-            };
-            Some(NamedFile {
-                name: value.name.clone(),
-                real: self.links.resolve(&path),
-                path,
-            })
-        };
-        let is_written = |value: &&Resolved| entry_point.is_output(&value.name);
-        let is_read = |value: &&Resolved| !is_written(value) || entry_point.is_input(&value.name);
-        Files {
-            inputs: resolved.iter().filter(is_read).filter_map(named).collect(),
-            outputs: resolved
-                .iter()
-                .filter(is_written)
-                .filter_map(named)
-                .collect(),
-        }
     }
 
     /// Plans the step that stands behind others. One with problems is planned as far as it goes.
@@ -203,6 +182,7 @@ impl Context<'_> {
             entry_point,
             resolved,
             variables,
+            wanted,
             files,
             ..
         } = draft;
@@ -219,7 +199,15 @@ impl Context<'_> {
         let of_project = wrong
             .into_iter()
             .map(|error| (Some(project.place.clone()), ProblemKind::Environment(error)));
+        let of_runs = wanted.into_iter().filter(|_| self.request.tracking.off);
+        let of_runs = of_runs.map(|of| ProblemKind::Unrecorded { of });
+        complaints.extend(of_runs.map(|kind| (Some(entry_point.place.clone()), kind)));
         complaints.splice(0..0, of_project.chain(of_files));
+        let root = self.pipeline.root();
+        let pairs = variables.iter();
+        let pairs: Vec<(String, String)> = pairs
+            .map(|variable| (variable.name.clone(), variable.value.clone()))
+            .collect();
         let planned = PlannedStep {
             name: step.name.clone(),
             project: project.folder.clone(),
@@ -229,13 +217,10 @@ impl Context<'_> {
             shown_command: render(&entry_point, &without_secrets(&resolved)).unwrap_or_default(),
             allow_failure: step.entry.as_ref().is_some_and(|entry| entry.allow_failure),
             files,
-            ingredients: Ingredients::new(
-                &entry_point,
-                &resolved,
-                &variables,
-                (&project.folder, self.pipeline.root()),
-            ),
-            variables,
+            ingredients: Ingredients::new(&entry_point, &resolved, &pairs, (&project.folder, root)),
+            deferred: Deferred::new(&entry_point, &resolved, &variables, root.to_owned())
+                .map(Box::new),
+            variables: pairs,
             is_cached: is_cached(
                 self.request,
                 step.entry

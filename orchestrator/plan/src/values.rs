@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::fill::{Filled, Part, Scope, qualified};
+use super::later::Later;
 use super::problem::Slot;
 use super::{Problem, ProblemKind};
 use mlproject::paths::absolute;
@@ -22,6 +23,36 @@ pub(crate) struct Resolved {
     pub download: Option<String>,
     /// The file that the value names, if that holds a part of the config.
     pub part: Option<Part>,
+    /// How it is filled in when the step starts, if it has to be.
+    pub later: Option<Later>,
+    /// The text by which it counts for what is up to date, where that is another one.
+    pub counts_as: Option<String>,
+}
+
+/// A variable that the definition sets for a step.
+#[derive(Debug, Clone)]
+pub(crate) struct Variable {
+    pub name: String,
+    pub value: String,
+    /// As of a parameter.
+    pub later: Option<Later>,
+}
+
+impl Resolved {
+    fn new(name: String, filled: Filled, declared: bool) -> Resolved {
+        let Filled { value, part, later } = filled;
+        Resolved {
+            name,
+            value,
+            declared,
+            path: None,
+            download: None,
+            // Where the file is does not matter, what is in it does.
+            counts_as: part.as_ref().map(|part| part.text.clone()),
+            part,
+            later,
+        }
+    }
 }
 
 /// Where values come from, for one step.
@@ -50,17 +81,15 @@ enum Origin {
 
 /// A value before it is checked.
 struct Found {
-    value: String,
+    filled: Filled,
     origin: Origin,
-    part: Option<Part>,
 }
 
 impl Found {
     fn new(value: String, origin: Origin) -> Found {
         Found {
-            value,
+            filled: Filled::plain(value),
             origin,
-            part: None,
         }
     }
 }
@@ -87,14 +116,7 @@ pub(crate) fn resolve(
     }
     for (name, value) in extra(entry_point, sources) {
         match value {
-            Ok(Filled { value, part }) => resolved.push(Resolved {
-                name,
-                value,
-                declared: false,
-                path: None,
-                download: None,
-                part,
-            }),
+            Ok(filled) => resolved.push(Resolved::new(name, filled, false)),
             Err(problem) => problems.push(in_step(problem)),
         }
     }
@@ -102,7 +124,7 @@ pub(crate) fn resolve(
 }
 
 /// The variables that the definition sets for a step; its own are stronger than those of all steps.
-pub(super) fn variables(sources: &Sources) -> (Vec<(String, String)>, Vec<Problem>) {
+pub(super) fn variables(sources: &Sources) -> (Vec<Variable>, Vec<Problem>) {
     let [of_all, of_step] = sources.variables;
     let is_own = |name: &str| of_step.iter().any(|own| own.name == name);
     let of_all = of_all.iter().filter(|setting| !is_own(&setting.name));
@@ -114,7 +136,11 @@ pub(super) fn variables(sources: &Sources) -> (Vec<(String, String)>, Vec<Proble
                 let kind = ProblemKind::Nul { slot };
                 problems.push(Problem::general(Some(&setting.place), kind));
             }
-            Ok(filled) => variables.push((setting.name.clone(), filled.value)),
+            Ok(Filled { value, later, .. }) => variables.push(Variable {
+                name: setting.name.clone(),
+                value,
+                later,
+            }),
             Err(problem) => problems.push(*problem),
         }
     }
@@ -135,11 +161,9 @@ fn find(parameter: &Parameter, sources: &Sources) -> Result<Found, Box<Problem>>
         return Ok(Found::new(value, Origin::CommandLine));
     }
     if let Some(setting) = sources.defined.iter().find(|it| it.name == name) {
-        let Filled { value, part } = scope.fill(&Slot::Parameter(name.to_owned()), setting)?;
         return Ok(Found {
-            value,
+            filled: scope.fill(&Slot::Parameter(name.to_owned()), setting)?,
             origin: Origin::Pipeline,
-            part,
         });
     }
     if let Some(value) = scope.default(name) {
@@ -163,10 +187,7 @@ fn extra(
     entry_point: &EntryPoint,
     sources: &Sources,
 ) -> Vec<(String, Result<Filled, Box<Problem>>)> {
-    let plain = |value: &String| Filled {
-        value: value.clone(),
-        part: None,
-    };
+    let plain = |value: &String| Filled::plain(value.clone());
     let given = sources.scope.given.iter().filter_map(|(name, value)| {
         Some((qualified(name, sources.step)?.to_owned(), Ok(plain(value))))
     });
@@ -201,25 +222,22 @@ fn check(
     entry_point: &EntryPoint,
     sources: &Sources,
 ) -> Result<Resolved, ProblemKind> {
-    let Found {
-        value,
-        origin,
-        part,
-    } = found;
+    let Found { filled, origin } = found;
     let name = parameter.name.clone();
+    if filled.later.is_some() {
+        // What it is nobody knows yet.
+        if entry_point.is_output(&name) {
+            return Err(ProblemKind::DeferredOutput { name });
+        }
+        return Ok(Resolved::new(name, filled, true));
+    }
+    let value = filled.value.clone();
     if let Some(kind) = refused_as(&parameter.kind, &value) {
         return Err(ProblemKind::NotANumber { name, kind, value });
     }
-    if part.is_some() {
+    if filled.part.is_some() {
         // It is not there yet, and who wrote the definition may not know where it is.
-        return Ok(Resolved {
-            name,
-            value,
-            declared: true,
-            path: None,
-            download: None,
-            part,
-        });
+        return Ok(Resolved::new(name, filled, true));
     }
     if parameter.kind == ParameterKind::Path && local_path(&value).is_none() && is_web(&value) {
         return Ok(downloaded(parameter, &value, entry_point, sources));
@@ -227,12 +245,8 @@ fn check(
     let names_a_file = entry_point.is_input(&name) || entry_point.is_output(&name);
     let (value, path) = located(parameter, value, origin, names_a_file, sources)?;
     Ok(Resolved {
-        name,
-        value,
-        declared: true,
         path,
-        download: None,
-        part: None,
+        ..Resolved::new(name, Filled::plain(value), true)
     })
 }
 
@@ -296,13 +310,10 @@ fn downloaded(
         .storage
         .join(folder)
         .join(name.unwrap_or("download"));
+    let value = target.to_string_lossy().into_owned();
     Resolved {
-        name: parameter.name.clone(),
-        value: target.to_string_lossy().into_owned(),
-        declared: true,
-        path: None,
         download: Some(uri.to_owned()),
-        part: None,
+        ..Resolved::new(parameter.name.clone(), Filled::plain(value), true)
     }
 }
 

@@ -110,6 +110,11 @@ fn hint(error: &RunError) -> Option<String> {
         {
             "`--env-root DIR` names another folder for environments"
         }
+        RunError::NoRun { step, of } => {
+            return Some(format!(
+                "`--until {step}` runs what it needs as well, `--from {of}` all from there on"
+            ));
+        }
         RunError::MissingOutput { name, .. } => {
             return Some(format!(
                 "let the step write it, or take `{name}` out of `outputs:`"

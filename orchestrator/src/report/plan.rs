@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::output;
 use crate::invocation::Format;
+use plan::deferred::Deferred;
 use plan::freshness::{State, made_by};
 use plan::request::Force;
 use plan::{Plan, PlannedStep};
@@ -109,11 +110,21 @@ fn text(plan: &Plan, states: Option<&[State]>) -> String {
         }
         for (name, value) in &step.parameters {
             let value = shown_value(name, value);
-            add(format!("   {} = {}", one_line(name), one_line(&value)));
+            let later = later(step, name);
+            add(format!(
+                "   {} = {}{later}",
+                one_line(name),
+                one_line(&value)
+            ));
         }
         for (name, value) in &step.variables {
             let value = shown_value(name, value);
-            add(format!("   env {}={}", one_line(name), one_line(&value)));
+            let later = later(step, name);
+            add(format!(
+                "   env {}={}{later}",
+                one_line(name),
+                one_line(&value)
+            ));
         }
         add(format!("   {}", environment(&step.environment)));
         if !step.environment.from_pypi.is_empty() {
@@ -132,6 +143,17 @@ fn text(plan: &Plan, states: Option<&[State]>) -> String {
         ));
     }
     text
+}
+
+/// What is told behind a value that is not known yet.
+fn later(step: &PlannedStep, name: &str) -> &'static str {
+    let deferred = step.deferred.as_deref().map(Deferred::names);
+    let is_later = deferred.is_some_and(|names| names.iter().any(|known| known == name));
+    if is_later {
+        " (when the step starts)"
+    } else {
+        ""
+    }
 }
 
 fn environment(environment: &Environment) -> String {

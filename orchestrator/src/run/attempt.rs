@@ -78,6 +78,7 @@ impl Run<'_> {
         let gone = self.lock.restore();
         let mut ending = ending::of_step(&result);
         if result.is_ok() {
+            self.note_run(&step.name, run.stored().cloned());
             let finished = begun.and_then(|begun| begun.finish(run.id()));
             match finished {
                 Ok(key) => ending.tags.push(("pipeline.cache_key".to_owned(), key)),

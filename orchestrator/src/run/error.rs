@@ -4,11 +4,12 @@ use std::io;
 use std::path::PathBuf;
 
 use mlproject::paths::shown;
+use plan::ProblemKind;
 use process::text::{names, plural, signal_name};
+use source::download::DownloadError;
 use tracking::TrackingError;
 
 use super::outcome::Failure;
-use source::download::DownloadError;
 
 /// Why a run of a plan did not come to its end, or not to a good one.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +69,17 @@ pub(crate) enum RunError {
         path: PathBuf,
         source: io::Error,
     },
+    /// A step takes values of a run that nobody knows.
+    #[error(
+        "step `{step}` takes values of the run of step `{of}`, and no run of that which ended well is known"
+    )]
+    NoRun { step: String, of: String },
+    /// A value of an earlier run is none that a step can have.
+    #[error("step `{step}`: {problem}")]
+    Value {
+        step: String,
+        problem: Box<ProblemKind>,
+    },
     /// The run cannot be recorded.
     #[error(transparent)]
     Tracking(#[from] TrackingError),
@@ -122,7 +134,9 @@ impl RunError {
             RunError::Start { .. }
             | RunError::MissingOutput { .. }
             | RunError::Download { .. }
-            | RunError::Part { .. } => true,
+            | RunError::Part { .. }
+            | RunError::NoRun { .. }
+            | RunError::Value { .. } => true,
             _ => false,
         }
     }

@@ -1,6 +1,7 @@
 //! One run of a plan: environments, then the steps, each with its attempts.
 
 mod attempt;
+mod earlier;
 mod ending;
 pub(crate) mod error;
 pub(crate) mod event;
@@ -10,6 +11,7 @@ mod parts;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{Builder, Scope};
 use std::time::Instant;
@@ -18,6 +20,7 @@ use environment::{BuildOptions, Leases};
 use freshness::{Files, Verdict, judge};
 use mlproject::Resources;
 use plan::freshness::is_forced;
+use plan::later::Runs;
 use plan::request::Request;
 use plan::{Plan, PlannedStep};
 use process::console::{say, warn};
@@ -74,13 +77,16 @@ pub(crate) fn execute(
         files: plan.files(move || for_hashing.signal().is_some()),
         interruption,
         tell,
+        runs: Mutex::default(),
     };
     let result = std::thread::scope(|scope| {
         // Git and the environments take their time beside each other. Who needs the list before it is
         // there asks himself.
         let list = || plan.list_code(&run.files);
         Builder::new().spawn_scoped(scope, list).ok();
-        run.make_environments().and_then(|_in_use| run.steps())
+        run.find_earlier_runs()?;
+        let _in_use = run.make_environments()?;
+        run.steps()
     });
     run.tracker.end(ending::of_pipeline(&result));
     result
@@ -95,6 +101,8 @@ struct Run<'a> {
     files: Files,
     interruption: Interruption,
     tell: fn(Event),
+    /// The runs of which steps take values.
+    runs: Mutex<Runs>,
 }
 
 /// How a step ended well.
@@ -218,7 +226,10 @@ impl Run<'_> {
 
     /// Runs a step unless its result is there already.
     fn step_if_stale(&self, share: Share) -> Result<Success, RunError> {
-        let (step, position) = (share.step, share.position);
+        let filled = self.filled_in(share.step)?;
+        let step = filled.as_ref().unwrap_or(share.step);
+        let share = Share { step, ..share };
+        let position = share.position;
         let is_forced = is_forced(self.request.force.as_ref(), step);
         let verdict = (step.is_cached && !is_forced).then(|| {
             self.plan
@@ -227,6 +238,7 @@ impl Run<'_> {
         let why = match verdict {
             Some(Verdict::UpToDate(made)) => {
                 self.tracker.reused(&step.name, made.run.as_deref());
+                self.note_earlier_run(&step.name, &made);
                 let made = &made;
                 (self.tell)(Event::UpToDate { position, made });
                 return Ok(Success::UpToDate);

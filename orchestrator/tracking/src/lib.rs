@@ -55,6 +55,7 @@ pub use look::{history, newest_log};
 pub use names::refused_name;
 pub use record::{Pairs, Status};
 pub use resend::resend;
+pub use stored::StoredRun;
 pub use subject::{Attempt, Ending, Pipeline, signal_tag};
 
 /// What the command line says of tracking. Where it says nothing MLflow's variables count.
@@ -96,7 +97,7 @@ pub struct Tracker {
 #[derive(Debug)]
 pub struct StepRun {
     /// Its run in the store; none if that does not know it yet, or nothing is recorded.
-    id: Option<String>,
+    stored: Option<StoredRun>,
     key: String,
     /// The folder for what the step prints, absolute, not made yet.
     pub folder: PathBuf,
@@ -119,7 +120,12 @@ impl StepRun {
 
     /// Its run in the store, if that is known.
     pub fn id(&self) -> Option<&str> {
-        self.id.as_deref()
+        self.stored.as_ref().map(|run| run.id.as_str())
+    }
+
+    /// As [`StepRun::id`], with the place of its artifacts.
+    pub fn stored(&self) -> Option<&StoredRun> {
+        self.stored.as_ref()
     }
 }
 
@@ -167,7 +173,7 @@ impl Tracker {
         let key = new_key();
         let unrecorded = || StepRun {
             folder: self.base.join(artifacts::own_folder("0", &key)),
-            id: None,
+            stored: None,
             key: key.clone(),
             is_elsewhere: false,
             environment: Vec::new(),
@@ -229,6 +235,20 @@ impl Tracker {
             tell_of_the_removed(&removed);
             recorder.close(&run.key, records);
         });
+    }
+
+    /// The run of that id, if the store knows it.
+    pub fn run(&self, id: &str) -> Option<StoredRun> {
+        let id = artifacts::is_id(id).then(|| id.to_owned())?;
+        self.ask(move |recorder| recorder.stored(&id)).flatten()
+    }
+
+    /// The newest run of a step of a pipeline that ended well, if the store knows one in the pipeline's last
+    /// 100 runs.
+    pub fn newest_run(&self, pipeline: &str, step: &str) -> Option<StoredRun> {
+        let (pipeline, step) = (pipeline.to_owned(), step.to_owned());
+        self.ask(move |recorder| recorder.newest(&pipeline, &step))
+            .flatten()
     }
 
     /// Notes in the pipeline's run that a step was left out, as this run has made its result before. It
@@ -310,7 +330,9 @@ fn started(recorder: &mut Recorder, key: String, attempt: &Attempt) -> StepRun {
     let metrics = MetricsFile::new(&recorder.spool, &attempt.step);
     let text = |text: &str| Some(OsString::from(text));
     // A run that the store does not know yet would make the step's own MLflow client fail.
-    let id = recorder.store.known.get(&key).map(|known| known.id.clone());
+    let stored = recorder.store.known.get(&key);
+    let stored = stored.map(|known| StoredRun::new(known, &recorder.root));
+    let id = stored.as_ref().map(|run| run.id.clone());
     let environment = vec![
         ("MLFLOW_RUN_ID", id.clone().map(OsString::from)),
         ("MLFLOW_TRACKING_URI", text(&recorder.store.uri())),
@@ -323,7 +345,7 @@ fn started(recorder: &mut Recorder, key: String, attempt: &Attempt) -> StepRun {
         ),
     ];
     StepRun {
-        id,
+        stored,
         key,
         folder,
         is_elsewhere,

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use super::delivery::deliver;
 use super::facts::{self, Trees};
+use super::history::PastRun;
 use super::record::{self, Metric, NewRun, Pairs, Record, Status};
 use super::resend::mend_all;
 use super::settings::{Experiment, Place, Settings};
 use super::spool::{Spool, last_fact};
 use super::store::{LogFolder, Store};
-use super::stored::{Known, StoreError};
+use super::stored::{Known, StoreError, StoredRun};
 use super::waiting::{Hurry, Patience};
 use super::{TrackingError, new_key};
 use crate::subject::{Attempt, Pipeline};
@@ -19,6 +20,8 @@ use process::console::{say, warn};
 #[derive(Debug)]
 pub(crate) struct Recorder {
     pub store: Store,
+    /// The pipeline's folder.
+    pub root: PathBuf,
     /// The folder that has `mlruns`: the pipeline's, or a temporary one.
     base: PathBuf,
     pub spool: Spool,
@@ -60,6 +63,7 @@ impl Recorder {
         let spool = Spool::new(&place.shown(), &opened.store.experiment);
         Ok(Some(Recorder {
             store: opened.store,
+            root: root.to_owned(),
             base: base.to_owned(),
             spool,
             pipeline: opened.inside.map_or_else(new_key, |known| known.id),
@@ -193,6 +197,27 @@ impl Recorder {
         let records = vec![Record::Start(run), parameters];
         self.begun.extend(records.iter().cloned());
         self.send(records);
+    }
+
+    /// The run of that id.
+    pub(crate) fn stored(&mut self, id: &str) -> Option<StoredRun> {
+        let known = self.store.find(id).ok()?;
+        Some(StoredRun::new(&known, &self.root))
+    }
+
+    /// The newest run of a step that ended well, in the last runs of a pipeline.
+    pub(crate) fn newest(&mut self, pipeline: &str, step: &str) -> Option<StoredRun> {
+        let past = self.store.history(pipeline, 100).ok()?;
+        let is_good = |run: &&PastRun| {
+            run.step.as_deref() == Some(step) && run.status == Status::Finished.name()
+        };
+        let mut newest_first = past.iter().flat_map(|past| past.steps.iter().rev());
+        let run = newest_first.find(is_good)?;
+        let known = Known {
+            id: run.id.clone(),
+            artifacts: run.artifacts.clone(),
+        };
+        Some(StoredRun::new(&known, &self.root))
     }
 
     /// Where the log of a run is written, and whether it has to be sent from there to the store.

@@ -270,6 +270,15 @@ impl Store {
         Ok(())
     }
 
+    /// A run by its id, of whatever experiment.
+    pub(crate) fn find(&mut self, run: &str) -> Result<Known, StoreError> {
+        let found = match &mut self.kind {
+            Kind::Rest(rest) => rest.find(run),
+            Kind::Sqlite(sqlite) => sqlite.find(run),
+        };
+        found.map(|(known, _)| known)
+    }
+
     /// The last runs of a pipeline, newest first.
     pub(crate) fn history(
         &mut self,

@@ -1,7 +1,8 @@
 //! What a store says: the experiments and runs that it knows, and why it takes no record.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use mlproject::paths::absolute;
 use serde::{Deserialize, Serialize};
 
 /// Why a store did not take a record.
@@ -68,4 +69,28 @@ pub(crate) struct Chosen {
 pub(crate) struct Known {
     pub id: String,
     pub artifacts: String,
+}
+
+/// A run as other programs know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRun {
+    /// Its id in the store.
+    pub id: String,
+    /// Where its artifacts are; a folder of this machine that the store names relatively is absolute.
+    pub artifact_uri: String,
+}
+
+impl StoredRun {
+    /// `root` is the pipeline's folder.
+    pub(crate) fn new(known: &Known, root: &Path) -> StoredRun {
+        let uri = &known.artifacts;
+        StoredRun {
+            id: known.id.clone(),
+            artifact_uri: if uri.contains(':') {
+                uri.clone()
+            } else {
+                absolute(root, uri).to_string_lossy().into_owned()
+            },
+        }
+    }
 }

@@ -143,27 +143,50 @@ pub fn fill(template: &str, parameters: &[(String, String)]) -> Result<String, T
 pub fn names(template: &str) -> Result<Vec<String>, TemplateError> {
     let (mut names, mut texts) = (Vec::new(), vec![(template, 0, 1)]);
     while let Some((text, base, nesting)) = texts.pop() {
-        let mut rest = text;
-        while let Some(at) = rest.find(['{', '}']) {
-            let offset = base + text.len() - rest.len() + at;
-            let from_brace = &rest[at..];
-            if from_brace.starts_with("{{") || from_brace.starts_with("}}") {
-                rest = &from_brace[2..];
-                continue;
-            }
-            if from_brace.starts_with('}') {
-                return Err(TemplateError::SingleClose { offset });
-            }
-            let field = parse_field(from_brace, offset, false)?;
+        for field in fields(text, base)? {
             names.push(field.name.to_owned());
             if nesting < MAX_NESTING {
-                let at = offset + field.placeholder.len() - 1 - field.spec.len();
+                let at = field.offset + field.placeholder.len() - 1 - field.spec.len();
                 texts.push((field.spec, at, nesting + 1));
             }
-            rest = &from_brace[field.placeholder.len()..];
         }
     }
     Ok(names)
+}
+
+/// The template in which placeholders of some names are texts that stand for themselves.
+pub fn keep(template: &str, is_kept: impl Fn(&str) -> bool) -> Result<String, TemplateError> {
+    let (mut out, mut end) = (String::new(), 0);
+    for field in fields(template, 0)? {
+        out += &template[end..field.offset];
+        end = field.offset + field.placeholder.len();
+        if is_kept(field.name) {
+            out += &field.placeholder.replace('{', "{{").replace('}', "}}");
+        } else {
+            out += field.placeholder;
+        }
+    }
+    Ok(out + &template[end..])
+}
+
+/// The placeholders of a text that begins `base` bytes into the template; those in format specs are theirs.
+fn fields(text: &str, base: usize) -> Result<Vec<Field<'_>>, TemplateError> {
+    let (mut fields, mut rest) = (Vec::new(), text);
+    while let Some(at) = rest.find(['{', '}']) {
+        let offset = base + text.len() - rest.len() + at;
+        let from_brace = &rest[at..];
+        if from_brace.starts_with("{{") || from_brace.starts_with("}}") {
+            rest = &from_brace[2..];
+            continue;
+        }
+        if from_brace.starts_with('}') {
+            return Err(TemplateError::SingleClose { offset });
+        }
+        let field = parse_field(from_brace, offset, false)?;
+        rest = &from_brace[field.placeholder.len()..];
+        fields.push(field);
+    }
+    Ok(fields)
 }
 
 /// A placeholder's name without its indexes, and these; none if anything else follows.
@@ -463,6 +486,15 @@ mod tests {
             Some(("c", vec!["d".to_owned(), "0".to_owned()]))
         );
         assert_eq!(indexes("c[d].e"), None);
+    }
+
+    #[test]
+    fn placeholders_can_stand_for_themselves() {
+        let kept = keep("{{x}} {a:>{b}} {b} {c[d]}", |name| name != "b").unwrap();
+        assert_eq!(
+            fill(&kept, &pairs(&[("b", "5")])).as_deref(),
+            Ok("{x} {a:>{b}} 5 {c[d]}")
+        );
     }
 
     #[test]
