@@ -433,3 +433,100 @@ fn what_is_no_value_of_an_earlier_run_is_told() {
         assert!(!folder.exists("ran"));
     }
 }
+
+#[test]
+fn a_step_without_the_entry_point_that_was_asked_for_runs_its_main() {
+    let folder = Folder::new();
+    folder.file(
+        "MLproject",
+        "name: demo\nenv_manager: local\nsteps: [fast, slow]\n",
+    );
+    folder.step("slow", "command: echo slow main");
+    folder.file(
+        "fast/MLproject",
+        "entry_points: {main: {command: echo fast main}, quick: {command: echo quick}}\n",
+    );
+    let ended = folder.orchestrator(&["-e", "quick"]).run();
+    let ended = ended.succeeds("quick\nslow main\n");
+    says(
+        &ended,
+        "warning: step `slow` has no entry point `quick`: its `main` is taken\n",
+    );
+    let listed = folder.orchestrator(&["-e", "quick", "--list"]).run();
+    assert!(
+        listed.stdout().contains("slow: slow\n    entry point main"),
+        "{}",
+        listed.stdout()
+    );
+    // What no step has is a mistake.
+    let ended = folder.orchestrator(&["-e", "quik"]).run();
+    ended.ends(1);
+    says(&ended, "2 problems; nothing was run");
+    says(&ended, "no entry point `quik` in fast");
+}
+
+#[test]
+fn a_parameter_that_nobody_takes_is_told() {
+    let folder = pipeline(
+        "steps: {s: {parameters: {x: \"{used}\"}}}
+entry_points:
+  main:
+    parameters: {hydra_options: {default: ''}, used: {default: a}}
+    command: orchestrator --hydra_options={hydra_options} --used={used}
+",
+        "{x: str}",
+        "echo {x}",
+    );
+    let told = "warning: parameter `hydra_options` was given, but no step takes it\n";
+    let ended = folder.orchestrator(&["--hydra_options", "a=1"]).run();
+    says(&ended.succeeds("a\n"), told);
+    // As the pipeline's own `main` hands everything on.
+    let ended = folder.orchestrator(&["--hydra_options=", "--used=b"]).run();
+    let ended = ended.succeeds("b\n");
+    assert!(!ended.stderr().contains("warning"), "{}", ended.stderr());
+}
+
+#[test]
+fn a_default_that_its_type_refuses_is_told_and_a_given_value_is_an_error() {
+    let folder = pipeline(
+        "steps: [s]\n",
+        "{depth: {type: int, default: None}, rate: {type: int, default: 5.0}}",
+        "echo {depth} {rate}",
+    );
+    let ended = folder.orchestrator(&[]).run().succeeds("None 5.0\n");
+    says(
+        &ended,
+        "warning: s/MLproject:4: parameter `depth` is of type int, but its default is `None`; write `type: str` if that is meant\n",
+    );
+    says(
+        &ended,
+        "parameter `rate` is of type int, but its default is `5.0`",
+    );
+    let ended = folder.orchestrator(&["--depth", "None", "--rate=1"]).run();
+    ended.ends(1);
+    says(
+        &ended,
+        "parameter `depth` is of type int, but its value is `None`",
+    );
+}
+
+#[test]
+fn a_path_of_the_pipeline_reaches_the_steps_absolute() {
+    let folder = pipeline(
+        "steps: {s: {parameters: {x: \"{data}/a.csv\"}}}
+entry_points: {main: {parameters: {data: {type: path, default: data}, note: {default: a/b}}}}\n",
+        "{x: str, data: str, note: str}",
+        "echo {x} {data} {note}",
+    );
+    folder.file("other/a.csv", "");
+    folder
+        .orchestrator(&[])
+        .run()
+        .succeeds("[DIR]/data/a.csv [DIR]/data a/b\n");
+    let ended = folder
+        .orchestrator(&["-C", "..", "--data", "data"])
+        .inside("other");
+    ended
+        .run()
+        .succeeds("[DIR]/other/data/a.csv [DIR]/other/data a/b\n");
+}

@@ -14,6 +14,7 @@ mod fill;
 pub mod freshness;
 pub mod later;
 mod links;
+pub mod note;
 pub mod problem;
 pub mod request;
 mod selection;
@@ -35,6 +36,7 @@ use crate::definition::{Pipeline, Step};
 use crate::request::Request;
 use deferred::Deferred;
 use freshness::Ingredients;
+use note::Note;
 use selection::Candidate;
 use step::{Before, Context};
 
@@ -53,6 +55,9 @@ pub struct Plan {
     /// Of how many steps these are what `--from`, `--until` and `--skip` leave, if one of them is given.
     #[serde(skip)]
     pub narrowed_from: Option<usize>,
+    /// What is odd, and no reason not to run it.
+    #[serde(skip)]
+    pub notes: Vec<Note>,
     /// What is no code in the folder of a step: the files that steps declare, and MLprojects.
     #[serde(skip)]
     pub not_code: Vec<PathBuf>,
@@ -146,10 +151,15 @@ pub fn make(pipeline: &Pipeline, request: &Request, caller: &Path) -> Result<Pla
     let written = Paths::written(files.iter());
     let not_code = not_code(&context, &candidates);
     let mut steps: Vec<PlannedStep> = Vec::new();
+    let mut notes = note::unused(pipeline, request);
     for Candidate { draft, .. } in candidates {
         match draft {
             // Without problems every step has a draft, and the same number here and there.
             Ok(draft) => {
+                // Steps may share what they are told of.
+                let new = draft.notes.iter().filter(|note| !notes.contains(note));
+                let new: Vec<Note> = new.cloned().collect();
+                notes.extend(new);
                 let before = Before {
                     written: &written,
                     steps: &steps,
@@ -178,6 +188,7 @@ pub fn make(pipeline: &Pipeline, request: &Request, caller: &Path) -> Result<Pla
         steps,
         graph,
         narrowed_from,
+        notes,
         not_code,
     })
 }

@@ -13,9 +13,10 @@ use tracking::refused_name;
 
 use super::command::{find_entry_point, render, undeclared_files, without_secrets};
 use super::deferred::{Deferred, wanted_steps};
-use super::fill::{Part, Scope, Values, qualified};
+use super::fill::{Scope, Values, qualified};
 use super::freshness::{Ingredients, is_cached};
 use super::links::Links;
+use super::note::Note;
 use super::values::{self, Resolved, Sources, Variable};
 use super::{Limits, PlannedStep, Problem, ProblemKind, manager, settings, storage};
 use crate::definition::error::{ProjectError, SelectionError};
@@ -52,6 +53,8 @@ pub(super) struct Draft<'a> {
     unresolved: Vec<Problem>,
     /// The steps whose runs it takes values of.
     pub(super) wanted: Vec<String>,
+    /// What is odd about it.
+    pub(super) notes: Vec<Note>,
     pub(super) files: Files,
     /// Whether nothing is said of what it needs.
     pub(super) is_fence: bool,
@@ -101,6 +104,7 @@ impl Context<'_> {
             .as_ref()
             .is_some_and(|entry| entry.needs.is_some());
         Ok(Draft {
+            notes: self.notes(step, &entry_point, &resolved),
             wanted: wanted_steps(&resolved, &variables),
             files: self.files(&entry_point, &resolved),
             is_fence: entry_point.inputs.is_none() && entry_point.outputs.is_none() && !says_needs,
@@ -111,6 +115,16 @@ impl Context<'_> {
             variables,
             unresolved,
         })
+    }
+
+    fn notes(&self, step: &Step, entry_point: &EntryPoint, resolved: &[Resolved]) -> Vec<Note> {
+        let asked = step.entry_point_name(&self.request.entry_point);
+        let instead = (asked != entry_point.name).then(|| Note::MainInstead {
+            step: step.name.clone(),
+            asked: asked.to_owned(),
+        });
+        let odd = resolved.iter().filter_map(|value| value.odd.clone());
+        instead.into_iter().chain(odd).collect()
     }
 
     /// Plans the step that stands behind others. One with problems is planned as far as it goes.
@@ -150,7 +164,9 @@ impl Context<'_> {
                 ProblemKind::Project(Arc::clone(error)),
             )
         })?;
-        let name = step.entry_point_name(&self.request.entry_point);
+        let name = self
+            .pipeline
+            .entry_point_name(step, &self.request.entry_point);
         if step.entry.is_some() && name == MAIN && project.folder == self.pipeline.root() {
             let kind = ProblemKind::Selection(SelectionError::Itself {
                 name: step.name.clone(),
@@ -235,8 +251,8 @@ impl Context<'_> {
                 .as_ref()
                 .map_or_else(Resources::default, |entry| entry.resources),
             source: step.entry.as_ref().and_then(|entry| entry.project.clone()),
-            downloads: downloads(&resolved),
-            parts: parts(&resolved),
+            downloads: values::downloads(&resolved),
+            parts: values::parts(&resolved),
             limits: self.limits(step),
             parameters: resolved
                 .into_iter()
@@ -410,20 +426,4 @@ fn with_absolute_files(resolved: Vec<Resolved>) -> Vec<Resolved> {
         None => value,
     };
     resolved.into_iter().map(absolute).collect()
-}
-
-fn parts(resolved: &[Resolved]) -> Vec<(String, Part)> {
-    let parts = resolved.iter();
-    parts
-        .filter_map(|value| Some((value.name.clone(), value.part.clone()?)))
-        .collect()
-}
-
-fn downloads(resolved: &[Resolved]) -> Vec<(String, PathBuf)> {
-    let remote = resolved
-        .iter()
-        .filter_map(|value| Some((value.download.clone()?, &value.value)));
-    remote
-        .map(|(uri, target)| (uri, PathBuf::from(target)))
-        .collect()
 }

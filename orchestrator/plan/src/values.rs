@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::fill::{Filled, Part, Scope, qualified};
 use super::later::Later;
+use super::note::Note;
 use super::problem::Slot;
 use super::{Problem, ProblemKind};
 use mlproject::paths::absolute;
 use mlproject::uri::{has_scheme, is_web, local_path};
-use mlproject::{EntryPoint, Parameter, ParameterKind, Setting, number};
+use mlproject::{EntryPoint, Parameter, ParameterKind, Place, Setting, number};
 
 /// A parameter of one step with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(crate) struct Resolved {
     pub part: Option<Part>,
     /// How it is filled in when the step starts, if it has to be.
     pub later: Option<Later>,
+    /// What is told of a default that its own type refuses.
+    pub odd: Option<Note>,
     /// The text by which it counts for what is up to date, where that is another one.
     pub counts_as: Option<String>,
 }
@@ -51,6 +54,7 @@ impl Resolved {
             counts_as: part.as_ref().map(|part| part.text.clone()),
             part,
             later,
+            odd: None,
         }
     }
 }
@@ -215,6 +219,22 @@ fn refused_as(kind: &ParameterKind, value: &str) -> Option<&'static str> {
     }
 }
 
+/// Where a value is written that is a default which its own type refuses.
+fn odd_default(
+    parameter: &Parameter,
+    origin: Origin,
+    value: &str,
+    pipeline: &[Parameter],
+) -> Option<Place> {
+    let own = match origin {
+        Origin::CommandLine => return None,
+        Origin::Step => parameter,
+        Origin::Pipeline => pipeline.iter().find(|it| it.name == parameter.name)?,
+    };
+    let is_odd = refused_as(&own.kind, value).is_some() && own.default.as_deref() == Some(value);
+    is_odd.then(|| own.place.clone())
+}
+
 /// Checks the value against the parameter's type and makes relative files absolute.
 fn check(
     parameter: &Parameter,
@@ -233,7 +253,20 @@ fn check(
     }
     let value = filled.value.clone();
     if let Some(kind) = refused_as(&parameter.kind, &value) {
-        return Err(ProblemKind::NotANumber { name, kind, value });
+        let own = odd_default(parameter, origin, &value, sources.scope.pipeline);
+        let Some(place) = own else {
+            return Err(ProblemKind::NotANumber { name, kind, value });
+        };
+        let odd = Some(Note::OddDefault {
+            name: name.clone(),
+            kind,
+            value,
+            place,
+        });
+        return Ok(Resolved {
+            odd,
+            ..Resolved::new(name, filled, true)
+        });
     }
     if filled.part.is_some() {
         // It is not there yet, and who wrote the definition may not know where it is.
@@ -322,11 +355,28 @@ fn anchored(base: &Path, path: &Path) -> (String, Option<PathBuf>) {
     (path.to_string_lossy().into_owned(), Some(path))
 }
 
+/// The parts of the config that the values name.
+pub(super) fn parts(resolved: &[Resolved]) -> Vec<(String, Part)> {
+    let parts = resolved.iter();
+    parts
+        .filter_map(|value| Some((value.name.clone(), value.part.clone()?)))
+        .collect()
+}
+
+/// What is to be downloaded, and where to.
+pub(super) fn downloads(resolved: &[Resolved]) -> Vec<(String, PathBuf)> {
+    let remote = resolved
+        .iter()
+        .filter_map(|value| Some((value.download.clone()?, &value.value)));
+    remote
+        .map(|(uri, target)| (uri, PathBuf::from(target)))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::fill::Values;
     use super::*;
-    use mlproject::Place;
 
     fn place() -> Place {
         Place {

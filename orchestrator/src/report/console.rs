@@ -3,7 +3,7 @@
 use std::fmt;
 
 use mlproject::paths::shown;
-use process::console::{report, say};
+use process::console::{report, say, warn};
 use process::text::{names, plural, seconds};
 
 use super::failure;
@@ -80,8 +80,11 @@ fn all_up_to_date(count: usize) -> String {
     }
 }
 
-/// Says which steps are left of those that were selected, if that was asked for.
+/// Says what is odd about a plan, and which steps are left of those that were selected, if that was asked for.
 pub(crate) fn tell_selection(plan: &Plan) {
+    for note in &plan.notes {
+        warn(&note.to_string());
+    }
     if let Some(all) = plan.narrowed_from {
         let chosen: Vec<&str> = plan.steps.iter().map(|step| step.name.as_str()).collect();
         say(&format!(

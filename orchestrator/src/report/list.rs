@@ -83,16 +83,17 @@ pub(crate) fn print(
     }
 }
 
-fn list<'a>(pipeline: &Pipeline, request: &'a Request, step: &'a Step) -> Listed<'a> {
-    let entry_point = step.entry_point(&request.entry_point);
+fn list<'a>(pipeline: &'a Pipeline, request: &'a Request, step: &'a Step) -> Listed<'a> {
+    let name = pipeline.entry_point_name(step, &request.entry_point);
     let project = step.project.as_ref();
+    let entry_point = project.ok().and_then(|it| it.entry_point(name));
     Listed {
         name: &step.name,
         description: entry_point
             .and_then(|entry_point| entry_point.description.as_deref())
             .or_else(|| project.ok()?.name.as_deref()),
         default: false,
-        entry_point: step.entry_point_name(&request.entry_point),
+        entry_point: name,
         parameters: entry_point.map_or(Vec::new(), |entry_point| {
             entry_point.parameters.iter().map(parameter).collect()
         }),

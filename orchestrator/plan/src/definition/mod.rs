@@ -17,7 +17,7 @@ use std::sync::Arc;
 use crate::request::{ParameterOption, Steps};
 use error::{ProjectError, SelectionError};
 use mlproject::paths::absolute;
-use mlproject::{EntryPoint, Parameter, Project, StepEntry};
+use mlproject::{Parameter, Project, StepEntry};
 use process::printable::{flowed, one_line};
 use process::redact::shown_value;
 use source::Access;
@@ -156,6 +156,21 @@ impl Pipeline {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// The entry point of a step that runs. Of those that do not have the one that was asked for, which others
+    /// have, it is `main`.
+    pub fn entry_point_name<'a>(&self, step: &'a Step, asked_for: &'a str) -> &'a str {
+        let name = step.entry_point_name(asked_for);
+        let project = step.project.as_ref().ok();
+        let has = |name| project.is_some_and(|project| project.entry_point(name).is_some());
+        let is_elsewhere = project.is_some_and(|project| project.folder != self.root());
+        let lacks = step.entry_point.is_none() && is_elsewhere && !has(name) && has(MAIN);
+        if lacks && self.entry_point_names().iter().any(|known| known == name) {
+            MAIN
+        } else {
+            name
+        }
     }
 
     /// The pipeline's own parameters: those of its `main`.
@@ -388,14 +403,6 @@ impl Step {
     /// The entry point that runs: what the definition fixes, else what was asked for.
     pub fn entry_point_name<'a>(&'a self, asked_for: &'a str) -> &'a str {
         self.entry_point.as_deref().unwrap_or(asked_for)
-    }
-
-    /// The declared entry point of that name, if the project can be read.
-    pub fn entry_point(&self, asked_for: &str) -> Option<&EntryPoint> {
-        self.project
-            .as_ref()
-            .ok()?
-            .entry_point(self.entry_point_name(asked_for))
     }
 }
 
