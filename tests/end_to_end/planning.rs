@@ -132,7 +132,7 @@ fn the_dry_run_prints_the_plan_and_runs_nothing() {
         "name": "s", "project": format!("{root}/s"), "entry_point": "main", "cwd": format!("{root}/s"),
         "command": r#"touch ../ran; echo 'it'"'"'s' 8 --more '1 2'"#,
         "parameters": {"text": "it's", "n": "8", "more": "1 2"},
-        "env": {}, "environment": {"manager": "local", "file": null}, "needs": [],
+        "env": {}, "tracking": true, "environment": {"manager": "local", "file": null}, "needs": [],
     });
     assert_eq!(
         json.json(),

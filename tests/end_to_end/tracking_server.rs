@@ -273,6 +273,31 @@ fn a_run_whose_creation_was_not_confirmed_is_not_made_twice() {
 }
 
 #[test]
+fn a_step_of_another_experiment_is_named_by_the_pipelines_run() {
+    let server = StandIn::new(|call, _| match call.rsplit_once('/') {
+        Some((_, "get-by-name")) => Answer::Give(
+            json!({ "experiment": { "experiment_id": "7", "lifecycle_stage": "active" } }),
+        ),
+        _ => Answer::Usual,
+    });
+    let folder = pipeline();
+    folder.file(
+        "MLproject",
+        "name: demo\nenv_manager: local\nsteps: {a: {experiment: training}, b: }\n",
+    );
+    with_server(&folder, &server.url(), &[]).run().succeeds("");
+    let places: Vec<Value> = server
+        .bodies("runs/create")
+        .iter()
+        .map(|run| run["experiment_id"].clone())
+        .collect();
+    assert_eq!(places, ["0", "7", "0"]);
+    let tag = json!({ "key": "pipeline.step.a", "value": "r2" });
+    let is_tag = |body: &Value| body["run_id"] == "r1" && body["tags"] == json!([tag]);
+    assert!(server.bodies("runs/log-batch").iter().any(is_tag));
+}
+
+#[test]
 fn a_server_that_is_not_there_is_told_before_anything_runs() {
     let folder = pipeline();
     let unused = TcpListener::bind("127.0.0.1:0")

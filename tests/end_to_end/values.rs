@@ -386,8 +386,8 @@ hint: `--until read` runs what it needs as well, `--from make` all from there on
     ended.fails(
         1,
         "error: 1 problem; nothing was run
-  step `read`: it takes values of the run of step `make`, and nothing is recorded (read/MLproject:3)
-    hint: run without `--no-tracking`
+  step `read`: it takes values of the run of step `make`, which has none (read/MLproject:3)
+    hint: run without `--no-tracking`, and without `tracking: false` for that step
 ",
     );
     assert!(!folder.exists("out"));
@@ -529,4 +529,97 @@ entry_points: {main: {parameters: {data: {type: path, default: data}, note: {def
     ended
         .run()
         .succeeds("[DIR]/other/data/a.csv [DIR]/other/data a/b\n");
+}
+
+/// A step `a` in the pipeline's experiment, and one `b` in another.
+fn experiments() -> Folder {
+    let folder = Folder::new();
+    folder.file(
+        "MLproject",
+        "name: demo
+env_manager: local
+steps:
+  b: {experiment: training}
+  a: {parameters: {of: '{steps[b][run_id]}'}}
+",
+    );
+    folder.step(
+        "a",
+        "parameters: {of: str}\ncommand: echo {of} $MLFLOW_EXPERIMENT_ID",
+    );
+    folder.step("b", "command: echo $MLFLOW_RUN_ID $MLFLOW_EXPERIMENT_ID");
+    folder
+}
+
+#[test]
+fn a_step_can_have_an_experiment_of_its_own() {
+    let folder = experiments();
+    let ended = folder.orchestrator(&[]).run();
+    ended.ends(0);
+    says(&ended, "experiment `training` did not exist and was made\n");
+    let found = runs(&folder.path().join("mlflow.db"));
+    let [pipeline, b, a] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    assert_eq!([pipeline.experiment, b.experiment, a.experiment], [0, 1, 0]);
+    assert_eq!(b.tag("mlflow.parentRunId"), Some(pipeline.id.as_str()));
+    assert_eq!(pipeline.tag("pipeline.step.b"), Some(b.id.as_str()));
+    assert_eq!(pipeline.tag("pipeline.step.a"), None);
+    assert_eq!(ended.stdout(), format!("{} 1\n{} 0\n", b.id, b.id));
+    assert!(b.artifacts.contains("/mlruns/1/"), "{}", b.artifacts);
+    let logs = folder.orchestrator(&["--logs", "b"]).run();
+    logs.succeeds(&format!("{} 1\n", b.id));
+    let history = folder.orchestrator(&["--history"]).run().stdout();
+    assert!(history.contains("  b [TIME], a [TIME]"), "{history}");
+    // Alone, the other one finds it.
+    let ended = folder.orchestrator(&["--steps", "a"]).run();
+    ended.succeeds(&format!("{} 0\n", b.id));
+}
+
+#[test]
+fn a_step_without_a_record_has_no_run() {
+    let folder = Folder::new();
+    folder.file(
+        "MLproject",
+        "name: demo\nenv_manager: local\nsteps: {a: {tracking: false}, b: }\n",
+    );
+    folder.step(
+        "a",
+        "command: echo a ${{MLFLOW_RUN_ID-none}} $MLFLOW_EXPERIMENT_ID",
+    );
+    folder.step("b", "command: echo b ${{MLFLOW_RUN_ID:+some}}");
+    folder
+        .orchestrator(&[])
+        .run()
+        .succeeds("a none 0\nb some\n");
+    let names: Vec<String> = runs(&folder.path().join("mlflow.db"))
+        .into_iter()
+        .map(|run| format!("{} {}", run.name, run.status))
+        .collect();
+    assert_eq!(names, ["demo FINISHED", "b FINISHED"]);
+    assert_eq!(folder.log("a"), "a none 0\n");
+}
+
+#[test]
+fn a_pipeline_without_a_record_leaves_none() {
+    let folder = Folder::new();
+    folder.file(
+        "MLproject",
+        "name: demo\nenv_manager: local\ntracking: false\nsteps: {a: {experiment: x}, b: {parameters: {of: '{steps[a][run_id]}'}}}\n",
+    );
+    folder.step("a", "command: echo ${{MLFLOW_RUN_ID-none}}");
+    folder.step("b", "parameters: {of: str}\ncommand: touch ../ran");
+    let run = folder
+        .orchestrator(&["--steps", "a"])
+        .env("MLFLOW_RUN_ID", "r");
+    run.run().succeeds("none\n");
+    assert!(!folder.exists("mlflow.db"));
+    folder.orchestrator(&[]).run().fails(
+        1,
+        "error: 1 problem; nothing was run
+  step `b`: it takes values of the run of step `a`, which has none (b/MLproject:3)
+    hint: run without `--no-tracking`, and without `tracking: false` for that step
+",
+    );
+    assert!(!folder.exists("ran"));
 }

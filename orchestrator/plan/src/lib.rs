@@ -64,6 +64,9 @@ pub struct Plan {
     /// The pipeline's own values, for its record: what was given, and the defaults of the rest.
     #[serde(skip)]
     pub parameters: Vec<(String, String)>,
+    /// Whether the definition wants a record.
+    #[serde(skip)]
+    pub is_recorded: bool,
     /// Where environments are kept; none when all are local and there is no home.
     #[serde(skip)]
     pub store: Option<Store>,
@@ -87,6 +90,12 @@ pub struct PlannedStep {
     /// The variables that the definition sets, shown as the parameters are.
     #[serde(rename = "env", serialize_with = "as_map")]
     pub variables: Vec<(String, String)>,
+    /// The experiment of its runs, if it has one for itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<String>,
+    /// Whether it has runs of its own.
+    #[serde(rename = "tracking")]
+    pub is_recorded: bool,
     /// What of these is known only when the step starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deferred: Option<Box<Deferred>>,
@@ -184,6 +193,7 @@ pub fn make(pipeline: &Pipeline, request: &Request, caller: &Path) -> Result<Pla
         pipeline: pipeline.name.clone(),
         root: pipeline.root().to_owned(),
         parameters: pipeline_values(pipeline, request, &steps),
+        is_recorded: pipeline.project.tracking != Some(false),
         store: context.settings.store,
         steps,
         graph,
@@ -191,6 +201,17 @@ pub fn make(pipeline: &Pipeline, request: &Request, caller: &Path) -> Result<Pla
         notes,
         not_code,
     })
+}
+
+impl Plan {
+    /// The experiments that steps have for themselves, each once.
+    pub fn experiments(&self) -> Vec<String> {
+        let recorded = self.steps.iter().filter(|step| step.is_recorded);
+        let mut names: Vec<String> = recorded.filter_map(|it| it.experiment.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
 }
 
 /// What others write in or around the outputs of a step.

@@ -142,7 +142,7 @@ pub enum ProblemKind {
         "output `{name}` takes a value of the run of another step, so that nobody knows its place before"
     )]
     DeferredOutput { name: String },
-    #[error("it takes values of the run of step `{of}`, and nothing is recorded")]
+    #[error("it takes values of the run of step `{of}`, which has none")]
     Unrecorded { of: String },
     #[error("the value of {slot} is one of the config, but there is none")]
     NoConfig { slot: Slot },
@@ -217,7 +217,9 @@ impl ProblemKind {
             ProblemKind::DeferredOutput { .. } => {
                 "let it lie in a folder of its own, such as `{root}/out`".into()
             }
-            ProblemKind::Unrecorded { .. } => "run without `--no-tracking`".into(),
+            ProblemKind::Unrecorded { .. } => {
+                "run without `--no-tracking`, and without `tracking: false` for that step".into()
+            }
             ProblemKind::Reversed {
                 reader,
                 writer,

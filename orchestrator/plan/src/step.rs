@@ -211,11 +211,14 @@ impl Context<'_> {
         };
         let command = render(&entry_point, &resolved);
         let ran = (&environment, &command);
-        let mut complaints = self.complaints(project, &entry_point, &resolved, ran);
+        let mut complaints = self.complaints((step, project), &entry_point, &resolved, ran);
         let of_project = wrong
             .into_iter()
             .map(|error| (Some(project.place.clone()), ProblemKind::Environment(error)));
-        let of_runs = wanted.into_iter().filter(|_| self.request.tracking.off);
+        let of_runs = wanted.into_iter().filter(|of| {
+            let of = self.pipeline.step(of);
+            of.is_some_and(|of| !self.is_recorded(of))
+        });
         let of_runs = of_runs.map(|of| ProblemKind::Unrecorded { of });
         complaints.extend(of_runs.map(|kind| (Some(entry_point.place.clone()), kind)));
         complaints.splice(0..0, of_project.chain(of_files));
@@ -231,6 +234,8 @@ impl Context<'_> {
             cwd: project.folder.clone(),
             command: command.unwrap_or_default(),
             shown_command: render(&entry_point, &without_secrets(&resolved)).unwrap_or_default(),
+            experiment: step.entry.as_ref().and_then(|it| it.experiment.clone()),
+            is_recorded: self.is_recorded(step),
             allow_failure: step.entry.as_ref().is_some_and(|entry| entry.allow_failure),
             files,
             ingredients: Ingredients::new(&entry_point, &resolved, &pairs, (&project.folder, root)),
@@ -266,7 +271,7 @@ impl Context<'_> {
     /// What is wrong with an entry point, its command and its values.
     fn complaints(
         &self,
-        project: &Project,
+        (step, project): (&Step, &Project),
         entry_point: &EntryPoint,
         resolved: &[Resolved],
         (environment, command): (&Environment, &Result<String, ProblemKind>),
@@ -279,7 +284,7 @@ impl Context<'_> {
             .into_iter()
             .chain(of_code)
             .chain(command.as_ref().err().cloned())
-            .chain(self.refused_names(resolved))
+            .chain(self.refused_names(step, resolved))
             .chain(command.as_ref().ok().and_then(size_problem));
         let complaints = kinds.map(|kind| (Some(entry_point.place.clone()), kind));
         complaints.collect()
@@ -384,9 +389,16 @@ impl Context<'_> {
         (size > most).then_some(ProblemKind::LongCommand { size, most })
     }
 
+    /// Whether a step has runs of its own.
+    fn is_recorded(&self, step: &Step) -> bool {
+        let of_step = step.entry.as_ref().and_then(|entry| entry.tracking);
+        let of_all = self.pipeline.project.tracking;
+        !self.request.tracking.off && of_all != Some(false) && of_step != Some(false)
+    }
+
     /// Names that cannot be recorded, told before anything runs.
-    fn refused_names(&self, resolved: &[Resolved]) -> Vec<ProblemKind> {
-        if self.request.tracking.off {
+    fn refused_names(&self, step: &Step, resolved: &[Resolved]) -> Vec<ProblemKind> {
+        if !self.is_recorded(step) {
             return Vec::new();
         }
         let refused = resolved.iter().filter_map(|value| {

@@ -133,6 +133,9 @@ fn text(plan: &Plan, states: Option<&[State]>) -> String {
                 step.environment.from_pypi.join(", ")
             ));
         }
+        if let Some(experiment) = &step.experiment {
+            add(format!("   experiment: {}", one_line(experiment)));
+        }
         if let Some(after) = after(plan, number) {
             add(format!("   after: {}", one_line(&after)));
         }

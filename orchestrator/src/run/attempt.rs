@@ -59,7 +59,11 @@ impl Run<'_> {
     fn attempt(&self, share: Share, number: u32) -> Result<(), RunError> {
         let step = share.step;
         let attempt = recorded(step, number);
-        let mut run = self.tracker.start_step(&attempt);
+        let mut run = if step.is_recorded {
+            self.tracker.start_step(&attempt)
+        } else {
+            self.tracker.start_unrecorded()
+        };
         let log = log::create(&run.folder, &step.name).map_err(RunError::Log);
         // Before it starts, as it may change what it reads.
         let begun = self
@@ -197,6 +201,7 @@ fn recorded(step: &PlannedStep, number: u32) -> tracking::Attempt {
     tracking::Attempt {
         step: step.name.clone(),
         number,
+        experiment: step.experiment.clone(),
         entry_point: step.entry_point.clone(),
         manager: step.environment.manager,
         project: step.project.clone(),

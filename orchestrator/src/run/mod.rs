@@ -59,7 +59,9 @@ pub(crate) fn execute(
     lock: &Lock,
     tell: fn(Event),
 ) -> Result<(), RunError> {
-    let tracker = Tracker::open(&request.tracking, &plan.root, caller)?;
+    let mut options = request.tracking.clone();
+    options.off |= !plan.is_recorded;
+    let tracker = Tracker::open(&options, &plan.root, caller)?;
     let interruption = Interruption::watch().map_err(RunError::Signals)?;
     let for_signals = tracker.clone();
     interruption.on_signal(move |signal| for_signals.interrupted(signal));
@@ -67,6 +69,7 @@ pub(crate) fn execute(
         name: plan.pipeline.clone(),
         root: plan.root.clone(),
         parameters: plan.parameters.clone(),
+        experiments: plan.experiments(),
     })?;
     let for_hashing = interruption.clone();
     let run = Run {

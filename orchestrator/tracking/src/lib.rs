@@ -59,7 +59,7 @@ pub use stored::StoredRun;
 pub use subject::{Attempt, Ending, Pipeline, signal_tag};
 
 /// What the command line says of tracking. Where it says nothing MLflow's variables count.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The store, by default `MLFLOW_TRACKING_URI`, then `mlflow.db` in the pipeline's folder: http(s), or
     /// `sqlite:///FILE`, relative to the caller's folder.
@@ -99,6 +99,7 @@ pub struct StepRun {
     /// Its run in the store; none if that does not know it yet, or nothing is recorded.
     stored: Option<StoredRun>,
     key: String,
+    is_recorded: bool,
     /// The folder for what the step prints, absolute, not made yet.
     pub folder: PathBuf,
     /// Whether the log has to be sent from there to the store.
@@ -171,21 +172,42 @@ impl Tracker {
     /// does not answer for some seconds, the step runs without `MLFLOW_RUN_ID`.
     pub fn start_step(&self, attempt: &Attempt) -> StepRun {
         let key = new_key();
-        let unrecorded = || StepRun {
-            folder: self.base.join(artifacts::own_folder("0", &key)),
-            stored: None,
-            key: key.clone(),
-            is_elsewhere: false,
-            environment: Vec::new(),
-            metrics: None,
-            start: Instant::now(),
-            end: None,
-        };
         let (of_run, attempt, hurry) = (key.clone(), attempt.clone(), self.hurry.clone());
         // What a signal has ended begins nothing any more, also when it came meanwhile.
         self.ask(move |recorder| (!hurry.is_set()).then(|| started(recorder, of_run, &attempt)))
             .flatten()
-            .unwrap_or_else(unrecorded)
+            .unwrap_or_else(|| self.unrecorded(key, Vec::new()))
+    }
+
+    /// Starts a try of a step that has no run of its own: what it records by itself it records where it
+    /// wants to, by default beside the others. It waits for no store.
+    pub fn start_unrecorded(&self) -> StepRun {
+        let taken_out = ["MLFLOW_RUN_ID", "PIPELINE_METRICS"].map(|name| (name, None));
+        let mut environment = Vec::from(taken_out);
+        environment.extend(
+            self.ask(|recorder| recorder.place(None))
+                .into_iter()
+                .flatten(),
+        );
+        self.unrecorded(new_key(), environment)
+    }
+
+    fn unrecorded(
+        &self,
+        key: String,
+        environment: Vec<(&'static str, Option<OsString>)>,
+    ) -> StepRun {
+        StepRun {
+            folder: self.base.join(artifacts::own_folder("0", &key)),
+            stored: None,
+            key,
+            is_recorded: false,
+            is_elsewhere: false,
+            environment,
+            metrics: None,
+            start: Instant::now(),
+            end: None,
+        }
     }
 
     /// Ends the run of a step's try; `files` are those in the run's folder, such as its log, and
@@ -233,7 +255,9 @@ impl Tracker {
                 removed.extend(gone.map(str::to_owned));
             }
             tell_of_the_removed(&removed);
-            recorder.close(&run.key, records);
+            if run.is_recorded {
+                recorder.close(&run.key, records);
+            }
         });
     }
 
@@ -328,25 +352,22 @@ fn started(recorder: &mut Recorder, key: String, attempt: &Attempt) -> StepRun {
     recorder.start_step(&key, attempt);
     let (folder, is_elsewhere) = recorder.log_folder(&key, &log::name(&attempt.step));
     let metrics = MetricsFile::new(&recorder.spool, &attempt.step);
-    let text = |text: &str| Some(OsString::from(text));
     // A run that the store does not know yet would make the step's own MLflow client fail.
     let stored = recorder.store.known.get(&key);
     let stored = stored.map(|known| StoredRun::new(known, &recorder.root));
-    let id = stored.as_ref().map(|run| run.id.clone());
-    let environment = vec![
-        ("MLFLOW_RUN_ID", id.clone().map(OsString::from)),
-        ("MLFLOW_TRACKING_URI", text(&recorder.store.uri())),
-        ("MLFLOW_EXPERIMENT_ID", text(&recorder.store.experiment)),
-        // Both together are an error for a nested `mlflow run`.
-        ("MLFLOW_EXPERIMENT_NAME", None),
+    let id = stored.as_ref().map(|run| OsString::from(&run.id));
+    let mut environment = recorder.place(recorder.experiment_of(attempt));
+    environment.extend([
+        ("MLFLOW_RUN_ID", id),
         (
             "PIPELINE_METRICS",
             metrics.as_ref().map(|file| file.path().into()),
         ),
-    ];
+    ]);
     StepRun {
         stored,
         key,
+        is_recorded: true,
         folder,
         is_elsewhere,
         environment,

@@ -73,6 +73,9 @@ pub(crate) struct NewRun {
     pub start: u64,
     /// Without those that follow from the other fields: name, parent and user.
     pub tags: Pairs,
+    /// The id of its experiment, where that is not the one of the pipeline's run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<String>,
 }
 
 impl NewRun {

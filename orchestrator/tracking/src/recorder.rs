@@ -1,5 +1,7 @@
 //! The runs that are open, and the way of their records into the store or the spool.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -31,6 +33,8 @@ pub(crate) struct Recorder {
     is_ours: bool,
     run_name: Option<String>,
     experiment: Option<Experiment>,
+    /// The ids of the experiments that steps have for themselves, by their names.
+    experiments: BTreeMap<String, String>,
     /// How the pipeline's run, and that of the step that runs now, began: to be told again to a
     /// database that is made anew.
     begun: Vec<Record>,
@@ -70,6 +74,7 @@ impl Recorder {
             is_ours,
             run_name: settings.run_name.clone(),
             experiment: settings.experiment.clone(),
+            experiments: BTreeMap::new(),
             begun: Vec::new(),
             user: facts::user(),
             trees: Trees::default(),
@@ -81,6 +86,11 @@ impl Recorder {
     /// Starts the pipeline's run. Nothing has run yet, so a store that does not take it is an error.
     pub(crate) fn begin(&mut self, pipeline: Pipeline) -> Result<(), TrackingError> {
         self.start = Instant::now();
+        let chosen = self.choose(&pipeline.experiments);
+        chosen.map_err(|source| TrackingError::Open {
+            store: self.store.place.shown(),
+            source,
+        })?;
         let name_tag = ("pipeline.name".to_owned(), pipeline.name.clone());
         if self.base == pipeline.root {
             let begun = self.spool.begin(&self.base, &self.spool_name());
@@ -111,6 +121,7 @@ impl Recorder {
             user: self.user.clone(),
             start: record::now(),
             tags: self.pipeline_tags(&pipeline, name_tag),
+            experiment: None,
         };
         self.begun = vec![
             Record::Start(run),
@@ -142,10 +153,8 @@ impl Recorder {
     /// Notes that our runs are in one of somebody else.
     fn note_parent(&self) {
         let id = self.pipeline.clone();
-        let artifacts = String::new();
-        let noted = self
-            .spool
-            .sent(0, vec![(id.clone(), Known { id, artifacts })], true);
+        let known = Known::new(id.clone(), String::new());
+        let noted = self.spool.sent(0, vec![(id, known)], true);
         self.check(noted);
     }
 
@@ -189,6 +198,7 @@ impl Recorder {
             user: self.user.clone(),
             start: record::now(),
             tags: record::tags(tags),
+            experiment: self.experiment_of(attempt),
         };
         let parameters = Record::Parameters {
             run: key.to_owned(),
@@ -197,6 +207,61 @@ impl Recorder {
         let records = vec![Record::Start(run), parameters];
         self.begun.extend(records.iter().cloned());
         self.send(records);
+        // Runs of other experiments are found by it.
+        if let (Some(_), Some(known)) = (&attempt.experiment, self.store.known.get(key)) {
+            let id = known.id.clone();
+            self.note(vec![(format!("pipeline.step.{}", attempt.step), id)]);
+        }
+    }
+
+    /// The id of the experiment of a step's run, if it has one for itself.
+    pub(crate) fn experiment_of(&self, attempt: &Attempt) -> Option<String> {
+        let name = attempt.experiment.as_ref()?;
+        self.experiments.get(name).cloned()
+    }
+
+    /// The variables that name the place of records, in an experiment or that of the pipeline's run.
+    pub(crate) fn place(
+        &self,
+        experiment: Option<String>,
+    ) -> Vec<(&'static str, Option<OsString>)> {
+        let experiment = experiment.unwrap_or_else(|| self.store.experiment.clone());
+        vec![
+            ("MLFLOW_TRACKING_URI", Some(self.store.uri().into())),
+            ("MLFLOW_EXPERIMENT_ID", Some(experiment.into())),
+            // Both together are an error for a nested `mlflow run`.
+            ("MLFLOW_EXPERIMENT_NAME", None),
+        ]
+    }
+
+    /// Finds the experiments that steps have for themselves, or makes them.
+    fn choose(&mut self, names: &[String]) -> Result<(), StoreError> {
+        for name in names {
+            let chosen = self.store.choose(name)?;
+            if chosen.is_new {
+                say(&format!("experiment `{name}` did not exist and was made"));
+            }
+            self.experiments.insert(name.clone(), chosen.id);
+        }
+        Ok(())
+    }
+
+    /// The same in a database that was made anew, where they have other ids.
+    fn choose_again(&mut self) {
+        for (name, id) in &mut self.experiments {
+            let Ok(chosen) = self.store.choose(name) else {
+                continue;
+            };
+            for record in &mut self.begun {
+                match record {
+                    Record::Start(run) if run.experiment.as_ref() == Some(id) => {
+                        run.experiment = Some(chosen.id.clone());
+                    }
+                    _ => {}
+                }
+            }
+            *id = chosen.id;
+        }
     }
 
     /// The run of that id.
@@ -213,10 +278,7 @@ impl Recorder {
         };
         let mut newest_first = past.iter().flat_map(|past| past.steps.iter().rev());
         let run = newest_first.find(is_good)?;
-        let known = Known {
-            id: run.id.clone(),
-            artifacts: run.artifacts.clone(),
-        };
+        let known = Known::new(run.id.clone(), run.artifacts.clone());
         Some(StoredRun::new(&known, &self.root))
     }
 
@@ -292,7 +354,10 @@ impl Recorder {
             gone.push(mlproject::paths::shown(&database.path).to_string());
             let reopened = self.store.reopen(self.experiment.as_ref());
             match reopened {
-                Ok(()) => self.keep(self.begun.clone()),
+                Ok(()) => {
+                    self.choose_again();
+                    self.keep(self.begun.clone());
+                }
                 Err(error) => warn(&format!(
                     "the rest of this run is not recorded: {} cannot be made anew: {error}",
                     self.store.place.shown()

@@ -157,7 +157,7 @@ fn recall(store: &mut Store, leftover: &Leftover, patience: Patience) -> Result<
     let (mut keys, mut parents) = (Vec::new(), Vec::new());
     for (run, known) in &leftover.known {
         if *run != known.id && (is_told_of(run) || is_parent(run)) {
-            keys.push(run.as_str());
+            keys.push((run.as_str(), known.experiment.as_deref()));
         }
         // The run of somebody else in which the pipeline was: nothing of ours changes it.
         if *run == known.id && is_parent(run) && !is_told_of(run) {

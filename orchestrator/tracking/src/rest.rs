@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use super::TrackingError;
 use super::answer::{self, Failure};
 use super::artifacts::{Location, ServerPath};
-use super::history::Past;
+use super::history::{Past, PastRun};
 use super::http::Http;
 use super::record::{MAX_BATCH, MAX_METRICS, Metric, NewRun, Record, now};
 use super::settings::Experiment;
 use super::stored::{Chosen, Known, StoreError};
 use super::waiting::{Hurry, Patience};
-use super::wire::{active, id, known, metric, or_none, pairs, past, quoted, tag};
+use super::wire::{active, id, known, metric, or_none, pairs, past, quoted, tag, tags_below};
 use process::files;
 
 const API: &str = "api/2.0/mlflow";
@@ -136,6 +136,7 @@ impl Rest {
         patience: Patience,
     ) -> Result<(), StoreError> {
         if let Record::Start(run) = record {
+            let experiment = run.experiment.as_deref().unwrap_or(experiment);
             let made = self.create(experiment, run, runs, patience)?;
             runs.insert(run.key.clone(), made);
             return Ok(());
@@ -331,15 +332,29 @@ impl Rest {
         let filter = format!("tags.`pipeline.name` = {}", quoted(pipeline));
         let runs = find(&filter, "attributes.start_time DESC", limit)?;
         let past = runs.iter().map(|run| {
+            let elsewhere = tags_below(run, "pipeline.step.");
             let run = past(run);
             let filter = format!("tags.mlflow.parentRunId = {}", quoted(&run.id));
             let steps = find(&filter, "attributes.start_time ASC", 1000)?;
-            Ok(Past {
-                run,
-                steps: steps.iter().map(past).collect(),
-            })
+            let mut steps: Vec<PastRun> = steps.iter().map(past).collect();
+            for id in elsewhere {
+                if steps.iter().all(|step| step.id != id) {
+                    steps.extend(self.past_run(&id)?);
+                }
+            }
+            steps.sort_by_key(|step| step.start);
+            Ok(Past { run, steps })
         });
         past.collect()
+    }
+
+    /// A run of a step in another experiment; none if it is not there any more.
+    fn past_run(&self, id: &str) -> Result<Option<PastRun>, StoreError> {
+        self.http.retry(Patience::Full, |this| {
+            let found = self.get("runs/get", &[("run_id", id)], this.timeout);
+            let found = or_none(found, &["RESOURCE_DOES_NOT_EXIST"])?;
+            Ok(found.map(|found| past(&found["run"])))
+        })
     }
 
     fn search(

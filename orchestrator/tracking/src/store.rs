@@ -13,7 +13,7 @@ use super::record::Record;
 use super::rest::Rest;
 use super::settings::{Experiment, Place, Settings};
 use super::sqlite::Sqlite;
-use super::stored::{Known, StoreError};
+use super::stored::{Chosen, Known, StoreError};
 use super::waiting::{Hurry, Patience};
 use process::console::warn;
 
@@ -176,11 +176,10 @@ impl Store {
                     .map_err(|error| (0, error))?;
                 for record in records {
                     if let Record::Start(run) = record {
-                        let artifacts = sqlite
-                            .artifacts(&self.experiment, &run.key)
-                            .unwrap_or_default();
-                        let id = run.key.clone();
-                        self.known.insert(id.clone(), Known { id, artifacts });
+                        let experiment = run.experiment.as_ref().unwrap_or(&self.experiment);
+                        let artifacts = sqlite.artifacts(experiment, &run.key);
+                        let known = Known::new(run.key.clone(), artifacts.unwrap_or_default());
+                        self.known.insert(run.key.clone(), known);
                     }
                 }
                 Ok(())
@@ -219,11 +218,12 @@ impl Store {
         self.known.get(key).filter(|known| known.id != key).cloned()
     }
 
-    /// Finds the runs of an earlier process, by our keys and not by what a file says of them.
+    /// Finds the runs of an earlier process, by our keys, each perhaps with its experiment, and not by what a
+    /// file says of them.
     /// `parents` are not ours: a pipeline's run may be in one of somebody else.
     pub(crate) fn recall(
         &mut self,
-        keys: &[&str],
+        keys: &[(&str, Option<&str>)],
         parents: &[&str],
         patience: Patience,
     ) -> Result<(), StoreError> {
@@ -231,16 +231,14 @@ impl Store {
         let Kind::Rest(rest) = &self.kind else {
             return Ok(());
         };
-        for key in keys {
-            if let Some(known) = rest.find_by_key(&self.experiment, key, patience)? {
+        for (key, experiment) in keys {
+            let experiment = experiment.unwrap_or(&self.experiment);
+            if let Some(known) = rest.find_by_key(experiment, key, patience)? {
                 self.known.insert((*key).to_owned(), known);
             }
         }
         self.known.extend(parents.iter().map(|id| {
-            let known = Known {
-                id: (*id).to_owned(),
-                artifacts: String::new(),
-            };
+            let known = Known::new((*id).to_owned(), String::new());
             ((*id).to_owned(), known)
         }));
         Ok(())
@@ -268,6 +266,15 @@ impl Store {
         let chosen = sqlite.choose(experiment).or_else(|_| sqlite.choose(None))?;
         self.experiment = chosen.id;
         Ok(())
+    }
+
+    /// The experiment of that name; made if there is none.
+    pub(crate) fn choose(&mut self, name: &str) -> Result<Chosen, StoreError> {
+        let wanted = Experiment::Name(name.to_owned());
+        match &mut self.kind {
+            Kind::Rest(rest) => rest.choose(Some(&wanted)),
+            Kind::Sqlite(sqlite) => sqlite.choose(Some(&wanted)),
+        }
     }
 
     /// A run by its id, of whatever experiment.

@@ -69,6 +69,19 @@ pub(crate) struct Chosen {
 pub(crate) struct Known {
     pub id: String,
     pub artifacts: String,
+    /// The id of its experiment, if a server has said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<String>,
+}
+
+impl Known {
+    pub(crate) fn new(id: String, artifacts: String) -> Known {
+        Known {
+            id,
+            artifacts,
+            experiment: None,
+        }
+    }
 }
 
 /// A run as other programs know it.

@@ -15,6 +15,8 @@ pub struct Pipeline {
     pub root: PathBuf,
     /// Its own values, as they are; what is secret is hidden when it is recorded.
     pub parameters: Vec<(String, String)>,
+    /// The experiments of steps that have one of their own, by name. Those that are not there are made.
+    pub experiments: Vec<String>,
 }
 
 /// A try of a step.
@@ -24,6 +26,8 @@ pub struct Attempt {
     pub step: String,
     /// Which try of the step it is, counted from 1.
     pub number: u32,
+    /// The experiment of its run, by name; none for the pipeline's.
+    pub experiment: Option<String>,
     /// The entry point that runs.
     pub entry_point: String,
     /// What makes its environment; `local` is not recorded.

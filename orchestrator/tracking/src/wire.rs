@@ -38,6 +38,7 @@ pub(crate) fn known(info: &Value) -> Result<Known, Failure> {
     Ok(Known {
         id: id(info, "run_id")?,
         artifacts,
+        experiment: id(info, "experiment_id").ok(),
     })
 }
 
@@ -72,6 +73,19 @@ pub(crate) fn past(run: &Value) -> PastRun {
 pub(crate) fn tag<'a>(run: &'a Value, name: &str) -> Option<&'a str> {
     let tags = run["data"]["tags"].as_array()?;
     tags.iter().find(|tag| tag["key"] == name)?["value"].as_str()
+}
+
+/// The values of the tags whose names begin so.
+pub(crate) fn tags_below(run: &Value, begin: &str) -> Vec<String> {
+    let tags = run["data"]["tags"].as_array().into_iter().flatten();
+    let is_below = |tag: &&Value| {
+        tag["key"]
+            .as_str()
+            .is_some_and(|key| key.starts_with(begin))
+    };
+    tags.filter(is_below)
+        .map(|tag| text(tag, "value"))
+        .collect()
 }
 
 pub(crate) fn text(object: &Value, name: &str) -> String {

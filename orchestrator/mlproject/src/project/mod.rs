@@ -48,6 +48,8 @@ pub struct Project {
     pub env_manager: Option<Manager>,
     /// `cached:`, the pipeline's default for leaving out what is up to date.
     pub cached: Option<bool>,
+    /// `tracking:`, whether anything is recorded.
+    pub tracking: Option<bool>,
     /// `config:`, in the order in which later files win.
     pub config: Vec<ConfigFile>,
     /// `env:`, variables of all steps.
@@ -190,6 +192,7 @@ impl Project {
             environment: EnvironmentFile::default_of(folder),
             env_manager: None,
             cached: None,
+            tracking: None,
             config: Vec::new(),
             env: Vec::new(),
             steps: None,
@@ -219,6 +222,7 @@ impl Project {
             environment: EnvironmentFile::parse(&root, folder)?,
             env_manager: read_manager(&root)?,
             cached: read_bool(&root, "cached")?,
+            tracking: read_bool(&root, "tracking")?,
             config: setting::config(&root)?,
             env: setting::variables(&root)?,
             steps: match root.get("steps") {

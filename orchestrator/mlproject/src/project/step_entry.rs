@@ -42,13 +42,17 @@ pub struct StepEntry {
     pub needs: Option<Vec<String>>,
     /// What it takes of the machine.
     pub resources: Resources,
+    /// The experiment of its runs, by name; by default the pipeline's.
+    pub experiment: Option<String>,
+    /// Whether it has runs of its own.
+    pub tracking: Option<bool>,
     /// Whether it may be left out when it is up to date.
     pub cached: Option<bool>,
     /// Where it is written.
     pub place: Place,
 }
 
-const STEP_KEYS: [&str; 14] = [
+const STEP_KEYS: [&str; 16] = [
     "project",
     "version",
     "entry_point",
@@ -63,6 +67,8 @@ const STEP_KEYS: [&str; 14] = [
     "needs",
     "resources",
     "cached",
+    "experiment",
+    "tracking",
 ];
 
 impl StepEntry {
@@ -101,10 +107,24 @@ impl StepEntry {
             allow_failure: read_bool(node, "allow_failure")?.unwrap_or(false),
             needs: node.strings_of("needs", "a list of step names")?,
             resources: Resources::parse(node)?,
+            experiment: read_experiment(node)?,
+            tracking: read_bool(node, "tracking")?,
             cached: read_bool(node, "cached")?,
             place: node.place(),
         })
     }
+}
+
+fn read_experiment(node: &Node) -> Result<Option<String>, Error> {
+    const EXPECTED: &str = "the name of an experiment";
+    let Some(experiment) = node.get("experiment") else {
+        return Ok(None);
+    };
+    let name = experiment.string(EXPECTED)?;
+    if name.is_empty() {
+        return Err(experiment.shape(EXPECTED));
+    }
+    Ok(Some(name))
 }
 
 /// What `steps:` is.

@@ -109,10 +109,7 @@ impl Sqlite {
             Ok(found.optional()?)
         })?;
         let (artifacts, experiment) = found.ok_or_else(|| StoreError::NoRun(run.to_owned()))?;
-        let known = Known {
-            id: run.to_owned(),
-            artifacts: artifacts.unwrap_or_default(),
-        };
+        let known = Known::new(run.to_owned(), artifacts.unwrap_or_default());
         Ok((known, experiment))
     }
 
@@ -154,6 +151,7 @@ impl Sqlite {
         for record in records {
             match record {
                 Record::Start(run) => {
+                    let experiment = run.experiment.as_deref().unwrap_or(experiment);
                     artifacts.insert(run.key.clone(), self.artifacts(experiment, &run.key)?);
                 }
                 Record::Log { run, file } => self.check_log(run, file)?,
@@ -171,6 +169,7 @@ impl Sqlite {
                 last_known = run;
                 match record {
                     Record::Start(run) => {
+                        let experiment = run.experiment.as_deref().unwrap_or(experiment);
                         insert_run(transaction, schema, experiment, &artifacts[&run.key], run)?;
                     }
                     Record::Parameters { run, parameters } => {
