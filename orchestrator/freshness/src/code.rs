@@ -101,6 +101,14 @@ pub(crate) fn gather(subject: &Subject, files: &Files, current: bool) -> Vec<Ite
     items
 }
 
+/// Whether `code:` takes a path out, as `!build` does with all that is built there.
+pub(crate) fn is_taken_out(subject: &Subject, path: &Path) -> bool {
+    let words = subject.code.into_iter().flatten();
+    let mut taken =
+        words.filter_map(|word| Word::parse(subject.folder, word.strip_prefix('!')?).ok());
+    taken.any(|word| word.has(path))
+}
+
 struct Gathering<'a> {
     subject: &'a Subject<'a>,
     files: &'a Files,

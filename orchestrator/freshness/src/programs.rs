@@ -7,6 +7,7 @@ use std::str::Chars;
 use mlproject::paths::absolute;
 use process::host::is_executable;
 
+use crate::code::is_taken_out;
 use crate::subject::Subject;
 use crate::tree::{Item, Links, look};
 
@@ -22,12 +23,18 @@ const OPAQUE: [&str; 8] = [
 ];
 
 /// The programs that are files, sorted by name. A link counts as what it leads to.
+///
+/// What `code:` takes out is none, either: the command may build its program first, and then what it is
+/// built from counts.
 pub(crate) fn find(subject: &Subject) -> Vec<Item> {
     let mut words = first_words(subject.line);
     words.sort_unstable();
     words.dedup();
     let items = words.into_iter().filter_map(|name| {
         let path = locate(&name, subject.path, subject.folder)?;
+        if is_taken_out(subject, &path) {
+            return None;
+        }
         let path = path.canonicalize().unwrap_or(path);
         let seen = look(&path, Links::Follow);
         Some(Item { name, path, seen })

@@ -121,3 +121,30 @@ fn the_program_that_is_found_counts() {
     .unwrap();
     pipeline.runs_for("program tool is new");
 }
+
+#[test]
+fn a_program_that_the_step_builds_counts_by_its_code() {
+    let mut pipeline = Pipeline::new();
+    pipeline.line = "make && build/tool".into();
+    let build = |pipeline: &Pipeline, text: &str| {
+        pipeline.write("step/build/tool", text);
+        let tool = pipeline.at("step/build/tool");
+        fs::set_permissions(tool, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let make = |pipeline: &Pipeline, text: &str| {
+        pipeline.run(|| {
+            build(pipeline, text);
+            pipeline.write("out.csv", "1,2\n");
+        });
+    };
+    pipeline.code = Some(vec!["train.py".into()]);
+    make(&pipeline, "#!/bin/sh\n");
+    pipeline.runs_for("program build/tool is new");
+    pipeline.code = Some(vec![".".into(), "!build".into()]);
+    make(&pipeline, "#!/bin/sh\nexit\n");
+    pipeline.is_up_to_date();
+    build(&pipeline, "#!/bin/bash\n");
+    pipeline.is_up_to_date();
+    pipeline.write("step/train.py", "print(3)");
+    pipeline.runs_for("code changed: train.py");
+}
