@@ -16,6 +16,8 @@ mod environment_inputs;
 mod environment_making;
 mod environment_trust;
 mod environments;
+mod example;
+mod example_values;
 mod harness;
 mod help;
 mod init;

@@ -14,7 +14,7 @@ fn pythons() -> [String; 2] {
 }
 
 /// What tells uv and pip of the machine where to look, which the harness takes out.
-fn with_tools(run: Run) -> Run {
+pub(crate) fn with_tools(run: Run) -> Run {
     let is_of_tool = |name: &str| {
         let starts = ["PIP_", "UV_", "SSL_", "PYENV_ROOT"];
         starts.iter().any(|start| name.starts_with(start))

@@ -18,7 +18,7 @@ clean$Sex <- NULL
 is_test <- seq_len(nrow(clean)) %% test_every == 0
 write.csv(clean[!is_test, ], arguments[2], row.names = FALSE, quote = FALSE)
 write.csv(clean[is_test, ], arguments[3], row.names = FALSE, quote = FALSE)
-cat("data_cleaning:", nrow(clean), "of", nrow(raw), "passengers kept,", sum(is_test), "for the test\n")
+cat(nrow(clean), "of", nrow(raw), "passengers kept,", sum(is_test), "for the test\n")
 
 # What a step writes to this file become metrics of its run.
 metrics <- c(

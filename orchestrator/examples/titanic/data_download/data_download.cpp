@@ -52,7 +52,7 @@ int main(int count, char** words) try {
         fs::copy_file(source, partial, fs::copy_options::overwrite_existing);
     }
     fs::rename(partial, output);
-    std::cout << "data_download: " << fs::file_size(output) << " bytes\n";
+    std::cout << fs::file_size(output) << " bytes\n";
 } catch (const std::exception& error) {
     std::cerr << "data_download: " << error.what() << '\n';
     return 1;

@@ -34,12 +34,12 @@ for name, path in ("small", small), ("large", large):
     model = {row["term"]: float(row["coefficient"]) for row in rows(path)}
     accuracy, loss = evaluate(model, passengers)
     metrics |= {f"{name}_accuracy": accuracy, f"{name}_log_loss": loss}
-    print(f"evaluate: {name} model: accuracy {accuracy:.3f}, log loss {loss:.3f}")
+    print(f"{name} model: accuracy {accuracy:.3f}, log loss {loss:.3f}")
 
 # Accuracy jumps from passenger to passenger; the log loss also counts how sure a model is.
 is_small_better = metrics["small_log_loss"] <= metrics["large_log_loss"]
 shutil.copyfile(small if is_small_better else large, best)
-print(f"evaluate: the {'small' if is_small_better else 'large'} model is better")
+print(f"the {'small' if is_small_better else 'large'} model is better")
 
 # What a step writes to this file become metrics of its run.
 if file := os.environ.get("PIPELINE_METRICS"):

@@ -23,7 +23,7 @@ public class Inference {
             predictions.add(passenger.get("PassengerId") + "," + probability + "," + survives);
         }
         Files.write(Path.of(arguments[2]), predictions);
-        System.out.printf("inference: %d of %d passengers survive%n", survivors, passengers.size());
+        System.out.printf("%d of %d passengers survive%n", survivors, passengers.size());
     }
 
     /** What the logistic regression says of one passenger. */

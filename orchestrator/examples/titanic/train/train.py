@@ -43,4 +43,4 @@ with run:
     mlflow.sklearn.log_model(
         model, name="model", pip_requirements=[f"scikit-learn=={sklearn.__version__}"]
     )
-print(f"train: {len(data)} passengers, {len(columns)} columns")
+print(f"{len(data)} passengers, {len(columns)} columns")
