@@ -13,6 +13,7 @@ use crate::invocation::{Action, Format, Invocation};
 use crate::report::output::{print, print_log};
 use crate::report::{self, console, graph, list};
 use crate::run::{execute, wait_for};
+use plan::Plan;
 use plan::definition::Pipeline;
 use process::lock::Lock;
 use source::Access;
@@ -34,19 +35,31 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
         request,
     } = &invocation;
     let plan = || {
-        let plan = plan::make(&pipeline, request, &caller).map_err(Error::Plan)?;
+        let plan = plan::make(&pipeline, request, &caller).map_err(|mut problems| {
+            if !matches!(action, Action::Run) {
+                problems.extend(plan::start::problems(&pipeline, request, &caller, None));
+            }
+            Error::Plan(problems)
+        })?;
         console::tell_selection(&plan);
         Ok::<_, Error>(plan)
+    };
+    let may_start = |plan: &Plan| {
+        let problems = plan::start::problems(&pipeline, request, &caller, Some(plan));
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Plan(problems))
     };
     let place = (pipeline.name.as_str(), pipeline.root(), &*caller);
     match action {
         Action::List => written(list::print(&pipeline, request, *format, &caller)),
-        Action::Check => plan().map(drop),
-        Action::DryRun => written(report::plan::print(
-            &plan()?,
-            request.force.as_ref(),
-            *format,
-        )),
+        Action::Check => may_start(&plan()?),
+        Action::DryRun => {
+            let plan = plan()?;
+            written(report::plan::print(&plan, request.force.as_ref(), *format))?;
+            may_start(&plan)
+        }
         Action::Graph => {
             let sketch = plan::sketch(&pipeline, request, &caller).map_err(Error::Plan)?;
             written(graph::print(&pipeline.name, &sketch, *format))

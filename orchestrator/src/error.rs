@@ -74,6 +74,7 @@ impl Error {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Error::Usage(_) | Error::Tracking(TrackingError::TwoExperiments) => 2,
+            Error::Plan(problems) if problems.iter().any(is_usage) => 2,
             Error::Run(error) => match error.signal() {
                 Some(signal) => u8::try_from(128 + signal).unwrap_or(1),
                 None => 1,
@@ -106,12 +107,15 @@ impl Error {
                 Some("go to another folder, or name the pipeline's with `-C /its/folder`".into())
             }
             Error::Tracking(error) => error.hint(),
-            Error::Lock(LockError::Held { .. }) => {
-                Some("wait for its end with `--wait`, or run in a copy of the folder".into())
-            }
+            Error::Lock(error) => error.hint().map(str::to_owned),
             _ => None,
         }
     }
+}
+
+/// Whether what is wrong is the command line.
+fn is_usage(problem: &Problem) -> bool {
+    matches!(&problem.kind, ProblemKind::Tracking(error) if matches!(**error, TrackingError::TwoExperiments))
 }
 
 fn report_problems(text: &mut String, problems: &[Problem]) {
@@ -136,7 +140,11 @@ fn report_problems(text: &mut String, problems: &[Problem]) {
             None => line(text, format_args!("  {}{place}", problem.kind)),
         }
         // Other messages hold their cause.
-        if let ProblemKind::Project(_) | ProblemKind::Environment(_) = &problem.kind {
+        if let ProblemKind::Project(_)
+        | ProblemKind::Environment(_)
+        | ProblemKind::Tracking(_)
+        | ProblemKind::Lock(_) = &problem.kind
+        {
             failure::causes(text, std::error::Error::source(&problem.kind), "    ");
         }
         if let Some(hint) = problem.kind.hint() {

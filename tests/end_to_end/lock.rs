@@ -50,10 +50,13 @@ fn a_second_run_in_the_folder_is_refused() {
     let by_link = folder.orchestrator(&["-C", "link", "--steps", "short"]);
     refused(&by_link.run(), first.pid());
     assert_eq!(folder.read("order"), "");
-    for looking in ["--dry-run", "--check", "--list"] {
+    for looking in ["--dry-run", "--check"] {
         let arguments = ["--steps", "short", looking];
-        folder.orchestrator(&arguments).run().ends(0);
+        let told = folder.orchestrator(&arguments).run();
+        told.says("  another run of this pipeline is going on (pid ")
+            .ends(1);
     }
+    folder.orchestrator(&["--list"]).run().ends(0);
     folder.file("go", "");
     first.end().ends(0);
     folder

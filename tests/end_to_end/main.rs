@@ -42,6 +42,7 @@ mod signals;
 mod source_trust;
 mod sources;
 mod stand_in;
+mod starting;
 mod surroundings;
 mod terminal;
 mod titanic;

@@ -59,7 +59,7 @@ fn a_step_reaches_a_database_whose_path_no_uri_can_hold() {
 }
 
 /// All files below a folder with their contents, and all folders.
-fn everything(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn everything(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -73,6 +73,12 @@ pub enum EnvironmentError {
     /// The environment file is not what it should be.
     #[error(transparent)]
     File(Arc<mlproject::Error>),
+    #[error("environments cannot be made in {}: {} cannot be written: {reason}", shown(.root), shown(.folder))]
+    Unwritable {
+        root: PathBuf,
+        folder: PathBuf,
+        reason: String,
+    },
     #[error("no folder for environments: neither XDG_CACHE_HOME nor HOME is set")]
     NoStore,
 }
@@ -128,7 +134,9 @@ impl EnvironmentError {
                 format!("start it, or set DOCKER_HOST to where it listens; {LOCAL}")
             }
             EnvironmentError::Offline { .. } => "run once without `--offline`".into(),
-            EnvironmentError::NoStore => "name a folder with `--env-root`".into(),
+            EnvironmentError::NoStore | EnvironmentError::Unwritable { .. } => {
+                "name a folder with `--env-root`".into()
+            }
             _ => return self.docker_hint(),
         })
     }

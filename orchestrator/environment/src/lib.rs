@@ -163,19 +163,20 @@ impl Settings {
     }
 
     fn check(&self, kind: &Kind) -> Option<EnvironmentError> {
-        let name = kind.name()?;
-        if kind.is_ready(self.store.as_ref()?) {
+        let (name, store) = (kind.name()?, self.store.as_ref()?);
+        if kind.is_ready(store) {
             return None;
         }
-        if self.is_offline && !kind.works_offline(self.store.as_ref()?) {
+        if self.is_offline && !kind.works_offline(store) {
             let name = name.to_owned();
             return Some(EnvironmentError::Offline { name });
         }
-        match kind {
+        let of_tool = match kind {
             Kind::Conda(conda) => conda.check(),
             Kind::Venv(venv) => venv.check(),
-            Kind::Local | Kind::Docker(_) => None,
-        }
+            Kind::Local | Kind::Docker(_) => return None,
+        };
+        of_tool.or_else(|| store.unwritable())
     }
 }
 

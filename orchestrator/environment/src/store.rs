@@ -17,11 +17,12 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::OFlags;
 
+use super::error::EnvironmentError;
 use super::name::{Form, form};
 use super::ours::{self, Left, ignore_missing};
 use super::record::{MAX_BYTES, Record};
 use mlproject::paths::absolute;
-use process::host;
+use process::{files, host};
 
 /// What a file of our own form is called besides the name of its environment.
 const LOCK: &str = "lock";
@@ -66,6 +67,16 @@ impl Store {
             is_explicit: explicit.is_some(),
             // Tools that work in other folders are told of it.
             root: std::env::current_dir().map_or(root.clone(), |caller| absolute(&caller, root)),
+        })
+    }
+
+    /// Why nothing can be made in it, as far as that can be told beforehand.
+    pub(crate) fn unwritable(&self) -> Option<EnvironmentError> {
+        let (folder, error) = files::may_make(&self.root).err()?;
+        Some(EnvironmentError::Unwritable {
+            root: self.root.clone(),
+            folder,
+            reason: error.to_string(),
         })
     }
 

@@ -18,6 +18,7 @@ pub mod note;
 pub mod problem;
 pub mod request;
 mod selection;
+pub mod start;
 mod step;
 mod values;
 

@@ -11,8 +11,10 @@ use mlproject::strformat::TemplateError;
 
 use crate::definition::error::{ProjectError, SelectionError};
 use environment::EnvironmentError;
+use process::lock::LockError;
 use process::redact::shown_value;
 use process::text::suggestion;
+use tracking::TrackingError;
 
 /// Something that keeps one step, or the whole plan, from running.
 #[derive(Debug, Clone)]
@@ -187,6 +189,12 @@ pub enum ProblemKind {
     Cycle(Vec<String>),
     #[error(transparent)]
     Environment(EnvironmentError),
+    /// The run could not be recorded.
+    #[error(transparent)]
+    Tracking(Arc<TrackingError>),
+    /// Another run goes on.
+    #[error(transparent)]
+    Lock(Arc<LockError>),
     #[error("MLflow refuses the parameter name `{name}`: {reason}")]
     RefusedName { name: String, reason: &'static str },
 }
@@ -197,6 +205,8 @@ impl ProblemKind {
         Some(match self {
             ProblemKind::Project(error) => return error.hint(),
             ProblemKind::Selection(error) => return error.hint(),
+            ProblemKind::Tracking(error) => return error.hint(),
+            ProblemKind::Lock(error) => return error.hint().map(str::to_owned),
             ProblemKind::UnknownEntryPoint { name, known, .. }
             | ProblemKind::UnknownParameter { name, known }
             | ProblemKind::UnknownNeed { name, known, .. }

@@ -4,9 +4,9 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 /// What every file here is opened with.
@@ -47,6 +47,21 @@ fn parent_below<'a>(folder: &Path, below: &'a Path) -> io::Result<(OwnedFd, &'a 
 pub fn open_folder(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(rustix::fs::openat(CWD, path, flags, Mode::empty())?)
+}
+
+/// Whether a folder could be made, with files in it, as far as the rights to the nearest one above it that
+/// is there say. Errs with that one, and why not.
+pub fn may_make(folder: &Path) -> Result<(), (PathBuf, io::Error)> {
+    let is_there = |folder: &&Path| folder.symlink_metadata().is_ok();
+    let Some(nearest) = folder.ancestors().find(is_there) else {
+        return Ok(());
+    };
+    let refused = |error| (nearest.to_owned(), error);
+    if !nearest.is_dir() {
+        return Err(refused(io::ErrorKind::NotADirectory.into()));
+    }
+    let granted = rustix::fs::access(nearest, Access::WRITE_OK | Access::EXEC_OK);
+    granted.map_err(|error| refused(error.into()))
 }
 
 /// Opens the folder `name` in another one; a link is an error.

@@ -33,11 +33,49 @@ pub enum LockError {
     Io(#[from] io::Error),
 }
 
+impl LockError {
+    /// What to type next, if there is something.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            LockError::Held { .. } => {
+                Some("wait for its end with `--wait`, or run in a copy of the folder")
+            }
+            LockError::Io(_) => None,
+        }
+    }
+}
+
 /// Whether we were started, by whatever detour, by a run of the pipeline in a folder.
 pub fn is_inside(root: &Path) -> bool {
     let outside = std::env::var_os(LOCKED).unwrap_or_default();
     let is_root = |root: PathBuf| std::env::split_paths(&outside).any(|folder| folder == root);
     root.canonicalize().is_ok_and(is_root)
+}
+
+/// Whether a run could lock a pipeline's folder now; errs as it would. Nothing is made, and whoever looks, too,
+/// is not kept from it.
+pub fn check(root: &Path) -> Result<(), LockError> {
+    if is_inside(root) {
+        return Ok(());
+    }
+    let root = root.canonicalize()?;
+    let folder = files::open_folder(&root).map(File::from);
+    let of_folder = folder.map(|folder| (folder.try_lock_shared(), folder));
+    let (result, held) = match of_folder {
+        Ok((Err(TryLockError::Error(_)), _)) | Err(_) => match open_file(&root, OFlags::RDONLY) {
+            Ok(file) => (file.try_lock_shared(), file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error.into()),
+        },
+        Ok(tried) => tried,
+    };
+    match result {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(LockError::Held {
+            holder: holder(&root, &held),
+        }),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
 }
 
 /// A pipeline's folder in which no other run can start.

@@ -6,6 +6,7 @@ use environment::MakeError;
 use mlproject::paths::shown;
 use process::text::{line, names};
 
+use super::client;
 use crate::run::error::RunError;
 use crate::run::outcome::{Cause, Failure};
 
@@ -100,6 +101,7 @@ fn hint(error: &RunError) -> Option<String> {
             Some(127) => {
                 "127 is the shell's code for a program that was not found; is it installed and on PATH?"
             }
+            _ if let Some(hint) = client::hint(&failure.last_lines) => hint,
             _ if failure.is_resumable => "`--cached` leaves out what is finished",
             _ => return None,
         },

@@ -1,5 +1,6 @@
 //! Values and events to text.
 
+mod client;
 pub(crate) mod console;
 pub(crate) mod failure;
 pub(crate) mod graph;

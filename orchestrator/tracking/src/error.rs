@@ -135,6 +135,8 @@ impl TrackingError {
             TrackingError::Open { source, .. } | TrackingError::Start { source, .. } => match source {
                 StoreError::NoExperiment(_) => "--experiment-name makes an experiment that does not exist".into(),
                 StoreError::DeletedExperiment { id, .. } => format!("`mlflow experiments restore --experiment-id {id}` brings it back"),
+                StoreError::NoRun(_) => "unset MLFLOW_RUN_ID if it is left over from an earlier run, or name the store of that run with --tracking-uri".into(),
+                StoreError::DeletedRun(run) => format!("unset MLFLOW_RUN_ID, or bring the run back by `mlflow runs restore --run-id {run}`"),
                 _ => "another store can be named with --tracking-uri or MLFLOW_TRACKING_URI; --no-tracking records nothing".into(),
             },
             TrackingError::TwoExperiments => "leave one of them out".into(),

@@ -9,6 +9,7 @@
 mod alias;
 mod answer;
 mod artifacts;
+mod check;
 mod client;
 mod delivery;
 mod error;
@@ -50,6 +51,7 @@ use spool::{Spool, last_fact};
 use thread::{Outcome, RecorderThread};
 use waiting::Hurry;
 
+pub use check::check;
 pub use error::{TrackingError, Waiting};
 pub use look::{history, newest_log};
 pub use names::refused_name;

@@ -16,7 +16,7 @@ use super::record::{MAX_BATCH, MAX_METRICS, Metric, NewRun, Record, now};
 use super::settings::Experiment;
 use super::stored::{Chosen, Known, StoreError};
 use super::waiting::{Hurry, Patience};
-use super::wire::{active, id, known, metric, or_none, pairs, past, quoted, tag, tags_below};
+use super::wire::{active, id, known, metric, or_none, pairs, past, quoted, tag, tags_below, text};
 use process::files;
 
 const API: &str = "api/2.0/mlflow";
@@ -121,6 +121,10 @@ impl Rest {
                 return Ok(None);
             };
             let info = &found["run"]["info"];
+            if text(info, "lifecycle_stage") == "deleted" {
+                let error = StoreError::DeletedRun(run.to_owned());
+                return Err(Failure::lasting(error));
+            }
             Ok(Some((known(info)?, id(info, "experiment_id")?)))
         })?;
         found.ok_or_else(|| StoreError::NoRun(run.to_owned()))

@@ -35,6 +35,9 @@ pub enum StoreError {
     /// The run in which we are started.
     #[error("there is no run `{0}`, which MLFLOW_RUN_ID names")]
     NoRun(String),
+    /// The run in which we are started, of which MLflow would show nothing.
+    #[error("run `{0}`, which MLFLOW_RUN_ID names, is deleted")]
+    DeletedRun(String),
     /// The file is sqlite's, and has none of MLflow's tables.
     #[error("`{}` is a database, but none of MLflow", .0.display())]
     NotMlflow(PathBuf),

@@ -28,6 +28,9 @@ use schema::{Schema, read_schema};
 /// How long sqlite itself waits for another process, before we look at the time and for signals.
 const SLICE: Duration = Duration::from_millis(100);
 
+/// What MLflow calls the stage of what is deleted, which it keeps.
+const DELETED: &str = "deleted";
+
 #[derive(Debug)]
 pub(crate) struct Sqlite {
     connection: Connection,
@@ -70,25 +73,8 @@ impl Sqlite {
         let wanted = wanted.unwrap_or(&default).clone();
         let root = self.root.clone();
         self.transact(Patience::Full, |transaction, schema| {
-            let (column, value) = match &wanted {
-                Experiment::Name(name) => ("name", name),
-                Experiment::Id(id) => ("CAST(experiment_id AS TEXT)", id),
-            };
-            let query = format!(
-                "SELECT CAST(experiment_id AS TEXT), name, lifecycle_stage FROM experiments WHERE {column} = ?1"
-            );
-            let found = transaction
-                .query_row(&query, [value], |row| {
-                    Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?))
-                })
-                .optional()?;
-            match (found, &wanted) {
-                // It names a folder of ours.
-                (Some((id, ..)), _) if !is_id(&id) => Err(StoreError::NoExperiment(id)),
-                (Some((id, _, stage)), _) if stage.as_deref() != Some("deleted") => {
-                    Ok(Chosen { id, is_new: false })
-                }
-                (Some((id, name, _)), _) => Err(StoreError::DeletedExperiment { id, name }),
+            match (experiment(transaction, &wanted)?, &wanted) {
+                (Some(id), _) => Ok(Chosen { id, is_new: false }),
                 (None, Experiment::Name(name)) => {
                     let id = new_experiment(transaction, schema, name, &root)?;
                     Ok(Chosen { id, is_new: true })
@@ -98,17 +84,38 @@ impl Sqlite {
         })
     }
 
+    /// The experiment that was asked for, if there is one; a name may have none yet.
+    pub(crate) fn find_experiment(
+        &mut self,
+        wanted: Option<&Experiment>,
+    ) -> Result<Option<Chosen>, StoreError> {
+        let default = Experiment::Id("0".into());
+        let wanted = wanted.unwrap_or(&default);
+        let found = self.waited(Patience::Full, |store| {
+            experiment(&store.connection, wanted)
+        })?;
+        match (found, wanted) {
+            (None, Experiment::Id(id)) => Err(StoreError::NoExperiment(id.clone())),
+            (found, _) => Ok(found.map(|id| Chosen { id, is_new: false })),
+        }
+    }
+
     /// The run in which we are started, and its experiment.
     pub(crate) fn find(&mut self, run: &str) -> Result<(Known, String), StoreError> {
-        let query =
-            "SELECT artifact_uri, CAST(experiment_id AS TEXT) FROM runs WHERE run_uuid = ?1";
+        let query = "SELECT artifact_uri, CAST(experiment_id AS TEXT), lifecycle_stage FROM runs WHERE run_uuid = ?1";
         let found = self.waited(Patience::Short, |store| {
             let found = store.connection.query_row(query, [run], |row| {
-                Ok((row.get::<_, Option<String>>(0)?, row.get(1)?))
+                let (artifacts, stage): (Option<String>, Option<String>) =
+                    (row.get(0)?, row.get(2)?);
+                Ok((artifacts, row.get(1)?, stage))
             });
             Ok(found.optional()?)
         })?;
-        let (artifacts, experiment) = found.ok_or_else(|| StoreError::NoRun(run.to_owned()))?;
+        let (artifacts, experiment, stage) =
+            found.ok_or_else(|| StoreError::NoRun(run.to_owned()))?;
+        if stage.as_deref() == Some(DELETED) {
+            return Err(StoreError::DeletedRun(run.to_owned()));
+        }
         let known = Known::new(run.to_owned(), artifacts.unwrap_or_default());
         Ok((known, experiment))
     }
@@ -260,6 +267,30 @@ impl Sqlite {
                 ));
             }
         }
+    }
+}
+
+/// The id of an experiment, if there is one; a deleted one is an error.
+fn experiment(connection: &Connection, wanted: &Experiment) -> Result<Option<String>, StoreError> {
+    let (column, value) = match wanted {
+        Experiment::Name(name) => ("name", name),
+        Experiment::Id(id) => ("CAST(experiment_id AS TEXT)", id),
+    };
+    let query = format!(
+        "SELECT CAST(experiment_id AS TEXT), name, lifecycle_stage FROM experiments WHERE {column} = ?1"
+    );
+    let found = connection.query_row(&query, [value], |row| {
+        let (id, name): (String, String) = (row.get(0)?, row.get(1)?);
+        let stage: Option<String> = row.get(2)?;
+        Ok((id, name, stage))
+    });
+    match found.optional()? {
+        // It names a folder of ours.
+        Some((id, ..)) if !is_id(&id) => Err(StoreError::NoExperiment(id)),
+        Some((id, name, Some(stage))) if stage == DELETED => {
+            Err(StoreError::DeletedExperiment { id, name })
+        }
+        found => Ok(found.map(|(id, ..)| id)),
     }
 }
 
