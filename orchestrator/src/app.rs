@@ -2,6 +2,7 @@
 
 mod environments;
 mod first;
+mod look;
 
 use std::ffi::OsString;
 use std::io;
@@ -9,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{self, Early};
 use crate::error::Error;
-use crate::invocation::{Action, Format, Invocation};
-use crate::report::output::{print, print_log};
+use crate::invocation::{Action, Invocation};
+use crate::report::output::print;
 use crate::report::{self, console, graph, list};
 use crate::run::{execute, wait_for};
 use plan::Plan;
@@ -74,14 +75,8 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
             let lock = waited.map_or_else(|| Lock::take(&plan.root, false), Ok)?;
             Ok(execute(&plan, request, &caller, &lock, console::tell)?)
         }
-        Action::History(limit) => {
-            let as_json = *format == Format::Json;
-            let runs = tracking::history(&request.tracking, place, *limit, as_json)?;
-            written(print(&runs))
-        }
-        Action::Logs(step) => {
-            let log = tracking::newest_log(&request.tracking, place, step.as_deref())?;
-            written(print_log(log))
+        Action::History(_) | Action::Show(_) | Action::Diff(..) | Action::Logs { .. } => {
+            look::act(action, *format, &request.tracking, place)
         }
         Action::Resend => {
             let sent = tracking::resend(&request.tracking, pipeline.root(), &caller)?;

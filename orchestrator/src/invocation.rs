@@ -22,10 +22,17 @@ pub(crate) enum Action {
     EnvList,
     /// Removes what was not used for so many days.
     EnvPrune(u64),
-    /// So many of the last runs.
-    History(usize),
+    /// So many of the last runs, or with none also those in which everything was up to date.
+    History(Option<usize>),
+    /// One run, by the beginning of its id.
+    Show(String),
+    /// Two runs, the same.
+    Diff(String, String),
     /// The newest log, of one step if it is named.
-    Logs(Option<String>),
+    Logs {
+        step: Option<String>,
+        follow: bool,
+    },
     Resend,
     /// Writes the section `steps:`, or only shows it.
     Init {

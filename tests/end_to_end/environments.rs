@@ -243,7 +243,7 @@ error: 1 environment could not be made; nothing was run
     assert_eq!(text, expected);
     assert_eq!(calls(&folder), [LIST, CREATE, LIST, REMOVE]);
     assert!(!folder.exists("ran") && !folder.exists(&format!("envs/{}", name_of(&folder))));
-    assert!(history(&folder).contains(" FAILED "));
+    assert!(history(&folder).contains(" failed "));
 }
 
 fn history(folder: &Folder) -> String {
@@ -305,7 +305,7 @@ fn a_signal_ends_the_creation_with_a_stand_in() {
         let text = format!("error: stopped by SIG{signal} while environments were made\n");
         started.end().says(&text).ends(code);
         assert!(!is_alive(&pid));
-        assert!(history(&folder).contains(" KILLED "));
+        assert!(history(&folder).contains(" killed "));
         std::fs::remove_file(folder.path().join("hold")).unwrap();
         run(&folder, &["--steps", "a"]).run().ends(0);
         assert_eq!(calls(&folder), [LIST, CREATE, LIST, REMOVE, CREATE, LIST]);

@@ -9,12 +9,16 @@ use std::time::{Duration, Instant};
 use crate::harness::{Ended, Folder, orchestrator};
 
 /// Commands that only look.
-const LOOKS: [&[&str]; 8] = [
+const LOOKS: [&[&str]; 12] = [
     &["--list"],
     &["--list", "--format", "json"],
     &["--help"],
     &["--history"],
+    &["--history=all", "--format", "json"],
+    &["--show", "0"],
+    &["--diff", "0", "1"],
     &["--logs"],
+    &["--logs", "s", "--follow"],
     &["--completions", "bash"],
     &["--complete", "--steps", ""],
     &["--complete", "--"],

@@ -330,7 +330,7 @@ fn a_supervisor_that_is_killed_leaves_nothing() {
         folder.orchestrator(&["--steps", "b"]).run().ends(0);
         let history = folder.orchestrator(&["--history"]).run();
         assert!(
-            !history.stdout().contains("RUNNING"),
+            !history.stdout().contains("running"),
             "{}",
             history.stdout()
         );

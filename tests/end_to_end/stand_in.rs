@@ -218,7 +218,10 @@ impl State {
             Some("runs/search") => self.search(&request.json()),
             Some("runs/get") => {
                 let id = request.query.strip_prefix("run_id=").unwrap_or_default();
-                self.found(|run| run.id == id).pop().unwrap_or_default()
+                match self.found(|run| run.id == id).pop() {
+                    Some(found) => found,
+                    None => return missing(),
+                }
             }
             Some("runs/update" | "runs/log-batch") => return self.change(&request.json()),
             _ => json!({}),
@@ -261,8 +264,7 @@ impl State {
             .iter_mut()
             .find(|run| body["run_id"] == run.id.as_str());
         let Some(run) = run else {
-            let body = json!({ "error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no run" });
-            return (404, String::new(), body.to_string().into_bytes());
+            return missing();
         };
         if let Some(status) = body["status"].as_str() {
             status.clone_into(&mut run.status);
@@ -312,8 +314,21 @@ impl State {
             "start_time": run.start, "end_time": run.end,
             "artifact_uri": format!("{}/{}/artifacts", self.location, run.id),
         });
-        json!({ "info": info, "data": { "tags": tags } })
+        let parameters = run.parameters.iter();
+        let parameters: Vec<Value> = parameters
+            .map(|(key, value)| json!({ "key": key, "value": value }))
+            .collect();
+        let metrics = run.metrics.iter();
+        let metrics: Vec<Value> = metrics
+            .map(|(key, value)| json!({ "key": key, "value": value }))
+            .collect();
+        json!({ "info": info, "data": { "tags": tags, "params": parameters, "metrics": metrics } })
     }
+}
+
+fn missing() -> (u16, String, Vec<u8>) {
+    let body = json!({ "error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no run" });
+    (404, String::new(), body.to_string().into_bytes())
 }
 
 fn pairs(list: &Value) -> BTreeMap<String, String> {

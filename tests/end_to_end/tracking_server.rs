@@ -202,7 +202,8 @@ fn a_step_costs_few_requests() {
         .filter(|(_, call)| *call == "POST runs/create");
     let starts: Vec<usize> = starts.map(|(position, _)| position).collect();
     assert_eq!(starts.len(), 3, "{calls:?}");
-    assert!(starts[2] - starts[1] <= 5, "{calls:?}");
+    // The last one asks which metrics the step's own client has told.
+    assert!(starts[2] - starts[1] <= 6, "{calls:?}");
     assert_eq!(folder.read("ran_a"), "r2\n");
     let ends = server.bodies("runs/update");
     let ends: Vec<(&str, &str)> = ends

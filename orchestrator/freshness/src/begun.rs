@@ -10,7 +10,7 @@ use crate::content::{Hash, TICK};
 use crate::files::{ALWAYS_HASHED, Files};
 use crate::hashing::Hashing;
 use crate::judge::{by_name, unrecordable};
-use crate::key::key;
+use crate::key::{Keys, code, keys};
 use crate::programs;
 use crate::progress::{Progress, Stopped};
 use crate::reason::Reason;
@@ -200,9 +200,9 @@ fn remember(items: Vec<Item>, old: Option<&Part>, files: &Files) -> Vec<Before> 
 
 impl Begun {
     /// Records what the step was made from and what it has made, now that it has succeeded. The result
-    /// is the key of it all, for the tag `pipeline.cache_key`: text that is equal for equal steps. What
-    /// a secret is worth is no part of it.
-    pub fn finish(mut self, run: Option<&str>) -> Result<String, Unrecorded> {
+    /// is for the tags `pipeline.cache_key` and `pipeline.code`: texts that are equal for equal steps. What
+    /// a secret is worth is no part of them.
+    pub fn finish(mut self, run: Option<&str>) -> Result<Keys, Unrecorded> {
         if let Some(hashing) = self.hashing.take() {
             hashing.finish();
         }
@@ -217,7 +217,17 @@ impl Begun {
         record.programs = self.part("its programs", &self.programs, Links::Follow)?;
         record.outputs = self.outputs()?;
         self.shelf.write(&record)?;
-        Ok(key(&record))
+        Ok(keys(&record))
+    }
+
+    /// The key of the code of a step that has not succeeded. It is not recorded here.
+    pub fn code(mut self) -> Result<String, Unrecorded> {
+        if let Some(hashing) = self.hashing.take() {
+            hashing.finish();
+        }
+        let mut record = Record::new(&self.step, None, self.salt.clone(), self.values.clone());
+        record.code = self.part("its code", &self.code, Links::Count)?;
+        Ok(code(&record))
     }
 
     fn input(&self, input: &Input) -> Result<Part, Unrecorded> {

@@ -28,6 +28,7 @@ pub use begun::{Begun, Unrecorded, begin};
 pub use code::{CodeError, check_code};
 pub use files::{Caching, Files};
 pub use judge::{Made, Verdict, judge, look};
+pub use key::Keys;
 pub use reason::{Reason, ReasonKind};
 pub use record::last_run;
 pub use subject::Subject;

@@ -285,7 +285,8 @@ impl Sketch {
     }
 }
 
-/// The pipeline's own parameters: `steps` as it was understood, what was given, the defaults of the rest.
+/// The pipeline's own parameters: `steps` as it was understood, what was given (for a step as `STEP/NAME`),
+/// the defaults of the rest.
 fn pipeline_values(
     pipeline: &Pipeline,
     request: &Request,
@@ -297,7 +298,15 @@ fn pipeline_values(
         .parameters()
         .iter()
         .filter_map(|parameter| Some((parameter.name.clone(), parameter.default.clone()?)));
-    for (name, value) in request.parameters.iter().cloned().chain(defaults) {
+    let given = request.parameters.iter().map(|(name, value)| {
+        let mut steps = pipeline.steps.iter();
+        let of_step = steps.find_map(|step| {
+            let own = fill::qualified(name, &step.name)?;
+            Some(format!("{}/{own}", step.name))
+        });
+        (of_step.unwrap_or_else(|| name.clone()), value.clone())
+    });
+    for (name, value) in given.chain(defaults) {
         if values.iter().all(|(known, _)| *known != name) {
             values.push((name, value));
         }

@@ -56,9 +56,6 @@ pub fn tail(log: &Path) -> io::Result<Vec<String>> {
 ///
 /// What looks like a log may be anything, such as one that came with a folder from elsewhere.
 pub fn print(mut log: impl Read, target: &mut impl Write, is_terminal: bool) -> io::Result<()> {
-    if !is_terminal {
-        return io::copy(&mut log, target).map(drop);
-    }
     let mut buffer = vec![0; 32 * 1024];
     let mut kept = 0;
     loop {
@@ -68,6 +65,15 @@ pub fn print(mut log: impl Read, target: &mut impl Write, is_terminal: bool) -> 
             Err(error) => return Err(error),
         };
         let bytes = &buffer[..kept + count];
+        if !is_terminal {
+            target.write_all(bytes)?;
+            // What comes may be all for a while.
+            target.flush()?;
+            if count == 0 {
+                return Ok(());
+            }
+            continue;
+        }
         let mut text = String::new();
         let mut seen = 0;
         for chunk in bytes.utf8_chunks() {
@@ -84,8 +90,9 @@ pub fn print(mut log: impl Read, target: &mut impl Write, is_terminal: bool) -> 
             }
         }
         target.write_all(text.as_bytes())?;
+        target.flush()?;
         if count == 0 {
-            return target.flush();
+            return Ok(());
         }
         let end = bytes.len();
         buffer.copy_within(seen..end, 0);

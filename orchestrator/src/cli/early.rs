@@ -9,7 +9,7 @@ use crate::invocation::{Action, Invocation};
 
 /// The options whose mere presence says that something is only looked at, whatever else is wrong with
 /// the command line.
-const LOOKING: [&str; 11] = [
+const LOOKING: [&str; 13] = [
     "-h",
     "-V",
     "--help",
@@ -17,6 +17,8 @@ const LOOKING: [&str; 11] = [
     "--list",
     "--graph",
     "--history",
+    "--show",
+    "--diff",
     "--logs",
     "--resend",
     "--init",
@@ -175,6 +177,10 @@ mod tests {
             "--version",
             "--history",
             "--history=3",
+            "--history=all",
+            "--show a",
+            "--diff a b",
+            "--logs a -f",
             "--logs",
             "--logs a",
             "--resend",

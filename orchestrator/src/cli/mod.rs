@@ -19,7 +19,7 @@ use crate::invocation::{Action, Format, Invocation};
 use options::{Cli, PARAMETERS};
 use plan::request::{Narrowing, ParameterOption, Request, Steps};
 use process::printable::is_unfit;
-use value::{Assignment, Names};
+use value::{Assignment, Last, Names};
 
 pub(crate) use completion::{candidates, completed_folder, completed_words, script};
 pub(crate) use early::{Early, early};
@@ -125,12 +125,19 @@ fn given(
 fn action(cli: &Cli) -> Action {
     let looking = &cli.looking;
     match (looking.completions, looking.history, &looking.logs) {
+        _ if let Some(run) = &looking.show => Action::Show(run.clone()),
+        _ if let Some([old, new]) = looking.diff.as_deref() => {
+            Action::Diff(old.clone(), new.clone())
+        }
         _ if cli.steps.init => Action::Init {
             is_dry: looking.dry_run,
         },
         (Some(shell), _, _) => Action::Completions(shell),
-        (_, Some(limit), _) => Action::History(limit),
-        (_, _, Some(step)) => Action::Logs(step.first().cloned()),
+        (_, Some(Last(limit)), _) => Action::History(limit),
+        (_, _, Some(step)) => Action::Logs {
+            step: step.first().cloned(),
+            follow: looking.follow,
+        },
         _ if let Some(days) = cli.environments.env_prune => Action::EnvPrune(days),
         _ if cli.environments.env_list => Action::EnvList,
         _ if looking.dry_run => Action::DryRun,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, Parser};
 
-use super::value::{self, Assignment, DockerArgument, Names, forced, managers, names, time};
+use super::value::{self, Assignment, DockerArgument, Last, Names, forced, managers, names, time};
 use crate::invocation::{Format, Shell};
 use mlproject::Manager;
 use plan::request::{EnvironmentOptions, Force, Steps};
@@ -270,17 +270,35 @@ pub(super) struct LookingArguments {
 
     /// Print the last N runs of this pipeline
     ///
-    /// 10 runs if no N is given.
+    /// 10 runs if no N is given; with `all` every one, those too in which everything was up to date.
     #[arg(long, group = "action", value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10")]
-    pub(super) history: Option<usize>,
+    pub(super) history: Option<Last>,
+
+    /// Print one run, by the beginning of its id
+    ///
+    /// Its steps, parameters, metrics and where its logs are; also a run of a step.
+    #[arg(long, group = "action", value_name = "RUN")]
+    pub(super) show: Option<String>,
+
+    /// Print what differs between two runs
+    ///
+    /// Parameters, metrics, code, commit and environments.
+    #[arg(long, group = "action", num_args = 2, value_names = ["RUN", "RUN"])]
+    pub(super) diff: Option<Vec<String>>,
 
     /// Print the newest log, of STEP or of the last step
     #[arg(long, group = "action", value_name = "STEP", num_args = 0..=1, action = ArgAction::Set)]
     pub(super) logs: Option<Vec<String>>,
 
+    /// With --logs, go on until the run ends
+    ///
+    /// Also with a step that has not begun; without STEP with all that start meanwhile.
+    #[arg(short, long, requires = "logs", hide_short_help = true)]
+    pub(super) follow: bool,
+
     /// Print as text, json or dot (Graphviz)
     ///
-    /// For --dry-run, --graph, --list, --history and --env-list; dot is for --graph alone.
+    /// For --dry-run, --graph, --list, --history, --show, --diff and --env-list; dot is for --graph alone.
     #[arg(
         long,
         value_name = "FORM",

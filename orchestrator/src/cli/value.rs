@@ -15,6 +15,28 @@ pub(super) fn count(text: &str) -> Result<NonZero<usize>, &'static str> {
     text.parse().map_err(|_| "expected a number from 1 on")
 }
 
+/// How many of the last runs: a number, or none for `all`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Last(pub(super) Option<usize>);
+
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("expected a number or `all`")]
+pub(super) struct LastError;
+
+impl FromStr for Last {
+    type Err = LastError;
+
+    fn from_str(text: &str) -> Result<Self, LastError> {
+        match text {
+            "all" => Ok(Last(None)),
+            number => number
+                .parse()
+                .map(|it| Last(Some(it)))
+                .map_err(|_| LastError),
+        }
+    }
+}
+
 /// `NAME=VALUE`, split at the first `=` as `mlflow run -P` does.
 #[derive(Debug, Clone)]
 pub(super) struct Assignment {

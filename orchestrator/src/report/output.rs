@@ -7,6 +7,18 @@ use process::printable::{self, printable};
 use process::redact::redact;
 use serde::Serialize;
 
+/// How wide the terminal is; where there is none, as wide as one always was.
+pub(crate) fn columns() -> usize {
+    let stdout = io::stdout();
+    let size = stdout
+        .is_terminal()
+        .then(|| rustix::termios::tcgetwinsize(&stdout));
+    match size {
+        Some(Ok(size)) if size.ws_col > 0 => size.ws_col.into(),
+        _ => 80,
+    }
+}
+
 /// Prints text on stdout.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     print_bytes(printable(&redact(text)).as_bytes())

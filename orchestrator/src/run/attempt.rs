@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use freshness::{Unrecorded, begin};
+use freshness::{Begun, Unrecorded, begin};
 use plan::PlannedStep;
 use plan::engine;
 use process::console::warn;
@@ -85,9 +85,14 @@ impl Run<'_> {
             self.note_run(&step.name, run.stored().cloned());
             let finished = begun.and_then(|begun| begun.finish(run.id()));
             match finished {
-                Ok(key) => ending.tags.push(("pipeline.cache_key".to_owned(), key)),
+                Ok(keys) => ending.tags.extend([
+                    ("pipeline.cache_key".to_owned(), keys.all),
+                    ("pipeline.code".to_owned(), keys.code),
+                ]),
                 Err(error) => tell_unrecorded(step, &error),
             }
+        } else if let Ok(code) = begun.and_then(Begun::code) {
+            ending.tags.push(("pipeline.code".to_owned(), code));
         }
         self.tracker.end_step(run, &attempt, ending, &files, gone);
         result
@@ -204,6 +209,7 @@ fn recorded(step: &PlannedStep, number: u32) -> tracking::Attempt {
         experiment: step.experiment.clone(),
         entry_point: step.entry_point.clone(),
         manager: step.environment.manager,
+        environment: step.environment.identity(),
         project: step.project.clone(),
         source: step.source.clone(),
         parameters: step.parameters.clone(),

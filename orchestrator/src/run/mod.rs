@@ -376,6 +376,9 @@ impl Progress {
             let failed = self.unfinished.keys().map(name).collect();
             return Err(RunError::Incomplete { failed, count });
         }
+        if self.up_to_date == count {
+            run.tracker.all_reused();
+        }
         let unfinished: Vec<String> = self.unfinished.keys().map(name).collect();
         (run.tell)(Event::Done {
             pipeline: &run.plan.pipeline,

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::stored::StoreError;
+use process::printable::one_line;
 
 /// Why nothing can be recorded, or nothing be read from the records.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +102,27 @@ pub enum TrackingError {
     /// Records are asked for and switched off.
     #[error("with --no-tracking there are no records")]
     Off,
+    /// Nothing is recorded with an id that begins so.
+    #[error("there is no run `{}` of this pipeline", one_line(.0))]
+    UnknownRun(String),
+    /// A part of an id stands for several.
+    #[error("several runs have an id that begins with `{begin}`: {}", ids.iter().map(|id| one_line(id)).collect::<Vec<_>>().join(", "))]
+    SeveralRuns {
+        /// As it was typed.
+        begin: String,
+        /// The ids.
+        ids: Vec<String>,
+    },
+    /// It is the run of a step, where one of a pipeline is asked for.
+    #[error("`{}` is a run of step `{}` alone", one_line(run), one_line(step))]
+    RunOfStep {
+        /// As it was typed.
+        run: String,
+        /// The step.
+        step: String,
+        /// The id of the pipeline's run in which it was.
+        pipeline: String,
+    },
     /// Nothing is recorded, or no log was kept: "step `train`" or "this pipeline".
     #[error("there is no log of {0}")]
     NoLog(String),
@@ -144,6 +166,9 @@ impl TrackingError {
             TrackingError::Spool(_) => "move it away, or run with --no-tracking".into(),
             TrackingError::Folder(_) => "move it away: the logs of the steps are kept there".into(),
             TrackingError::LogElsewhere { .. } => "it is read from there when --tracking-uri or MLFLOW_TRACKING_URI names the database".into(),
+            TrackingError::UnknownRun(_) => "`--history=all` lists the runs with the beginnings of their ids, `--show RUN` those of the steps of one".into(),
+            TrackingError::RunOfStep { pipeline, .. } => format!("it is part of run `{}`", one_line(pipeline)),
+            TrackingError::SeveralRuns { .. } => "type more of the id".into(),
             TrackingError::Unsupported(_) => "unset it, or run with --no-tracking".into(),
             TrackingError::Resend(waiting) => {
                 let line = |waiting: &Waiting| {

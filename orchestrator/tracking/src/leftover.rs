@@ -76,6 +76,29 @@ pub(crate) fn leftovers(root: &Path) -> (Vec<Leftover>, Vec<Refused>) {
     (found, refused)
 }
 
+/// Whether a process that lives records a run of the pipeline in a folder.
+pub(crate) fn is_written(root: &Path) -> bool {
+    let Ok(folder) = folder(root, false) else {
+        return false;
+    };
+    let Ok(entries) = rustix::fs::Dir::read_from(&folder) else {
+        return false;
+    };
+    entries.flatten().any(|entry| {
+        let name = entry.file_name().to_string_lossy();
+        let file = name
+            .ends_with(".jsonl")
+            .then(|| files::open_in(&folder, Path::new(&*name), OFlags::RDONLY).ok());
+        // Who would take it over meanwhile, does so the next time.
+        file.flatten().is_some_and(|file| {
+            matches!(
+                file.try_lock_shared(),
+                Err(std::fs::TryLockError::WouldBlock)
+            )
+        })
+    })
+}
+
 fn read(root: &Path, folder: &std::os::fd::OwnedFd, name: &str) -> io::Result<Option<Leftover>> {
     let flags = OFlags::RDWR | OFlags::APPEND;
     let file = files::open_in(folder, Path::new(&format!("{name}.jsonl")), flags)?;
@@ -182,10 +205,15 @@ fn check(inner: &Inner) -> io::Result<()> {
         Record::Start(run) => run.parent.as_deref(),
         _ => None,
     });
+    let copied = records.clone().filter_map(|record| match record {
+        Record::Copy { from, .. } => Some(from.as_str()),
+        _ => None,
+    });
     let known = inner.known.iter();
     let runs = records
         .clone()
         .map(Record::run)
+        .chain(copied)
         .chain(inner.open.iter().map(|(run, _)| run.as_str()))
         .chain(known.flat_map(|(run, known)| [run.as_str(), known.id.as_str()]))
         .chain(parents);

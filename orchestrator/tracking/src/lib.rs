@@ -11,15 +11,17 @@ mod answer;
 mod artifacts;
 mod check;
 mod client;
+mod compare;
 mod delivery;
 mod error;
 mod facts;
-mod history;
+mod follow;
 mod http;
 mod leftover;
 mod look;
 mod metrics;
 mod names;
+mod past;
 mod record;
 mod recorder;
 mod resend;
@@ -52,9 +54,11 @@ use thread::{Outcome, RecorderThread};
 use waiting::Hurry;
 
 pub use check::check;
+pub use compare::{Change, Changes, Difference, Measured, difference};
 pub use error::{TrackingError, Waiting};
-pub use look::{history, newest_log};
+pub use look::{Found, Listed, Records};
 pub use names::refused_name;
+pub use past::{Past, PastRun};
 pub use record::{Pairs, Status};
 pub use resend::resend;
 pub use stored::StoredRun;
@@ -251,6 +255,7 @@ impl Tracker {
             status,
             end,
         });
+        let step = attempt.step.clone();
         recorder.tell(move |recorder| {
             let mut removed = recorder.restore();
             if !removed.iter().any(|name| name == "mlruns") {
@@ -258,7 +263,7 @@ impl Tracker {
             }
             tell_of_the_removed(&removed);
             if run.is_recorded {
-                recorder.close(&run.key, records);
+                recorder.close(&run.key, &step, end, records);
             }
         });
     }
@@ -283,9 +288,15 @@ impl Tracker {
         let Some(recorder) = &self.recorder else {
             return;
         };
-        let run = run.unwrap_or("unrecorded").to_owned();
-        let tag = (format!("pipeline.reused.{}", names::part_of_tag(step)), run);
-        recorder.tell(|recorder| recorder.note(vec![tag]));
+        let (step, run) = (step.to_owned(), run.map(str::to_owned));
+        recorder.tell(move |recorder| recorder.note_reused(&step, run.as_deref()));
+    }
+
+    /// Notes in the pipeline's run that every step was left out. It waits for no store.
+    pub fn all_reused(&self) {
+        if let Some(recorder) = &self.recorder {
+            recorder.tell(Recorder::note_up_to_date);
+        }
     }
 
     /// Ends the pipeline's run, and every other that is still open, and waits until the store has all or
@@ -335,7 +346,7 @@ fn measured(attempt: &Attempt, time: Duration, end: u64) -> Vec<Metric> {
         time: end,
         step: 0,
     };
-    let mut metrics = vec![metric("duration_seconds".to_owned(), time.as_secs_f64())];
+    let mut metrics = vec![metric(names::DURATION.to_owned(), time.as_secs_f64())];
     for (name, path) in &attempt.outputs {
         let is_file = |found: &std::fs::Metadata| found.is_file();
         if let Some(found) = std::fs::metadata(path).ok().filter(is_file) {
@@ -343,7 +354,7 @@ fn measured(attempt: &Attempt, time: Duration, end: u64) -> Vec<Metric> {
                 clippy::cast_precision_loss,
                 reason = "sizes above 2^53 bytes may lose a byte"
             )]
-            metrics.push(metric(format!("{name}_bytes"), found.len() as f64));
+            metrics.push(metric(format!("{name}{}", names::SIZE), found.len() as f64));
         }
     }
     metrics

@@ -1,8 +1,8 @@
 //! What is sent to a store: the records of runs, within the limits that MLflow sets. Pure.
 
-use crate::names::refused_name;
+use crate::names::{self, refused_name};
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,16 @@ pub(crate) enum Record {
         run: String,
         file: PathBuf,
     },
+    /// The newest values of the metrics of a step's run, for the pipeline's run: what the step has told
+    /// itself, read back from the store.
+    Copy {
+        run: String,
+        /// The key of the step's run, or the id of one of an earlier process.
+        from: String,
+        step: String,
+        /// Milliseconds since 1970. It stands for their own, so that a later try counts.
+        time: u64,
+    },
     /// The last word on a run. How a step ended counts, also when its own MLflow client has said
     /// something else before: a run whose client ended it well may fail afterwards.
     End {
@@ -57,6 +67,7 @@ impl Record {
             Record::Parameters { run, .. }
             | Record::Facts { run, .. }
             | Record::Log { run, .. }
+            | Record::Copy { run, .. }
             | Record::End { run, .. } => run,
         }
     }
@@ -151,22 +162,50 @@ pub(crate) fn now() -> u64 {
     milliseconds(SystemTime::now())
 }
 
+/// A point in time, given in milliseconds since 1970, in UTC.
+pub(crate) fn moment(milliseconds: u64) -> String {
+    // As far as the format goes: a store may say anything.
+    let time = UNIX_EPOCH + Duration::from_millis(milliseconds.min(LAST_MOMENT));
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
+/// The end of the year 9999.
+const LAST_MOMENT: u64 = 253_402_300_799_000;
+
 /// A point in time in milliseconds since 1970.
 pub(crate) fn milliseconds(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The parameters as they may be seen by others, with values that MLflow would refuse cut.
+/// The parameters as they may be seen by others, with names and values that MLflow would refuse made fit.
 pub(crate) fn parameters(values: impl IntoIterator<Item = (String, String)>) -> Pairs {
-    let seen = values.into_iter().map(|(name, value)| {
-        let value = cut(
-            redact::shown_value(&name, &value).into_owned(),
-            MAX_PARAMETER,
-        );
-        (name, value)
+    let mut seen = Pairs::new();
+    for (name, value) in values {
+        let value = redact::shown_value(&name, &value).into_owned();
+        let Some(name) = names::taken(&name) else {
+            continue;
+        };
+        // MLflow refuses a second value of the same name.
+        if seen.iter().all(|(known, _)| *known != name) {
+            seen.push((name, cut(value, MAX_PARAMETER)));
+        }
+    }
+    seen
+}
+
+/// The metrics of a step's run as they stand in the pipeline's.
+pub(crate) fn copied(metrics: &[(String, f64)], step: &str, time: u64) -> Vec<Metric> {
+    let own = metrics.iter().filter(|(name, _)| names::is_of_step(name));
+    let copied = own.filter_map(|(name, value)| {
+        Some(Metric {
+            name: names::of_step(step, name)?,
+            value: *value,
+            time,
+            step: 0,
+        })
     });
-    seen.collect()
+    copied.collect()
 }
 
 /// The tags, with values that MLflow would refuse cut. Empty ones say nothing and are left out.

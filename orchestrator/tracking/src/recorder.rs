@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::artifacts::is_id;
 use super::delivery::deliver;
 use super::facts::{self, Trees};
-use super::history::PastRun;
+use super::names;
+use super::past::{ENVIRONMENT, PastRun, REUSED, STEP, UP_TO_DATE};
 use super::record::{self, Metric, NewRun, Pairs, Record, Status};
 use super::resend::mend_all;
 use super::settings::{Experiment, Place, Settings};
@@ -109,6 +111,7 @@ impl Recorder {
                 return Err(failed(&self.store, source));
             }
             self.note_parent();
+            self.add_parameters(pipeline.parameters);
             return Ok(());
         }
         let run = NewRun {
@@ -150,6 +153,18 @@ impl Recorder {
         Err(failed(&self.store, source))
     }
 
+    /// Gives the run of somebody else the parameters that it does not have, as far as the store says which
+    /// these are: it has taken the run already, so this is no reason to run nothing.
+    fn add_parameters(&mut self, parameters: Pairs) {
+        let parameters = record::parameters(parameters);
+        if let Ok(parameters) = self.store.missing(&self.pipeline, parameters) {
+            self.send(vec![Record::Parameters {
+                run: self.pipeline.clone(),
+                parameters,
+            }]);
+        }
+    }
+
     /// Notes that our runs are in one of somebody else.
     fn note_parent(&self) {
         let id = self.pipeline.clone();
@@ -180,8 +195,9 @@ impl Recorder {
         let mut tags = vec![
             pair("mlflow.project.entryPoint", &attempt.entry_point),
             pair("mlflow.project.backend", "local"),
-            pair("pipeline.step", &attempt.step),
+            pair(STEP, &attempt.step),
             pair("pipeline.attempt", &attempt.number.to_string()),
+            pair(ENVIRONMENT, &attempt.environment),
         ];
         if attempt.manager != mlproject::Manager::Local {
             tags.push(pair("mlflow.project.env", &attempt.manager.to_string()));
@@ -210,7 +226,8 @@ impl Recorder {
         // Runs of other experiments are found by it.
         if let (Some(_), Some(known)) = (&attempt.experiment, self.store.known.get(key)) {
             let id = known.id.clone();
-            self.note(vec![(format!("pipeline.step.{}", attempt.step), id)]);
+            let step = names::part_of_name(&attempt.step);
+            self.note(vec![(format!("pipeline.step.{step}"), id)]);
         }
     }
 
@@ -272,14 +289,15 @@ impl Recorder {
 
     /// The newest run of a step that ended well, in the last runs of a pipeline.
     pub(crate) fn newest(&mut self, pipeline: &str, step: &str) -> Option<StoredRun> {
-        let past = self.store.history(pipeline, 100).ok()?;
-        let is_good = |run: &&PastRun| {
-            run.step.as_deref() == Some(step) && run.status == Status::Finished.name()
-        };
-        let mut newest_first = past.iter().flat_map(|past| past.steps.iter().rev());
-        let run = newest_first.find(is_good)?;
-        let known = Known::new(run.id.clone(), run.artifacts.clone());
-        Some(StoredRun::new(&known, &self.root))
+        let is_good = |run: &PastRun| run.step.as_deref() == Some(step) && run.is_finished();
+        for run in self.store.runs(pipeline, 100, &|_| true).ok()? {
+            let mut steps = self.store.steps(&[&run], &is_good).ok()?;
+            if let Some(run) = steps.pop().unwrap_or_default().pop() {
+                let known = Known::new(run.id, run.artifacts);
+                return Some(StoredRun::new(&known, &self.root));
+            }
+        }
+        None
     }
 
     /// Where the log of a run is written, and whether it has to be sent from there to the store.
@@ -302,9 +320,36 @@ impl Recorder {
         self.keep(vec![fact]);
     }
 
-    /// Ends a run with its last records.
-    pub(crate) fn close(&mut self, key: &str, records: Vec<Record>) {
+    /// Notes in the pipeline's run which run has made the result of a step before, with its metrics.
+    pub(crate) fn note_reused(&mut self, step: &str, run: Option<&str>) {
+        let tag = format!("{REUSED}{}", names::part_of_name(step));
+        self.note(vec![(tag, run.unwrap_or("unrecorded").to_owned())]);
+        // A file says which run that was.
+        if let Some(from) = run.filter(|run| is_id(run)) {
+            self.keep(vec![self.copy(from, step, record::now())]);
+        }
+    }
+
+    /// Notes that nothing had to run. A run of somebody else is not ours to call so.
+    pub(crate) fn note_up_to_date(&mut self) {
+        if self.is_ours {
+            self.note(vec![(UP_TO_DATE.to_owned(), "true".to_owned())]);
+        }
+    }
+
+    fn copy(&self, from: &str, step: &str, time: u64) -> Record {
+        Record::Copy {
+            run: self.pipeline.clone(),
+            from: from.to_owned(),
+            step: step.to_owned(),
+            time,
+        }
+    }
+
+    /// Ends the run of a step, as of `end`, with its last records.
+    pub(crate) fn close(&mut self, key: &str, step: &str, end: u64, mut records: Vec<Record>) {
         self.begun.retain(|record| record.run() != key);
+        records.push(self.copy(key, step, end));
         self.send(records);
     }
 
@@ -316,7 +361,7 @@ impl Recorder {
             run: run.to_owned(),
             metrics: if run == self.pipeline {
                 vec![Metric {
-                    name: "duration_seconds".to_owned(),
+                    name: names::DURATION.to_owned(),
                     value: seconds,
                     time: end,
                     step: 0,

@@ -151,16 +151,22 @@ fn recall(store: &mut Store, leftover: &Leftover, patience: Patience) -> Result<
         )
     };
     let is_told_of = |run: &str| {
-        unsent.iter().any(|record| record.run() == run)
-            || leftover.open.iter().any(|(open, _)| open == run)
+        let is_about = |record: &Record| {
+            let from = match record {
+                Record::Copy { from, .. } => Some(from.as_str()),
+                _ => None,
+            };
+            record.run() == run || from == Some(run)
+        };
+        unsent.iter().any(is_about) || leftover.open.iter().any(|(open, _)| open == run)
     };
     let (mut keys, mut parents) = (Vec::new(), Vec::new());
     for (run, known) in &leftover.known {
         if *run != known.id && (is_told_of(run) || is_parent(run)) {
             keys.push((run.as_str(), known.experiment.as_deref()));
         }
-        // The run of somebody else in which the pipeline was: nothing of ours changes it.
-        if *run == known.id && is_parent(run) && !is_told_of(run) {
+        // The run of somebody else in which the pipeline was: nothing that a file says changes it.
+        if *run == known.id && is_parent(run) {
             parents.push(run.as_str());
         }
     }

@@ -1,6 +1,6 @@
 //! The stores: a server, or an sqlite file. What both have in common is here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use reqwest::blocking::Response;
@@ -8,8 +8,8 @@ use reqwest::blocking::Response;
 use super::TrackingError;
 use super::alias::Alias;
 use super::artifacts::{self, Location};
-use super::history::Past;
-use super::record::Record;
+use super::past::{Past, PastRun};
+use super::record::{Pairs, Record};
 use super::rest::Rest;
 use super::settings::{Experiment, Place, Settings};
 use super::sqlite::Sqlite;
@@ -37,6 +37,8 @@ pub(crate) struct Store {
     root: PathBuf,
     /// The runs, by their keys.
     pub known: HashMap<String, Known>,
+    /// Runs of somebody else, of which only a file says that ours are in them. They are not changed.
+    foreign: HashSet<String>,
 }
 
 #[derive(Debug)]
@@ -117,6 +119,7 @@ impl Store {
             experiment,
             root: root.to_owned(),
             known,
+            foreign: HashSet::new(),
         };
         Ok(Opened {
             store,
@@ -155,6 +158,7 @@ impl Store {
             experiment,
             root: root.to_owned(),
             known: HashMap::new(),
+            foreign: HashSet::new(),
         }))
     }
 
@@ -186,6 +190,9 @@ impl Store {
             }
             Kind::Rest(rest) => {
                 for (count, record) in records.iter().enumerate() {
+                    if self.foreign.contains(record.run()) {
+                        return Err((count, StoreError::UnknownRun));
+                    }
                     rest.send(
                         &self.experiment,
                         record,
@@ -237,6 +244,7 @@ impl Store {
                 self.known.insert((*key).to_owned(), known);
             }
         }
+        self.foreign = parents.iter().map(|id| (*id).to_owned()).collect();
         self.known.extend(parents.iter().map(|id| {
             let known = Known::new((*id).to_owned(), String::new());
             ((*id).to_owned(), known)
@@ -286,16 +294,84 @@ impl Store {
         found.map(|(known, _)| known)
     }
 
-    /// The last runs of a pipeline, newest first.
-    pub(crate) fn history(
+    /// The last runs of a pipeline that are wanted, newest first. `is_wanted` does not see their parameters,
+    /// metrics and tags.
+    pub(crate) fn runs(
         &mut self,
         pipeline: &str,
         limit: usize,
-    ) -> Result<Vec<Past>, StoreError> {
+        is_wanted: &dyn Fn(&PastRun) -> bool,
+    ) -> Result<Vec<PastRun>, StoreError> {
         match &mut self.kind {
-            Kind::Rest(rest) => rest.history(&self.experiment, pipeline, limit),
-            Kind::Sqlite(sqlite) => sqlite.history(pipeline, limit),
+            Kind::Rest(rest) => rest.runs(&self.experiment, pipeline, limit, is_wanted),
+            Kind::Sqlite(sqlite) => sqlite.runs(pipeline, limit, is_wanted),
         }
+    }
+
+    /// Those of the runs of the steps of pipelines' runs that are wanted, in the order in which they started.
+    pub(crate) fn steps(
+        &mut self,
+        runs: &[&PastRun],
+        is_wanted: &dyn Fn(&PastRun) -> bool,
+    ) -> Result<Vec<Vec<PastRun>>, StoreError> {
+        match &mut self.kind {
+            Kind::Rest(rest) => {
+                let steps = |run: &&PastRun| {
+                    let mut steps = rest.steps(&self.experiment, run)?;
+                    steps.retain(is_wanted);
+                    Ok(steps)
+                };
+                runs.iter().map(steps).collect()
+            }
+            Kind::Sqlite(sqlite) => sqlite.steps(runs, is_wanted),
+        }
+    }
+
+    /// The runs with these ids that there are.
+    pub(crate) fn with_ids(&mut self, ids: &[&str]) -> Result<Vec<PastRun>, StoreError> {
+        match &mut self.kind {
+            Kind::Rest(rest) => {
+                let found = ids.iter().map(|id| rest.run(id, Patience::Full));
+                let found: Result<Vec<Option<PastRun>>, _> = found.collect();
+                Ok(found?.into_iter().flatten().collect())
+            }
+            Kind::Sqlite(sqlite) => sqlite.with_ids(ids),
+        }
+    }
+
+    /// The parameters that a run may not have yet. What a database has it keeps.
+    pub(crate) fn missing(&self, run: &str, parameters: Pairs) -> Result<Pairs, StoreError> {
+        match &self.kind {
+            Kind::Rest(rest) => rest.missing(run, parameters, Patience::Short),
+            Kind::Sqlite(_) => Ok(parameters),
+        }
+    }
+
+    /// The runs with those of their steps, and of the steps that were up to date.
+    pub(crate) fn whole(&mut self, runs: Vec<PastRun>) -> Result<Vec<Past>, StoreError> {
+        let steps = self.steps(&runs.iter().collect::<Vec<_>>(), &|_| true)?;
+        let mut known: HashMap<String, PastRun> = HashMap::new();
+        for step in steps.iter().flatten() {
+            known.insert(step.id.clone(), step.clone());
+        }
+        let reused = runs.iter().flat_map(Past::reused_ids);
+        let mut unknown: Vec<&str> = reused
+            .filter(|id| artifacts::is_id(id) && !known.contains_key(*id))
+            .collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        for run in self.with_ids(&unknown)? {
+            known.insert(run.id.clone(), run);
+        }
+        let past = runs.into_iter().zip(steps).map(|(run, steps)| {
+            let reused = Past::reused_ids(&run).filter_map(|id| known.get(id));
+            Past {
+                reused: reused.filter(|run| run.step.is_some()).cloned().collect(),
+                run,
+                steps,
+            }
+        });
+        Ok(past.collect())
     }
 
     /// An artifact that is not on this machine.

@@ -32,6 +32,8 @@ pub struct Attempt {
     pub entry_point: String,
     /// What makes its environment; `local` is not recorded.
     pub manager: Manager,
+    /// What tells its environment from others.
+    pub environment: String,
     /// The folder of its project, absolute; also where a project was fetched to.
     pub project: PathBuf,
     /// Where the pipeline says that the project is; none for the folder of the step's name.

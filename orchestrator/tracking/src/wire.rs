@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::answer::Failure;
 use super::artifacts::is_id;
-use super::history::PastRun;
+use super::past::{PastRun, STEP, UP_TO_DATE, number};
 use super::record::{Metric, Pairs};
 use super::stored::{Chosen, Known, StoreError};
 
@@ -66,26 +66,39 @@ pub(crate) fn past(run: &Value) -> PastRun {
         start: time("start_time").unwrap_or_default(),
         end: time("end_time").filter(|time| *time > 0),
         artifacts: text(info, "artifact_uri"),
-        step: tag(run, "pipeline.step").map(str::to_owned),
+        step: tag(run, STEP).map(str::to_owned),
+        is_up_to_date: tag(run, UP_TO_DATE).is_some(),
+        parameters: read_pairs(run, "params"),
+        metrics: metrics(run),
+        tags: read_pairs(run, "tags"),
     }
+}
+
+/// The newest values of a run's metrics.
+fn metrics(run: &Value) -> Vec<(String, f64)> {
+    let metrics = run["data"]["metrics"].as_array().into_iter().flatten();
+    let metrics = metrics.filter_map(|metric| {
+        let value = &metric["value"];
+        let value = value.as_f64().or_else(|| value.as_str()?.parse().ok())?;
+        Some((text(metric, "key"), value))
+    });
+    let mut metrics: Vec<_> = metrics.collect();
+    metrics.sort_by(|one, other| one.0.cmp(&other.0));
+    metrics
+}
+
+fn read_pairs(run: &Value, what: &str) -> Pairs {
+    let pairs = run["data"][what].as_array().into_iter().flatten();
+    let mut pairs: Pairs = pairs
+        .map(|pair| (text(pair, "key"), text(pair, "value")))
+        .collect();
+    pairs.sort();
+    pairs
 }
 
 pub(crate) fn tag<'a>(run: &'a Value, name: &str) -> Option<&'a str> {
     let tags = run["data"]["tags"].as_array()?;
     tags.iter().find(|tag| tag["key"] == name)?["value"].as_str()
-}
-
-/// The values of the tags whose names begin so.
-pub(crate) fn tags_below(run: &Value, begin: &str) -> Vec<String> {
-    let tags = run["data"]["tags"].as_array().into_iter().flatten();
-    let is_below = |tag: &&Value| {
-        tag["key"]
-            .as_str()
-            .is_some_and(|key| key.starts_with(begin))
-    };
-    tags.filter(is_below)
-        .map(|tag| text(tag, "value"))
-        .collect()
 }
 
 pub(crate) fn text(object: &Value, name: &str) -> String {
@@ -101,12 +114,7 @@ pub(crate) fn pairs(pairs: &[(String, String)]) -> Vec<Value> {
 }
 
 pub(crate) fn metric(metric: &Metric) -> Value {
-    let value = match metric.value {
-        value if value.is_nan() => json!("NaN"),
-        f64::INFINITY => json!("Infinity"),
-        f64::NEG_INFINITY => json!("-Infinity"),
-        value => json!(value),
-    };
+    let value = number(metric.value);
     json!({ "key": metric.name, "value": value, "timestamp": metric.time, "step": metric.step })
 }
 

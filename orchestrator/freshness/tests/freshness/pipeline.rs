@@ -129,7 +129,7 @@ impl Pipeline {
     pub(crate) fn run(&self, work: impl FnOnce()) -> String {
         let begun = self.begin();
         work();
-        begun.finish(Some("64e5d36f")).unwrap()
+        begun.finish(Some("64e5d36f")).unwrap().all
     }
 
     /// Runs the step, which writes its output.

@@ -17,11 +17,12 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::artifacts::{Location, is_id, location_in};
-use super::record::Record;
+use super::record::{self, Record};
 use super::settings::Experiment;
 use super::stored::{Chosen, Known, StoreError};
 use super::waiting::{Hurry, Patience, TOLD_AFTER};
 use insert::{SET_TAG, insert_metrics, insert_pairs, insert_run, new_experiment, to_sql};
+use past::metrics_of_step;
 use process::console::say;
 use schema::{Schema, read_schema};
 
@@ -189,6 +190,11 @@ impl Sqlite {
                     }
                     // Written where it belongs, or as near as we can.
                     Record::Log { .. } => {}
+                    Record::Copy { run, from, step, time } => {
+                        let found = metrics_of_step(transaction, schema, from, step)?;
+                        let copied = record::copied(&found, step, *time);
+                        insert_metrics(transaction, schema, run, &copied)?;
+                    }
                     Record::End { run, status, end } => {
                         let sql =
                             "UPDATE runs SET status = ?1, end_time = ?2 WHERE run_uuid = ?3";

@@ -1,5 +1,7 @@
 //! A tracking store behind MLflow's REST API: one function per call, as few calls as possible.
 
+mod past;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
@@ -7,16 +9,15 @@ use std::time::Duration;
 use reqwest::blocking::Response;
 use serde_json::{Value, json};
 
-use super::TrackingError;
-use super::answer::{self, Failure};
-use super::artifacts::{Location, ServerPath};
-use super::history::{Past, PastRun};
-use super::http::Http;
-use super::record::{MAX_BATCH, MAX_METRICS, Metric, NewRun, Record, now};
-use super::settings::Experiment;
-use super::stored::{Chosen, Known, StoreError};
-use super::waiting::{Hurry, Patience};
-use super::wire::{active, id, known, metric, or_none, pairs, past, quoted, tag, tags_below, text};
+use crate::TrackingError;
+use crate::answer::{self, Failure};
+use crate::artifacts::{Location, ServerPath};
+use crate::http::Http;
+use crate::record::{self, MAX_BATCH, MAX_METRICS, Metric, NewRun, Record, now};
+use crate::settings::Experiment;
+use crate::stored::{Chosen, Known, StoreError};
+use crate::waiting::{Hurry, Patience};
+use crate::wire::{active, id, known, metric, or_none, pairs, quoted, tag, text};
 use process::files;
 
 const API: &str = "api/2.0/mlflow";
@@ -159,6 +160,15 @@ impl Rest {
             }
             Record::Facts { metrics, tags, .. } => self.facts(&run.id, metrics, tags, patience),
             Record::Log { file, .. } => self.upload(run, file, root, patience),
+            Record::Copy {
+                from, step, time, ..
+            } => {
+                let from = runs.get(from).map_or(from, |known| &known.id);
+                let found = self.run(from, patience)?;
+                let found = found.filter(|found| found.step.as_ref() == Some(step));
+                let found = found.map(|found| record::copied(&found.metrics, step, *time));
+                self.facts(&run.id, &found.unwrap_or_default(), &[], patience)
+            }
             Record::End { status, end, .. } => {
                 let body = json!({ "run_id": run.id, "status": status.name(), "end_time": end });
                 self.send_post("runs/update", &body, patience)
@@ -319,69 +329,6 @@ impl Rest {
         let path = format!("{ARTIFACTS}/{path}/{name}");
         self.http
             .retry(Patience::Short, |_| self.http.get(&path, &[], WHOLE_LOG))
-    }
-
-    /// The last runs of a pipeline, newest first.
-    pub(crate) fn history(
-        &self,
-        experiment: &str,
-        pipeline: &str,
-        limit: usize,
-    ) -> Result<Vec<Past>, StoreError> {
-        let find = |filter: &str, order: &str, limit| {
-            self.http.retry(Patience::Full, |this| {
-                self.search(experiment, filter, order, limit, this.timeout)
-            })
-        };
-        let filter = format!("tags.`pipeline.name` = {}", quoted(pipeline));
-        let runs = find(&filter, "attributes.start_time DESC", limit)?;
-        let past = runs.iter().map(|run| {
-            let elsewhere = tags_below(run, "pipeline.step.");
-            let run = past(run);
-            let filter = format!("tags.mlflow.parentRunId = {}", quoted(&run.id));
-            let steps = find(&filter, "attributes.start_time ASC", 1000)?;
-            let mut steps: Vec<PastRun> = steps.iter().map(past).collect();
-            for id in elsewhere {
-                if steps.iter().all(|step| step.id != id) {
-                    steps.extend(self.past_run(&id)?);
-                }
-            }
-            steps.sort_by_key(|step| step.start);
-            Ok(Past { run, steps })
-        });
-        past.collect()
-    }
-
-    /// A run of a step in another experiment; none if it is not there any more.
-    fn past_run(&self, id: &str) -> Result<Option<PastRun>, StoreError> {
-        self.http.retry(Patience::Full, |this| {
-            let found = self.get("runs/get", &[("run_id", id)], this.timeout);
-            let found = or_none(found, &["RESOURCE_DOES_NOT_EXIST"])?;
-            Ok(found.map(|found| past(&found["run"])))
-        })
-    }
-
-    fn search(
-        &self,
-        experiment: &str,
-        filter: &str,
-        order: &str,
-        limit: usize,
-        timeout: Duration,
-    ) -> Result<Vec<Value>, Failure> {
-        let body = json!({
-            "experiment_ids": [experiment],
-            "filter": filter,
-            "order_by": [order],
-            "max_results": limit,
-        });
-        let mut answer = self.post("runs/search", &body, timeout)?;
-        match answer["runs"].take() {
-            Value::Array(runs) => Ok(runs),
-            // As an empty list is written.
-            Value::Null => Ok(Vec::new()),
-            _ => Err(Failure::not_mlflows("its `runs` are no list")),
-        }
     }
 
     fn send_post(&self, call: &str, body: &Value, patience: Patience) -> Result<(), StoreError> {
