@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{Folder, Run, repository, rounds, wait_until};
 use crate::tracking_kills::{Random, Wrong, kill};
@@ -80,6 +80,8 @@ fn check(folder: &Folder, uri: &str) {
     assert_eq!(first["parameters"]["text"], "it's a 'ü'");
     assert_eq!(first["metrics"]["out_bytes"], 11.0);
     assert_eq!(first["metrics"]["loss"], 0.5);
+    assert_eq!(root["metrics"]["first/loss"], 0.5);
+    assert_eq!(root["metrics"]["first/out_bytes"], Value::Null);
     assert_eq!(
         first["series"]["loss"].as_array().unwrap().last().unwrap()[1],
         0.5
@@ -187,6 +189,111 @@ fn a_step_with_mlflows_client_upgrades_the_database_meanwhile() {
         named(&runs, "slow")["id"]
     );
     assert_eq!(named(&runs, "after")["metrics"]["m"], 1.0);
+    let slow = &named(&runs, "slow")["metrics"];
+    assert_eq!(
+        (&slow["before/m"], &slow["after/m"]),
+        (&1.0.into(), &1.0.into())
+    );
+    assert_eq!(slow["python/loss"], python["metrics"]["loss"]);
+    let quick = named(&runs, "quick")["metrics"].as_object().unwrap();
+    assert_eq!(quick.len(), 1 + 40, "{quick:?}");
+}
+
+/// A step that writes one metric, and a step whose own client logs others.
+fn pipeline_with_client() -> Folder {
+    let folder = Folder::new();
+    folder.file(
+        "MLproject",
+        "name: table\nenv_manager: local\nsteps: [plain, client]\n",
+    );
+    folder.step(
+        "plain",
+        "parameters: {rows: {default: 3}, data: {default: ../data}}\noutputs: [data]\n\
+         command: \"seq {rows} > {data}; echo n {rows} > $PIPELINE_METRICS\"",
+    );
+    folder.step(
+        "client",
+        "parameters: {lr: {default: 1}, data: {default: ../data}, model: {default: ../model}}\n\
+         inputs: [data]\noutputs: [model]\ncommand: python3 log.py {lr} {model}",
+    );
+    folder.file(
+        "client/log.py",
+        "import sys, mlflow\n\
+         with mlflow.start_run():\n    \
+             for step in range(3):\n        mlflow.log_metric('val/loss', float(sys.argv[1]) / (1 + step), step=step)\n    \
+             mlflow.log_metric('bad', float('nan'))\n    \
+             mlflow.log_metric('system/cpu', 5)\n\
+         open(sys.argv[2], 'w').write('it')\n",
+    );
+    folder
+}
+
+/// The metrics and parameters of the pipelines' runs, as rows of MLflow's table, oldest first.
+fn rows(folder: &Folder, uri: &str) -> Vec<[Value; 2]> {
+    let runs = read_back(folder, uri, "tags.`pipeline.name` = 'table'", false);
+    let row = |mut run: Value| {
+        let mut metrics = run["metrics"].take();
+        metrics.as_object_mut().unwrap().remove("duration_seconds");
+        [metrics, run["parameters"].take()]
+    };
+    runs.into_iter().map(row).collect()
+}
+
+/// Compares runs by one row for each, in whatever store.
+fn compares_in_one_row(folder: &Folder, uri: &str) {
+    let run = |arguments: &[&str]| {
+        let arguments = [arguments, &["--tracking-uri", uri]].concat();
+        folder.orchestrator(&arguments).run().ends(0);
+    };
+    run(&[]);
+    // The first step is up to date, and then both.
+    run(&["--cached", "-P", "client.lr=0.5"]);
+    run(&["--cached", "-P", "client.lr=0.5"]);
+    let rows = rows(folder, uri);
+    let row = |loss: f64| json!({ "plain/n": 3.0, "client/val/loss": loss, "client/bad": "nan" });
+    let metrics: Vec<&Value> = rows.iter().map(|row| &row[0]).collect();
+    assert_eq!(metrics, [&row(1.0 / 3.0), &row(0.5 / 3.0), &row(0.5 / 3.0)]);
+    let lr: Vec<&Value> = rows.iter().map(|row| &row[1]["client/lr"]).collect();
+    assert_eq!(lr, [&Value::Null, &"0.5".into(), &"0.5".into()]);
+    let found = read_back(folder, uri, "tags.`pipeline.up_to_date` = 'true'", false);
+    assert_eq!(found.len(), 1);
+    let history = folder
+        .orchestrator(&["--history", "--tracking-uri", uri, "--format", "json"])
+        .run()
+        .json();
+    assert_eq!(history.as_array().map(Vec::len), Some(2));
+    assert_eq!(history[0]["metrics"]["client/bad"], "NaN");
+    assert_eq!(history[0]["changed"]["parameters"][0]["name"], "lr");
+    // The run of somebody else keeps what it has.
+    let theirs = format!(
+        "import mlflow, os, subprocess\n\
+         mlflow.set_tracking_uri('{uri}')\n\
+         with mlflow.start_run() as run:\n    \
+             mlflow.log_param('rows', 7)\n    \
+             subprocess.run(['orchestrator', '--rows', '8', '-P', 'client.lr=3', '--tracking-uri', '{uri}'], check=True, env=dict(os.environ, MLFLOW_RUN_ID=run.info.run_id))\n"
+    );
+    folder.file("theirs.py", theirs);
+    let ended = folder.program_in_path("python3", &["theirs.py"]).run();
+    ended.ends(0);
+    assert!(!ended.stderr().contains("not recorded"), "{ended:?}");
+    let last = self::rows(folder, uri).pop().unwrap();
+    assert_eq!(
+        last[0],
+        json!({ "plain/n": 8.0, "client/val/loss": 1.0, "client/bad": "nan" })
+    );
+    assert_eq!(last[1]["rows"], "7");
+    assert_eq!(last[1]["client/lr"], "3");
+}
+
+#[test]
+#[ignore = "needs MLflow"]
+fn runs_are_compared_in_one_row_each() {
+    let folder = pipeline_with_client();
+    let uri = format!("sqlite:///{}", folder.path().join("mlflow.db").display());
+    compares_in_one_row(&folder, &uri);
+    let (folder, beside) = (pipeline_with_client(), Folder::new());
+    let server = Server::start(&beside, &[], None);
+    compares_in_one_row(&folder, &server.url());
 }
 
 #[test]
