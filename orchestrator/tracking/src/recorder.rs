@@ -1,15 +1,16 @@
 //! The runs that are open, and the way of their records into the store or the spool.
 
+mod copies;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::artifacts::is_id;
 use super::delivery::deliver;
 use super::facts::{self, Trees};
 use super::names;
-use super::past::{ENVIRONMENT, PastRun, REUSED, STEP, UP_TO_DATE};
+use super::past::{ENVIRONMENT, PastRun, STEP};
 use super::record::{self, Metric, NewRun, Pairs, Record, Status};
 use super::resend::mend_all;
 use super::settings::{Experiment, Place, Settings};
@@ -151,18 +152,6 @@ impl Recorder {
             self.spool.discard();
         }
         Err(failed(&self.store, source))
-    }
-
-    /// Gives the run of somebody else the parameters that it does not have, as far as the store says which
-    /// these are: it has taken the run already, so this is no reason to run nothing.
-    fn add_parameters(&mut self, parameters: Pairs) {
-        let parameters = record::parameters(parameters);
-        if let Ok(parameters) = self.store.missing(&self.pipeline, parameters) {
-            self.send(vec![Record::Parameters {
-                run: self.pipeline.clone(),
-                parameters,
-            }]);
-        }
     }
 
     /// Notes that our runs are in one of somebody else.
@@ -318,32 +307,6 @@ impl Recorder {
     pub(crate) fn note(&mut self, tags: Pairs) {
         let fact = last_fact(&self.pipeline, record::tags(tags));
         self.keep(vec![fact]);
-    }
-
-    /// Notes in the pipeline's run which run has made the result of a step before, with its metrics.
-    pub(crate) fn note_reused(&mut self, step: &str, run: Option<&str>) {
-        let tag = format!("{REUSED}{}", names::part_of_name(step));
-        self.note(vec![(tag, run.unwrap_or("unrecorded").to_owned())]);
-        // A file says which run that was.
-        if let Some(from) = run.filter(|run| is_id(run)) {
-            self.keep(vec![self.copy(from, step, record::now())]);
-        }
-    }
-
-    /// Notes that nothing had to run. A run of somebody else is not ours to call so.
-    pub(crate) fn note_up_to_date(&mut self) {
-        if self.is_ours {
-            self.note(vec![(UP_TO_DATE.to_owned(), "true".to_owned())]);
-        }
-    }
-
-    fn copy(&self, from: &str, step: &str, time: u64) -> Record {
-        Record::Copy {
-            run: self.pipeline.clone(),
-            from: from.to_owned(),
-            step: step.to_owned(),
-            time,
-        }
     }
 
     /// Ends the run of a step, as of `end`, with its last records.
