@@ -398,6 +398,47 @@ fn history_says_in_a_line_what_changed() {
     assert_eq!(json[0]["all_up_to_date"], false);
 }
 
+/// In a terminal of so many columns.
+fn in_terminal(folder: &Folder, columns: u16, arguments: &[&str]) -> String {
+    let script = "import fcntl, os, pty, struct, sys, termios\n\
+         def spawn(columns, *command):\n    \
+             pid, terminal = pty.fork()\n    \
+             if pid == 0:\n        \
+                 fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 24, int(columns), 0, 0))\n        \
+                 os.execvp(command[0], command)\n    \
+             try:\n        \
+                 while text := os.read(terminal, 4096): os.write(1, text)\n    \
+             except OSError: pass\n    \
+             return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])\n\
+         sys.exit(spawn(*sys.argv[1:]))\n";
+    let columns = columns.to_string();
+    let arguments = [&["-c", script, &columns, "orchestrator"], arguments].concat();
+    let ended = folder.program_in_path("python3", &arguments).run();
+    ended.ends(0);
+    ended.stdout().replace("[TIME]", "0.1 s").replace('\r', "")
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    let folder = pipeline();
+    folder.orchestrator(&[]).run().ends(0);
+    let long = "x".repeat(200);
+    let parameter = format!("train.lr=1{long}");
+    folder
+        .orchestrator(&["--run-name", &long, "-P", &parameter])
+        .run()
+        .ends(0);
+    for columns in [40, 80, 200] {
+        let shown = in_terminal(&folder, columns, &["--history"]);
+        assert_eq!(shown.lines().count(), 3, "{shown}");
+        let widest = shown.lines().map(|line| line.chars().count()).max();
+        let widest = widest.unwrap();
+        assert!(widest <= usize::from(columns), "{shown}");
+        assert_eq!(columns >= 80, shown.contains("lr 1 -> 1xxx"), "{shown}");
+        assert_eq!(columns >= 200, shown.contains("train/loss"), "{shown}");
+    }
+}
+
 #[test]
 fn times_are_local() {
     let folder = pipeline();

@@ -569,8 +569,9 @@ fn a_step_can_have_an_experiment_of_its_own() {
     assert!(b.artifacts.contains("/mlruns/1/"), "{}", b.artifacts);
     let logs = folder.orchestrator(&["--logs", "b"]).run();
     logs.succeeds(&format!("{} 1\n", b.id));
-    let history = folder.orchestrator(&["--history"]).run().stdout();
-    assert!(history.contains("  b [TIME], a [TIME]"), "{history}");
+    let history = folder.orchestrator(&["--history", "--format", "json"]);
+    let steps = history.run().json()[0]["steps"].take();
+    assert_eq!([&steps[0]["run_id"], &steps[1]["run_id"]], [&b.id, &a.id]);
     // Alone, the other one finds it.
     let ended = folder.orchestrator(&["--steps", "a"]).run();
     ended.succeeds(&format!("{} 0\n", b.id));

@@ -31,7 +31,8 @@ struct Follow {
     seen: HashSet<String>,
     /// Whether no more logs will come.
     is_over: bool,
-    looked: Instant,
+    /// When the store was asked; none if something has ended since then.
+    looked: Option<Instant>,
 }
 
 /// A log that is read.
@@ -60,7 +61,7 @@ impl Records {
             log: None,
             seen: HashSet::new(),
             is_over: false,
-            looked: Instant::now(),
+            looked: None,
         };
         follow.skip_earlier()?;
         let mut is_told = false;
@@ -105,7 +106,7 @@ impl Follow {
 
     /// Finds out what has become of the run, and which log is next.
     fn look(&mut self) -> Result<(), TrackingError> {
-        self.looked = Instant::now();
+        self.looked = Some(Instant::now());
         self.records.refresh()?;
         let run = self.records.run(&self.run.id)?;
         let goes_on = run.as_ref().is_some_and(|run| self.records.goes_on(run));
@@ -146,21 +147,18 @@ impl Read for Follow {
                     return Ok(count);
                 }
                 if was_complete {
-                    self.log = None;
-                    self.look().map_err(io::Error::other)?;
-                    continue;
+                    (self.log, self.looked) = (None, None);
                 }
             } else if self.is_over {
                 return Ok(0);
             }
-            std::thread::sleep(PAUSE);
+            if self.looked.is_some() {
+                std::thread::sleep(PAUSE);
+            }
+            let is_due = self.looked.is_none_or(|at| at.elapsed() >= LOOK);
             // A store that is away for a moment says nothing of the log.
-            if self.looked.elapsed() >= LOOK
-                && self.look().is_err()
-                && !is_written(self.records.root())
-            {
-                self.is_over = true;
-                self.log = None;
+            if is_due && self.look().is_err() && !is_written(self.records.root()) {
+                (self.log, self.is_over) = (None, true);
             }
         }
     }
