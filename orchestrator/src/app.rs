@@ -12,7 +12,7 @@ use crate::cli::{self, Early};
 use crate::error::Error;
 use crate::invocation::{Action, Invocation};
 use crate::report::output::print;
-use crate::report::{self, console, graph, list};
+use crate::report::{self, console};
 use crate::run::{execute, wait_for};
 use plan::Plan;
 use plan::definition::Pipeline;
@@ -52,18 +52,12 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
         }
         Err(Error::Plan(problems))
     };
-    let place = (pipeline.name.as_str(), pipeline.root(), &*caller);
     match action {
-        Action::List => written(list::print(&pipeline, request, *format, &caller)),
         Action::Check => may_start(&plan()?),
         Action::DryRun => {
             let plan = plan()?;
             written(report::plan::print(&plan, request.force.as_ref(), *format))?;
             may_start(&plan)
-        }
-        Action::Graph => {
-            let sketch = plan::sketch(&pipeline, request, &caller).map_err(Error::Plan)?;
-            written(graph::print(&pipeline.name, &sketch, *format))
         }
         Action::Run => {
             // The plan of one who waits is made of what the run before leaves behind.
@@ -75,9 +69,6 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
             let lock = waited.map_or_else(|| Lock::take(&plan.root, false), Ok)?;
             Ok(execute(&plan, request, &caller, &lock, console::tell)?)
         }
-        Action::History(_) | Action::Show(_) | Action::Diff(..) | Action::Logs { .. } => {
-            look::act(action, *format, &request.tracking, place)
-        }
         Action::Resend => {
             let sent = tracking::resend(&request.tracking, pipeline.root(), &caller)?;
             written(print(&sent))
@@ -85,6 +76,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
         Action::EnvList | Action::EnvPrune(_) | Action::Init { .. } | Action::Completions(_) => {
             without_pipeline(&invocation, &caller)
         }
+        _ => look::act(&invocation, &pipeline, &caller),
     }
 }
 

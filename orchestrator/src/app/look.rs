@@ -1,39 +1,53 @@
-//! The records of earlier runs, looked at: nothing is started or written.
+//! What is there, looked at: the steps of a pipeline, and the records of its runs. Nothing is started or
+//! written.
 
 use std::path::Path;
 
+use plan::definition::Pipeline;
 use tracking::{Found, Past, Records, TrackingError, difference};
 
 use super::written;
 use crate::error::Error;
-use crate::invocation::{Action, Format};
+use crate::invocation::{Action, Invocation};
 use crate::report::output::print_log;
-use crate::report::{details, history};
+use crate::report::{details, graph, history, list};
 
-/// Does what is asked for with the records of a pipeline: its name and folder, and the caller's folder.
+/// Does what is asked for.
 pub(super) fn act(
-    action: &Action,
-    format: Format,
-    options: &tracking::Options,
-    place: (&str, &Path, &Path),
+    invocation: &Invocation,
+    pipeline: &Pipeline,
+    caller: &Path,
 ) -> Result<(), Error> {
-    let mut records = Records::open(options, place)?;
-    match action {
+    let (request, format) = (&invocation.request, invocation.format);
+    let records = || {
+        let place = (pipeline.name.as_str(), pipeline.root(), caller);
+        Records::open(&request.tracking, place)
+    };
+    match &invocation.action {
+        Action::List => written(list::print(pipeline, request, format, caller)),
+        Action::Graph => {
+            let sketch = plan::sketch(pipeline, request, caller).map_err(Error::Plan)?;
+            written(graph::print(&pipeline.name, &sketch, format))
+        }
         Action::History(limit) => {
-            let runs = records.last(limit.unwrap_or(usize::MAX), limit.is_none())?;
+            let runs = records()?.last(limit.unwrap_or(usize::MAX), limit.is_none())?;
             written(history::print(&runs, format))
         }
         Action::Show(run) => {
+            let mut records = records()?;
             let found = records.find(run)?;
             written(details::show(&found, &records, format))
         }
         Action::Diff(old, new) => {
+            let mut records = records()?;
             let (old, new) = (whole(&mut records, old)?, whole(&mut records, new)?);
             let difference = difference(&old, &new);
             written(details::diff((&old.run, &new.run), &difference, format))
         }
-        Action::Logs { step, follow: true } => written(print_log(records.follow(step.as_deref())?)),
-        Action::Logs { step, .. } => written(print_log(records.newest_log(step.as_deref())?)),
+        Action::Logs { step, follow: true } => {
+            written(print_log(records()?.follow(step.as_deref())?))
+        }
+        Action::Logs { step, .. } => written(print_log(records()?.newest_log(step.as_deref())?)),
         _ => Ok(()),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, Serializer};
 
+use crate::names;
 use crate::past::{CODE, COMMIT, ENVIRONMENT, Past, PastRun, number};
 use crate::record::Pairs;
 
@@ -94,9 +95,10 @@ impl<'a> State<'a> {
     /// Whether a parameter of the pipeline's run shows in the steps that use it.
     fn has_in_step(&self, name: &str) -> bool {
         let mut steps = self.steps.iter();
-        let has = |run: &PastRun, name: &str| run.parameters.iter().any(|(known, _)| known == name);
-        let mut given = name.rsplit_once('/').into_iter();
-        steps.any(|(_, run)| has(run, name) || given.any(|(_, own)| has(run, own)))
+        steps.any(|(step, run)| {
+            let mut own = run.parameters.iter().map(|(own, _)| own.as_str());
+            own.any(|own| own == name || names::of_step(step, own).as_deref() == Some(name))
+        })
     }
 }
 
@@ -270,6 +272,7 @@ mod tests {
                 ("seed", "2"),
                 ("rows", "20"),
                 ("a/lr", "2"),
+                ("b/x", "1"),
             ],
             vec![
                 step("a", &[("rows", "20"), ("lr", "2")], &[]),
