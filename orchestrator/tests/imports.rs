@@ -11,12 +11,13 @@ use std::fs;
 use std::path::Path;
 
 /// The folders of the crates below `orchestrator/`.
-const CRATES: [&str; 10] = [
+const CRATES: [&str; 11] = [
     "src",
     "environment/src",
     "freshness/src",
     "init/src",
     "mlproject/src",
+    "page/src",
     "plan/src",
     "process/src",
     "schedule/src",
