@@ -7,13 +7,17 @@ mod look;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::cli::{self, Early};
 use crate::error::Error;
 use crate::invocation::{Action, Invocation};
+use crate::report::html::{self, Report};
 use crate::report::output::print;
 use crate::report::{self, console};
+use crate::run::event::{Event, Listener};
 use crate::run::{execute, wait_for};
+use mlproject::paths::absolute;
 use plan::Plan;
 use plan::definition::Pipeline;
 use process::lock::Lock;
@@ -33,6 +37,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
     let Invocation {
         action,
         format,
+        report,
         request,
     } = &invocation;
     let plan = || {
@@ -67,7 +72,8 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
                 .transpose()?;
             let plan = plan()?;
             let lock = waited.map_or_else(|| Lock::take(&plan.root, false), Ok)?;
-            Ok(execute(&plan, request, &caller, &lock, console::tell)?)
+            let tell = listener(&plan, arguments, report.as_deref(), &caller)?;
+            Ok(execute(&plan, request, &caller, &lock, &tell)?)
         }
         Action::Resend => {
             let sent = tracking::resend(&request.tracking, pipeline.root(), &caller)?;
@@ -78,6 +84,24 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
         }
         _ => look::act(&invocation, &pipeline, &caller),
     }
+}
+
+/// Who hears what happens in a run.
+fn listener(
+    plan: &Plan,
+    arguments: &[OsString],
+    file: Option<&Path>,
+    caller: &Path,
+) -> Result<Listener, Error> {
+    let file = file.map(|file| absolute(caller, file));
+    let writable =
+        |file: PathBuf| html::writable(&file).map_err(|source| Error::Report { file, source });
+    let file = file.map(writable).transpose()?;
+    let report = Report::new(plan, cli::shown(arguments), file);
+    Ok(Arc::new(move |event: Event| {
+        console::tell(event);
+        report.hear(event);
+    }))
 }
 
 /// The folder that relative paths start from. Where the current one is gone, that is the one of `-C`.

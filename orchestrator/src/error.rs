@@ -46,6 +46,9 @@ pub(crate) enum Error {
     /// The run cannot be recorded, or its records not be read.
     #[error(transparent)]
     Tracking(#[from] TrackingError),
+    /// The report cannot be written where it was asked for; nothing was run.
+    #[error("cannot write the report to {}; nothing was run", shown(.file))]
+    Report { file: PathBuf, source: io::Error },
     /// Our own output could not be written.
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
@@ -108,6 +111,9 @@ impl Error {
             }
             Error::Tracking(error) => error.hint(),
             Error::Lock(error) => error.hint().map(str::to_owned),
+            Error::Report { .. } => {
+                Some("`--report FILE` names a file in a folder that is there".into())
+            }
             _ => None,
         }
     }

@@ -1,5 +1,7 @@
 //! What was typed, understood: what to do, and with what.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
 use plan::request::Request;
 
@@ -8,6 +10,8 @@ use plan::request::Request;
 pub(crate) struct Invocation {
     pub(crate) action: Action,
     pub(crate) format: Format,
+    /// Where the report of the run is written to, as it was typed.
+    pub(crate) report: Option<PathBuf>,
     /// The pipeline and what is asked of it.
     pub(crate) request: Request,
 }

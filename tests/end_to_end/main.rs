@@ -39,6 +39,7 @@ mod project_files;
 mod readme;
 mod redaction;
 mod reliability;
+mod report;
 mod running;
 mod signals;
 mod source_trust;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::harness::{Folder, Run, repository, rounds, wait_until};
+use crate::report::hostile;
 use crate::tracking_kills::{Random, Wrong, kill};
 
 /// What MLflow's client finds, as `read_back.py` prints it.
@@ -529,8 +530,58 @@ fn mlflow_server_has_the_runs_and_shows_them() {
     assert!(!outage.exists("mlruns/unsent"));
 }
 
-/// A picture of a page of MLflow's own pages, once its script has had time to fill it.
-fn screenshot(folder: &Folder, name: &str, url: &str) {
+#[test]
+#[ignore = "needs MLflow"]
+fn a_report_is_html_and_is_shown_in_mlflows_pages() {
+    let (folder, report) = hostile();
+    let script = repository().join("tests/end_to_end/check_html.py");
+    let (script, report) = (script.to_str().unwrap(), report.to_str().unwrap());
+    let checked = folder.program_in_path("python3", &[script, report]).run();
+    checked.succeeds("");
+
+    // As it is, and within a frame like MLflow's.
+    let page = folder.read("r.html");
+    let quoted = page.replace('&', "&amp;").replace('"', "&quot;");
+    folder.file(
+        "frame.html",
+        format!(
+            "<!doctype html><style>body {{ margin: 0 }} iframe {{ border: 0; width: 100%; height: 1200px }}</style>\
+             <iframe sandbox=allow-scripts srcdoc=\"{quoted}\"></iframe>"
+        ),
+    );
+    let picture = |name: &str, file: &str| {
+        let url = format!("file://{}", folder.path().join(file).display());
+        screenshot(&folder, name, &url)
+    };
+    let (alone, framed) = (picture("report", "r.html"), picture("frame", "frame.html"));
+    assert!(alone.abs_diff(framed) < alone / 20, "{alone} {framed}");
+
+    let server = Server::start(&folder, &[], None);
+    let uri = server.url();
+    let pipeline = pipeline();
+    let arguments = ["--grace", "100ms", "--tracking-uri", &uri];
+    pipeline.orchestrator(&arguments).run().ends(1);
+    pipeline.orchestrator(&arguments).run().ends(1);
+    let runs = read_back(&pipeline, &uri, "tags.`pipeline.name` = 'größe'", true);
+    assert_eq!(runs.len(), 2, "{runs:#?}");
+    for run in &runs {
+        let page = run["artifacts"]["report.html"].as_str().unwrap();
+        assert!(page.contains("<h1>größe <span class=bad>"), "{page}");
+    }
+    // The run before was found on the server.
+    let newest = runs.iter().max_by_key(|run| run["start"].as_u64()).unwrap();
+    let page = newest["artifacts"]["report.html"].as_str().unwrap();
+    assert!(
+        page.contains("<h2>Changed parameters</h2><p>None, against the run before"),
+        "{page}"
+    );
+    let id = newest["id"].as_str().unwrap();
+    let url = format!("{uri}/#/experiments/0/runs/{id}/artifacts/report.html");
+    screenshot(&folder, "artifact", &url);
+}
+
+/// A picture of a page, once its script has had time to fill it, and how large it is in bytes.
+fn screenshot(folder: &Folder, name: &str, url: &str) -> u64 {
     let place = std::env::var("SCREENSHOTS").expect("SCREENSHOTS names a folder for the pictures");
     std::fs::create_dir_all(&place).unwrap();
     let picture = PathBuf::from(place).join(format!("{name}.png"));
@@ -553,11 +604,9 @@ fn screenshot(folder: &Folder, name: &str, url: &str) {
     ];
     folder.program_in_path("chromium", &arguments).run().ends(0);
     // A blank page of this size has a few kilobytes.
-    assert!(
-        picture.metadata().unwrap().len() > 20_000,
-        "{}",
-        picture.display()
-    );
+    let size = picture.metadata().unwrap().len();
+    assert!(size > 20_000, "{}", picture.display());
+    size
 }
 
 #[test]

@@ -195,7 +195,11 @@ fn with_server<'a>(folder: &'a Folder, url: &str, arguments: &[&'a str]) -> Run<
 fn a_step_costs_few_requests() {
     let (folder, server) = (pipeline(), StandIn::new(|_, _| Answer::Usual));
     with_server(&folder, &server.url(), &[]).run().succeeds("");
-    let calls = server.calls();
+    let mut calls = server.calls();
+    // The run before is looked for once, while a step runs.
+    let count = calls.len();
+    calls.retain(|call| call != "POST runs/search");
+    assert!(count - calls.len() <= 2);
     let starts = calls
         .iter()
         .enumerate()
@@ -234,7 +238,8 @@ fn a_step_costs_few_requests() {
         logs,
         [
             "PUT artifacts/0/r2/artifacts/a.log",
-            "PUT artifacts/0/r3/artifacts/b.log"
+            "PUT artifacts/0/r3/artifacts/b.log",
+            "PUT artifacts/0/r1/artifacts/report.html"
         ]
     );
 }
@@ -413,35 +418,36 @@ fn the_variables_of_mlflows_client_count() {
         .env("MLFLOW_WORKSPACE", "team")
         .run()
         .succeeds("");
+    let first = server.requests().len();
     folder.file(
         ".mlflow/credentials",
         "[mlflow]\nmlflow_tracking_username = you\nmlflow_tracking_password = secret\n",
     );
     with_server(&folder, &server.url(), &[]).run().succeeds("");
+    let second = server.requests().len();
     std::fs::remove_file(folder.path().join(".mlflow/credentials")).unwrap();
     with_server(&folder, &server.url(), &[])
         .env("MLFLOW_TRACKING_TOKEN", "token")
         .run()
         .succeeds("");
     let requests = server.requests();
-    let third = requests.len() / 3;
     assert!(
-        requests[..third]
+        requests[..first]
             .iter()
             .all(|request| request.has_header("authorization: Basic bWU6c2VjcmV0"))
     );
     assert!(
-        requests[..third]
+        requests[..first]
             .iter()
             .all(|request| request.has_header("x-mlflow-workspace: team"))
     );
     assert!(
-        requests[third..2 * third]
+        requests[first..second]
             .iter()
             .all(|request| request.has_header("authorization: Basic eW91OnNlY3JldA=="))
     );
     assert!(
-        requests[2 * third..]
+        requests[second..]
             .iter()
             .all(|request| request.has_header("authorization: Bearer token"))
     );

@@ -16,6 +16,8 @@ const WORDS: usize = 500;
 const NAME: usize = 40;
 /// How many attempts of a step have bars.
 const ATTEMPTS: usize = 10;
+/// With more rows than this they are scrolled.
+const TALL: usize = 20;
 /// The height of a step's row, in pixels.
 const ROW: usize = 30;
 
@@ -59,9 +61,16 @@ pub(crate) fn section(run: &Run, order: &[usize], budget: usize) -> String {
         none if none.is_empty() => none,
         more => format!(" ({} with bars{more})", plural(chosen.places.len(), "step")),
     };
+    let (frame, end) = match chosen.places.len() {
+        ..=TALL => ("", ""),
+        _ => (
+            "<div class=\"scroll tall\" tabindex=0 role=region aria-label=Time>",
+            "</div>",
+        ),
+    };
     format!(
-        "<section><h2>Time</h2><p>{} ran in {}{most}{rest}.</p>\
-         <svg class=bars role=img aria-label=\"{}\" width=\"100%\" height={}>\n{rows}</svg></section>\n",
+        "<section><h2>Time</h2><p>{} ran in {}{most}{rest}.</p>{frame}\
+         <svg class=bars role=img aria-label=\"{}\" width=\"100%\" height={}>\n{rows}</svg>{end}</section>\n",
         plural(ran.len(), "step"),
         seconds(run.time),
         Escaped(&cut(&words, WORDS)),

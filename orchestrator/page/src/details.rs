@@ -9,7 +9,7 @@ use crate::html::{Escaped, cut, prose};
 use crate::units::{number, plural, seconds, size};
 
 /// How many steps have details at most.
-const STEPS: usize = 40;
+pub(crate) const STEPS: usize = 40;
 /// What the parameters, variables, outputs and numbers of a step may take each, in bytes.
 const LIST: usize = 2000;
 /// How long a command and a value may be, in characters.

@@ -197,6 +197,14 @@ impl Step {
     }
 }
 
+/// The places of the steps that people will ask for first, those that failed and the slowest ones: only
+/// they can have details, with last lines and outputs.
+pub fn most_important(steps: &[Step]) -> Vec<usize> {
+    let mut order = choice::by_importance(steps);
+    order.truncate(details::STEPS);
+    order
+}
+
 /// The whole page.
 pub fn render(run: &Run) -> String {
     let order = choice::by_importance(&run.steps);

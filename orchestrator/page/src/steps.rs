@@ -9,8 +9,8 @@ use crate::{Step, badge};
 
 /// How many steps the table has at most.
 const STEPS: usize = 300;
-/// How many numbers of a step are shown.
-const NUMBERS: usize = 8;
+/// How many numbers of a step are shown; of more, those that are zero are not.
+const NUMBERS: usize = 12;
 /// How much of a name and of a reason is shown, in characters.
 const NAME: usize = 120;
 const REASON: usize = 300;
@@ -72,14 +72,16 @@ fn row(step: &Step, details: Option<usize>, counts: bool) -> String {
     );
     if counts {
         row += "<td>";
-        let shown = step.numbers.iter().take(NUMBERS);
+        let is_shown = |value: f64| value != 0.0 || step.numbers.len() <= NUMBERS;
+        let shown = step.numbers.iter().filter(|(_, value)| is_shown(*value));
+        let shown = shown.take(NUMBERS);
         let shown = shown.map(|(name, value)| {
             let name = cut(name, NAME);
             format!("<span>{} <b>{}</b></span>", Escaped(&name), number(*value))
         });
         let shown: Vec<String> = shown.collect();
         row += &shown.join(" ");
-        if let more @ 1.. = step.numbers.len().saturating_sub(NUMBERS) {
+        if let more @ 1.. = step.numbers.len().saturating_sub(shown.len()) {
             row += " <span>and ";
             row += &count(more as u64);
             row += " more</span>";

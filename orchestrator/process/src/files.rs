@@ -94,6 +94,30 @@ pub fn create_in(folder: &OwnedFd, name: &Path, text: &[u8]) -> io::Result<()> {
     written
 }
 
+/// Writes a file, in place of one that may be there, as a whole or not at all. Its folder is made if need
+/// be; errs when something else than a file has its name, such as a device.
+pub fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    std::fs::create_dir_all(parent)?;
+    let (name, folder) = (path.file_name().unwrap_or_default(), open_folder(parent)?);
+    match open_in(&folder, Path::new(name), OFlags::RDONLY) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+        there => drop(there?),
+    }
+    let mut draft = name.to_owned();
+    draft.push(format!(".{}.new", std::process::id()));
+    let draft = Path::new(&draft);
+    // One of a process of this number that was killed.
+    rustix::fs::unlinkat(&folder, draft, AtFlags::empty()).ok();
+    create_in(&folder, draft, text)?;
+    let renamed = rustix::fs::renameat(&folder, draft, &folder, name);
+    if renamed.is_err() {
+        rustix::fs::unlinkat(&folder, draft, AtFlags::empty()).ok();
+    }
+    Ok(renamed?)
+}
+
 /// Replaces the file `name` in a folder as a whole, and keeps its mode. A link is an error, and so is a
 /// file that does not hold `old` any more.
 pub fn replace_in(folder: &OwnedFd, name: &Path, old: &[u8], new: &[u8]) -> io::Result<()> {

@@ -8,6 +8,7 @@ mod completion;
 mod early;
 mod foreign;
 mod options;
+mod shown;
 mod value;
 
 use std::ffi::OsString;
@@ -23,6 +24,7 @@ use value::{Assignment, Last, Names};
 
 pub(crate) use completion::{candidates, completed_folder, completed_words, script};
 pub(crate) use early::{Early, early};
+pub(crate) use shown::shown;
 
 /// The options that every command line has.
 fn fixed() -> clap::Command {
@@ -65,6 +67,7 @@ fn understand(
         let message = "`--format dot` is for `--graph`";
         return Err(command.error(ErrorKind::ArgumentConflict, message));
     }
+    let report = cli.recording.report.take();
     let request = Request {
         directory: cli.steps.directory,
         steps,
@@ -90,6 +93,7 @@ fn understand(
     Ok(Invocation {
         action,
         format: cli.looking.format,
+        report,
         request,
     })
 }

@@ -240,6 +240,17 @@ pub(super) struct RecordingArguments {
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
     run_name: Option<String>,
 
+    /// Write the report of the run to a file, too
+    ///
+    /// Every run that is recorded has it as the artifact report.html
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "action",
+        hide_short_help = true
+    )]
+    pub(super) report: Option<PathBuf>,
+
     /// Send what earlier runs could not record, and run nothing
     #[arg(long, group = "action", hide_short_help = true)]
     pub(super) resend: bool,

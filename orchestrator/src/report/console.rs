@@ -15,6 +15,10 @@ use plan::freshness::made_by;
 /// Says what happened.
 pub(crate) fn tell(event: Event) {
     match event {
+        Event::Begun { .. }
+        | Event::Attempted { .. }
+        | Event::Ended { .. }
+        | Event::Stopped { .. } => {}
         Event::Started { position, why } => {
             let why = why.map(|why| format!(": {why}"));
             say(&format!("{position}: running{}", why.unwrap_or_default()));

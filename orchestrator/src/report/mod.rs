@@ -7,6 +7,7 @@ pub(crate) mod details;
 pub(crate) mod failure;
 pub(crate) mod graph;
 pub(crate) mod history;
+pub(crate) mod html;
 pub(crate) mod list;
 pub(crate) mod output;
 pub(crate) mod plan;

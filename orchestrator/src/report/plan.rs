@@ -126,7 +126,10 @@ fn text(plan: &Plan, states: Option<&[State]>) -> String {
                 one_line(&value)
             ));
         }
-        add(format!("   {}", environment(&step.environment)));
+        add(format!(
+            "   environment: {}",
+            environment(&step.environment)
+        ));
         if !step.environment.from_pypi.is_empty() {
             add(format!(
                 "   from PyPI: {}",
@@ -159,7 +162,8 @@ fn later(step: &PlannedStep, name: &str) -> &'static str {
     }
 }
 
-fn environment(environment: &Environment) -> String {
+/// What a step runs in.
+pub(super) fn environment(environment: &Environment) -> String {
     let file = environment.file.as_ref();
     let file = file.map(|file| format!(" ({})", one_line(&file.display().to_string())));
     let name = environment
@@ -167,7 +171,7 @@ fn environment(environment: &Environment) -> String {
         .as_ref()
         .map(|name| format!(", {}", one_line(name)));
     format!(
-        "environment: {}{}{}",
+        "{}{}{}",
         environment.manager,
         file.unwrap_or_default(),
         name.unwrap_or_default()

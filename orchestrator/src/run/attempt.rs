@@ -69,7 +69,7 @@ impl Run<'_> {
         let begun = self
             .plan
             .with_subject(step, |subject| begin(subject, &self.files));
-        let mut files = Vec::new();
+        let (start, mut files) = (Instant::now(), Vec::new());
         let result = log.and_then(|log| {
             files.push(log.clone());
             files.extend(parts::write(step, &self.plan.root, &run.folder)?);
@@ -79,6 +79,7 @@ impl Run<'_> {
         });
         // To hash what it has made is not its work.
         run.stop();
+        let time = start.elapsed();
         let gone = self.lock.restore();
         let mut ending = ending::of_step(&result);
         if result.is_ok() {
@@ -94,7 +95,15 @@ impl Run<'_> {
         } else if let Ok(code) = begun.and_then(Begun::code) {
             ending.tags.push(("pipeline.code".to_owned(), code));
         }
-        self.tracker.end_step(run, &attempt, ending, &files, gone);
+        let metrics = self.tracker.end_step(run, &attempt, ending, &files, gone);
+        (self.tell)(Event::Attempted {
+            position: share.position,
+            start,
+            time,
+            result: result.as_ref().copied(),
+            log: files.first().map(PathBuf::as_path),
+            metrics: &metrics,
+        });
         result
     }
 

@@ -1,8 +1,11 @@
 //! What happens in a run, for those who listen.
 
-use std::time::Duration;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use freshness::Made;
+use tracking::Tracker;
 
 use super::error::RunError;
 
@@ -16,9 +19,14 @@ pub(crate) struct Position<'a> {
     pub(crate) step: &'a str,
 }
 
+/// Who hears what happens in a run, from any thread.
+pub(crate) type Listener = Arc<dyn Fn(Event) + Send + Sync>;
+
 /// Something that happened in a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Event<'a> {
+    /// The run has begun, and this records it.
+    Begun { tracker: &'a Tracker },
     /// A step starts, if that is known for this reason.
     Started {
         position: Position<'a>,
@@ -37,6 +45,17 @@ pub(crate) enum Event<'a> {
         retry: u32,
         retries: u32,
         pause: Duration,
+    },
+    /// An attempt at a step has ended.
+    Attempted {
+        position: Position<'a>,
+        start: Instant,
+        time: Duration,
+        result: Result<(), &'a RunError>,
+        /// Where its output is, if it could be kept.
+        log: Option<&'a Path>,
+        /// What it has told itself, by name.
+        metrics: &'a [(String, f64)],
     },
     /// A step succeeded.
     Finished {
@@ -67,4 +86,8 @@ pub(crate) enum Event<'a> {
         unfinished: &'a [String],
         time: Duration,
     },
+    /// The run is over; its record is not closed yet.
+    Ended { result: Result<(), &'a RunError> },
+    /// A signal ends this process while no step runs.
+    Stopped { signal: i32 },
 }

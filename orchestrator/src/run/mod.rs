@@ -11,8 +11,8 @@ mod parts;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::{Builder, Scope};
 use std::time::Instant;
 
@@ -32,7 +32,7 @@ use tracking::Tracker;
 
 use attempt::Share;
 use error::RunError;
-use event::{Event, Position};
+use event::{Event, Listener, Position};
 use machine::Machine;
 
 /// What the threads of the steps have for their stacks, in bytes: they wait, and there may be many.
@@ -51,26 +51,30 @@ pub(crate) fn wait_for(root: &Path) -> Result<Lock, LockError> {
     }
 }
 
-/// Runs the plan and records the run; `tell` hears what happens.
+/// Runs the plan and records the run; `tell` hears what happens, from any thread.
 pub(crate) fn execute(
     plan: &Plan,
     request: &Request,
     caller: &Path,
     lock: &Lock,
-    tell: fn(Event),
+    tell: &Listener,
 ) -> Result<(), RunError> {
     let mut options = request.tracking.clone();
     options.off |= !plan.is_recorded;
     let tracker = Tracker::open(&options, &plan.root, caller)?;
     let interruption = Interruption::watch().map_err(RunError::Signals)?;
-    let for_signals = tracker.clone();
-    interruption.on_signal(move |signal| for_signals.interrupted(signal));
+    let (of_signals, listener) = (tracker.clone(), Arc::clone(tell));
+    interruption.on_signal(move |signal| {
+        listener(Event::Stopped { signal });
+        of_signals.interrupted(signal);
+    });
     tracker.begin(tracking::Pipeline {
         name: plan.pipeline.clone(),
         root: plan.root.clone(),
         parameters: plan.parameters.clone(),
         experiments: plan.experiments(),
     })?;
+    tell(Event::Begun { tracker: &tracker });
     let for_hashing = interruption.clone();
     let run = Run {
         plan,
@@ -91,6 +95,9 @@ pub(crate) fn execute(
         let _in_use = run.make_environments()?;
         run.steps()
     });
+    tell(Event::Ended {
+        result: result.as_ref().copied(),
+    });
     run.tracker.end(ending::of_pipeline(&result));
     result
 }
@@ -103,7 +110,7 @@ struct Run<'a> {
     tracker: Tracker,
     files: Files,
     interruption: Interruption,
-    tell: fn(Event),
+    tell: &'a Listener,
     /// The runs of which steps take values.
     runs: Mutex<Runs>,
 }

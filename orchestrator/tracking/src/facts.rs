@@ -75,6 +75,11 @@ impl Trees {
         tags
     }
 
+    /// The commit that is checked out where a folder is.
+    pub(crate) fn commit(&mut self, folder: &Path) -> Option<String> {
+        self.tree(folder)?.commit.clone()
+    }
+
     fn tree(&mut self, folder: &Path) -> Option<&Tree> {
         // Linked work trees and submodules have a file of that name.
         let top = folder

@@ -227,7 +227,9 @@ fn check(inner: &Inner) -> io::Result<()> {
     });
     let open = inner.open.iter().filter_map(|(_, log)| log.as_ref());
     for log in logs.chain(open) {
-        let is_log = log.extension().is_some_and(|extension| extension == "log");
+        let is_log = log
+            .extension()
+            .is_some_and(|extension| extension == "log" || extension == "html");
         let is_below =
             log.starts_with("mlruns") && !log.components().any(|part| part == Component::ParentDir);
         if !(is_log && is_below) {

@@ -21,6 +21,7 @@ mod leftover;
 mod look;
 mod metrics;
 mod names;
+mod origin;
 mod past;
 mod record;
 mod recorder;
@@ -41,6 +42,7 @@ use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use metrics::MetricsFile;
@@ -58,8 +60,9 @@ pub use compare::{Change, Changes, Difference, Measured, difference};
 pub use error::{TrackingError, Waiting};
 pub use look::{Found, Listed, Records};
 pub use names::refused_name;
+pub use origin::{Before, Origin};
 pub use past::{Past, PastRun};
-pub use record::{Pairs, Status};
+pub use record::{Pairs, Status, parameters as as_recorded};
 pub use resend::resend;
 pub use stored::StoredRun;
 pub use subject::{Attempt, Ending, Pipeline, signal_tag};
@@ -95,6 +98,8 @@ pub struct Tracker {
     /// What the recorder has not sent, to be reached also while it waits for the store.
     spool: Option<Spool>,
     hurry: Hurry,
+    /// The run of the same pipeline before, once it is found.
+    before: Arc<OnceLock<Before>>,
     /// The folder that has `mlruns`: the pipeline's, or a temporary one if that cannot be written.
     base: PathBuf,
 }
@@ -163,6 +168,7 @@ impl Tracker {
                 .transpose()
                 .map_err(TrackingError::Thread)?,
             hurry,
+            before: Arc::default(),
             base,
         })
     }
@@ -174,6 +180,36 @@ impl Tracker {
             .unwrap_or(Ok(()))
     }
 
+    /// Whether anything is recorded.
+    pub fn is_recording(&self) -> bool {
+        self.recorder.is_some()
+    }
+
+    /// What is known of the pipeline's run, which has begun.
+    pub fn origin(&self, pipeline: &str, root: &Path) -> Origin {
+        let (name, folder) = (pipeline.to_owned(), root.to_owned());
+        self.ask(move |recorder| recorder.origin(&name, &folder))
+            .unwrap_or_else(|| Origin::unrecorded(root))
+    }
+
+    /// The run of the same pipeline before, if the store knows one. It is looked for while the first step
+    /// runs; whoever waits has it looked for if no step has run.
+    pub fn before(&self, waits: bool) -> Option<&Before> {
+        let found = waits.then(|| self.ask(Recorder::look_back)).flatten();
+        if let Some(found) = found.flatten() {
+            self.before.set(found).ok();
+        }
+        self.before.get()
+    }
+
+    /// Writes the page about the run, `report.html`, among the artifacts of the pipeline's run, over the
+    /// one that was written before. It waits for nothing; a store on another machine gets the last one.
+    pub fn write_page(&self, text: String) {
+        if let Some(recorder) = &self.recorder {
+            recorder.tell(move |recorder| recorder.write_page(&text));
+        }
+    }
+
     /// Starts the run of a step's try. It waits for the store, as the step has to know its run; when that
     /// does not answer for some seconds, the step runs without `MLFLOW_RUN_ID`.
     pub fn start_step(&self, attempt: &Attempt) -> StepRun {
@@ -182,6 +218,7 @@ impl Tracker {
         // What a signal has ended begins nothing any more, also when it came meanwhile.
         self.ask(move |recorder| (!hurry.is_set()).then(|| started(recorder, of_run, &attempt)))
             .flatten()
+            .inspect(|_| self.look_back())
             .unwrap_or_else(|| self.unrecorded(key, Vec::new()))
     }
 
@@ -216,8 +253,21 @@ impl Tracker {
         }
     }
 
+    /// Has the run before this one looked for, while nobody waits for the store.
+    fn look_back(&self) {
+        let before = Arc::clone(&self.before);
+        if let Some(recorder) = &self.recorder {
+            recorder.tell(move |recorder| {
+                if let Some(found) = recorder.look_back() {
+                    before.set(found).ok();
+                }
+            });
+        }
+    }
+
     /// Ends the run of a step's try; `files` are those in the run's folder, such as its log, and
-    /// `gone` the file of the lock, if somebody has removed that. It waits for no store.
+    /// `gone` the file of the lock, if somebody has removed that. It waits for no store. Gives what the
+    /// step itself wrote as its metrics, the last value of each.
     pub fn end_step(
         &self,
         run: StepRun,
@@ -225,15 +275,18 @@ impl Tracker {
         ending: Ending,
         files: &[PathBuf],
         gone: Option<&'static str>,
-    ) {
+    ) -> Vec<(String, f64)> {
         let Some(recorder) = &self.recorder else {
-            return tell_of_the_removed(&Vec::from_iter(gone.map(str::to_owned)));
+            tell_of_the_removed(&Vec::from_iter(gone.map(str::to_owned)));
+            return Vec::new();
         };
         let now = || (record::now(), run.start.elapsed());
         let (end, time) = run.end.unwrap_or_else(now);
         let mut metrics = measured(attempt, time, end);
         let own = run.metrics.map(|file| file.read(&attempt.step, end));
-        metrics.extend(own.into_iter().flatten());
+        let own = own.unwrap_or_default();
+        let told = record::last_values(&own);
+        metrics.extend(own);
         let mut records = Vec::new();
         let sent = files
             .iter()
@@ -266,6 +319,7 @@ impl Tracker {
                 recorder.close(&run.key, &step, end, records);
             }
         });
+        told
     }
 
     /// The run of that id, if the store knows it.

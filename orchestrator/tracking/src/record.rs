@@ -179,7 +179,7 @@ pub(crate) fn milliseconds(time: SystemTime) -> u64 {
 }
 
 /// The parameters as they may be seen by others, with names and values that MLflow would refuse made fit.
-pub(crate) fn parameters(values: impl IntoIterator<Item = (String, String)>) -> Pairs {
+pub fn parameters(values: impl IntoIterator<Item = (String, String)>) -> Pairs {
     let mut seen = Pairs::new();
     for (name, value) in values {
         let value = redact::shown_value(&name, &value).into_owned();
@@ -263,6 +263,18 @@ pub(crate) fn metrics(text: &str, end: u64) -> (Vec<Metric>, Vec<String>) {
         metric.time = metric.time.saturating_sub(later);
     }
     (metrics, complaints)
+}
+
+/// The last value of each name, in the order of the names' first.
+pub(crate) fn last_values(metrics: &[Metric]) -> Vec<(String, f64)> {
+    let mut last: Vec<(String, f64)> = Vec::new();
+    for Metric { name, value, .. } in metrics {
+        match last.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => *known = *value,
+            None => last.push((name.clone(), *value)),
+        }
+    }
+    last
 }
 
 fn metric(line: &str) -> Result<(String, f64), String> {

@@ -10,6 +10,7 @@ use std::time::Instant;
 use super::delivery::deliver;
 use super::facts::{self, Trees};
 use super::names;
+use super::origin::{Before, Origin, PAGE};
 use super::past::{ENVIRONMENT, PastRun, STEP};
 use super::record::{self, Metric, NewRun, Pairs, Record, Status};
 use super::resend::mend_all;
@@ -21,6 +22,7 @@ use super::waiting::{Hurry, Patience};
 use super::{TrackingError, new_key};
 use crate::subject::{Attempt, Pipeline};
 use process::console::{say, warn};
+use process::files::replace;
 
 #[derive(Debug)]
 pub(crate) struct Recorder {
@@ -46,6 +48,19 @@ pub(crate) struct Recorder {
     start: Instant,
     /// Whether the store took nothing when it was last asked.
     is_away: bool,
+    /// The name of the pipeline whose run before this one is still to be found.
+    looks_back_for: Option<String>,
+    /// The page about the run, once it is known where that will be.
+    page: Option<Page>,
+}
+
+/// The page about a run.
+#[derive(Debug, Clone)]
+struct Page {
+    /// Where it is written, absolute.
+    file: PathBuf,
+    /// Its place below the folder that has `mlruns`, if it has to be sent from there to the store.
+    to_send: Option<PathBuf>,
 }
 
 impl Recorder {
@@ -83,6 +98,8 @@ impl Recorder {
             trees: Trees::default(),
             start: Instant::now(),
             is_away: false,
+            looks_back_for: None,
+            page: None,
         }))
     }
 
@@ -302,6 +319,64 @@ impl Recorder {
         }
     }
 
+    /// What is known of the pipeline's run, which has begun.
+    pub(crate) fn origin(&mut self, pipeline: &str, root: &Path) -> Origin {
+        let known = self.store.known.get(&self.pipeline);
+        let run = known.map(|known| known.id.clone());
+        self.looks_back_for = Some(pipeline.to_owned());
+        Origin {
+            user: self.user.clone(),
+            commit: self.trees.commit(root),
+            run,
+            page: Some(self.page().file),
+        }
+    }
+
+    /// Finds the run before this one, once, if somebody wants to know. That it cannot be found is no harm.
+    pub(crate) fn look_back(&mut self) -> Option<Before> {
+        let pipeline = self.looks_back_for.take()?;
+        let run = self.store.known.get(&self.pipeline)?.id.clone();
+        if self.is_away {
+            return None;
+        }
+        self.store.before(&pipeline, &run).ok().flatten()
+    }
+
+    /// Where the page about the run is. In a run of somebody else a page of that name stays as it is.
+    fn page(&mut self) -> Page {
+        if let Some(page) = &self.page {
+            return page.clone();
+        }
+        let (folder, is_elsewhere) = match self.store.log_folder(&self.pipeline) {
+            LogFolder::Final(folder) => (folder, false),
+            LogFolder::Ours(folder) => (self.base.join(folder), true),
+        };
+        let mut file = folder.join(PAGE);
+        for number in 2.. {
+            if self.is_ours || file.symlink_metadata().is_err() {
+                break;
+            }
+            file.set_file_name(format!("report-{number}.html"));
+        }
+        let below = file.strip_prefix(&self.base).ok();
+        let to_send = below.filter(|_| is_elsewhere).map(Path::to_owned);
+        if let (true, Some(below)) = (self.is_ours, &to_send) {
+            // For one who has to end the run in our place.
+            let noted = self.spool.log_at(&self.pipeline, below);
+            self.check(noted);
+        }
+        self.page.insert(Page { file, to_send }).clone()
+    }
+
+    /// Writes the page about the run anew.
+    pub(crate) fn write_page(&mut self, text: &str) {
+        let file = self.page().file;
+        if let Err(error) = replace(&file, text.as_bytes()) {
+            let file = mlproject::paths::shown(&file);
+            warn(&format!("the report {file} cannot be written: {error}"));
+        }
+    }
+
     /// Adds tags to the pipeline's run. They go with what is sent next: a run that leaves everything out
     /// should not wait for the disk once for each step.
     pub(crate) fn note(&mut self, tags: Pairs) {
@@ -318,6 +393,11 @@ impl Recorder {
 
     /// Ends every run that is open, and says so if the store has not heard of something.
     pub(crate) fn end(&mut self, status: Status, tags: &Pairs) {
+        let page = self.page.take().and_then(|page| page.to_send);
+        if let Some(file) = page.filter(|file| self.base.join(file).exists()) {
+            let run = self.pipeline.clone();
+            self.keep(vec![Record::Log { run, file }]);
+        }
         let end = record::now();
         let seconds = self.start.elapsed().as_secs_f64();
         let facts = |run: &str| Record::Facts {

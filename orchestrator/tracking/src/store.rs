@@ -8,6 +8,7 @@ use reqwest::blocking::Response;
 use super::TrackingError;
 use super::alias::Alias;
 use super::artifacts::{self, Location};
+use super::origin::Before;
 use super::past::{Past, PastRun};
 use super::record::{Pairs, Record};
 use super::rest::Rest;
@@ -372,6 +373,18 @@ impl Store {
             }
         });
         Ok(past.collect())
+    }
+
+    /// The run of a pipeline before that of this id.
+    pub(crate) fn before(
+        &mut self,
+        pipeline: &str,
+        run: &str,
+    ) -> Result<Option<Before>, StoreError> {
+        match &mut self.kind {
+            Kind::Rest(rest) => rest.before(&self.experiment, pipeline, run),
+            Kind::Sqlite(sqlite) => sqlite.before(pipeline, run),
+        }
     }
 
     /// An artifact that is not on this machine.

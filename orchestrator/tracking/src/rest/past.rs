@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Rest;
 use crate::answer::Failure;
 use crate::artifacts::is_id;
+use crate::origin::Before;
 use crate::past::PastRun;
 use crate::record::Pairs;
 use crate::stored::StoreError;
@@ -98,6 +99,34 @@ impl Rest {
             }
         }
         Ok(steps)
+    }
+
+    /// The run of a pipeline before that of this id.
+    pub(crate) fn before(
+        &self,
+        experiment: &str,
+        pipeline: &str,
+        run: &str,
+    ) -> Result<Option<Before>, StoreError> {
+        self.http.retry(Patience::Once, |this| {
+            let filter = format!("tags.`pipeline.name` = {}", quoted(pipeline));
+            let order = "attributes.start_time DESC";
+            let newest = self.search(experiment, &filter, order, 2, this.timeout)?;
+            let Some(before) = newest.iter().map(past).find(|found| found.id != run) else {
+                return Ok(None);
+            };
+            let filter = format!("tags.mlflow.parentRunId = {}", quoted(&before.id));
+            let order = "attributes.start_time ASC";
+            let steps = self.search(experiment, &filter, order, 1000, this.timeout)?;
+            let steps = steps.iter().map(past);
+            Ok(Some(Before {
+                start: before.start,
+                parameters: before.parameters,
+                steps: steps
+                    .filter_map(|run| Some((run.step?, run.parameters)))
+                    .collect(),
+            }))
+        })
     }
 
     pub(super) fn search(

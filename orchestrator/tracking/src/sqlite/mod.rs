@@ -4,6 +4,7 @@
 //! Any MLflow from its first schema on may have made the file, and one may upgrade it between two of
 //! our transactions; so each transaction looks at the columns that there are.
 
+mod before;
 mod insert;
 mod open;
 mod past;
