@@ -12,9 +12,10 @@ use std::sync::Arc;
 use crate::cli::{self, Early};
 use crate::error::Error;
 use crate::invocation::{Action, Invocation};
+use crate::report;
+use crate::report::console::{self, Console};
 use crate::report::html::{self, Report};
 use crate::report::output::print;
-use crate::report::{self, console};
 use crate::run::event::{Event, Listener};
 use crate::run::{execute, wait_for};
 use mlproject::paths::absolute;
@@ -72,8 +73,11 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
                 .transpose()?;
             let plan = plan()?;
             let lock = waited.map_or_else(|| Lock::take(&plan.root, false), Ok)?;
-            let tell = listener(&plan, arguments, report.as_deref(), &caller)?;
-            Ok(execute(&plan, request, &caller, &lock, &tell)?)
+            let console = Arc::new(Console::new(&plan));
+            let report = report_of(&plan, arguments, report.as_deref(), &caller)?;
+            let ran = execute(&plan, request, &caller, &lock, &listener(&console, report));
+            console.close();
+            Ok(ran?)
         }
         Action::Resend => {
             let sent = tracking::resend(&request.tracking, pipeline.root(), &caller)?;
@@ -86,22 +90,27 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
     }
 }
 
-/// Who hears what happens in a run.
-fn listener(
+/// The report of a run, which is written to `file`, too, if one is named.
+fn report_of(
     plan: &Plan,
     arguments: &[OsString],
     file: Option<&Path>,
     caller: &Path,
-) -> Result<Listener, Error> {
+) -> Result<Report, Error> {
     let file = file.map(|file| absolute(caller, file));
     let writable =
         |file: PathBuf| html::writable(&file).map_err(|source| Error::Report { file, source });
     let file = file.map(writable).transpose()?;
-    let report = Report::new(plan, cli::shown(arguments), file);
-    Ok(Arc::new(move |event: Event| {
-        console::tell(event);
+    Ok(Report::new(plan, cli::shown(arguments), file))
+}
+
+/// Who hears what happens in a run.
+fn listener(console: &Arc<Console>, report: Report) -> Listener {
+    let console = Arc::clone(console);
+    Arc::new(move |event: Event| {
+        console.tell(event);
         report.hear(event);
-    }))
+    })
 }
 
 /// The folder that relative paths start from. Where the current one is gone, that is the one of `-C`.

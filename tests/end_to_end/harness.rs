@@ -216,7 +216,7 @@ fn heeding(program: &str) -> Command {
 #[must_use]
 pub(crate) struct Run<'a> {
     folder: &'a Folder,
-    command: Command,
+    pub(crate) command: Command,
 }
 
 impl Run<'_> {

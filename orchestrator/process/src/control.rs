@@ -1,8 +1,9 @@
 //! The line between the orchestrator and one supervisor: a socket, which is the supervisor's stdin.
 //!
 //! Signals could be ignored or blocked by whatever has started us, and do not say who sent them. Over
-//! this go the step's own stdin, then, to the supervisor, the signals that are to reach the step, and
-//! back from it, at last, what its exit status cannot tell. Its end tells that the other one has died.
+//! this go the step's own stdin and what is shared of the terminal (`screen.rs`), then, to the
+//! supervisor, the signals that are to reach the step, and back from it, at last, what its exit status
+//! cannot tell. Its end tells that the other one has died.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
@@ -75,10 +76,10 @@ impl Control {
         Ok((Control { socket }, stdin.into()))
     }
 
-    /// Gives the step's stdin to the supervisor.
-    pub fn hand_over(&self, stdin: BorrowedFd) -> io::Result<()> {
-        let descriptors = [stdin];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    /// Gives the step's stdin to the supervisor, and what is shared of the terminal that it prints on.
+    pub fn hand_over(&self, stdin: BorrowedFd, screen: Option<BorrowedFd>) -> io::Result<()> {
+        let descriptors: Vec<BorrowedFd> = [stdin].into_iter().chain(screen).collect();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
         let mut rights = SendAncillaryBuffer::new(&mut space);
         rights.push(SendAncillaryMessage::ScmRights(&descriptors));
         sendmsg(
@@ -120,9 +121,9 @@ pub(crate) fn socket() -> BorrowedFd<'static> {
     rustix::stdio::stdin()
 }
 
-/// Waits for the step's stdin.
-pub(crate) fn receive_stdin() -> io::Result<OwnedFd> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+/// Waits for the step's stdin, and what is shared of the terminal, if it prints on one.
+pub(crate) fn receive() -> io::Result<(OwnedFd, Option<OwnedFd>)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut rights = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
     // A system without this flag has the descriptor for a moment in what is started meanwhile: nothing.
@@ -136,17 +137,21 @@ pub(crate) fn receive_stdin() -> io::Result<OwnedFd> {
         &mut rights,
         flags,
     )?;
-    let received = rights.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+    let received = rights.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
         _ => None,
     });
-    let stdin = received.ok_or(io::ErrorKind::UnexpectedEof)?;
-    rustix::io::fcntl_setfd(&stdin, rustix::io::FdFlags::CLOEXEC)?;
-    Ok(stdin)
+    let mut received = received.flatten();
+    let stdin = received.next().ok_or(io::ErrorKind::UnexpectedEof)?;
+    let screen = received.next();
+    for descriptor in std::iter::once(&stdin).chain(&screen) {
+        rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC)?;
+    }
+    Ok((stdin, screen))
 }
 
 /// The signals that have arrived; none when the orchestrator has died.
-pub(crate) fn receive() -> Option<Vec<i32>> {
+pub(crate) fn signals() -> Option<Vec<i32>> {
     let mut bytes = [0; 16];
     match rustix::io::read(socket(), &mut bytes) {
         Ok(0) => None,

@@ -12,6 +12,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::command::running::Running;
+use crate::console;
 use crate::signals;
 use crate::terminal::{self, Modes};
 
@@ -72,7 +73,10 @@ impl Interruption {
             for signal in signals.forever() {
                 match signal {
                     SIGTSTP | SIGTTIN | SIGTTOU => watched.suspend(&is_suspended),
-                    SIGWINCH => watched.tell(SIGWINCH),
+                    SIGWINCH => {
+                        watched.tell(SIGWINCH);
+                        console::refresh();
+                    }
                     signal => watched.interrupt(signal),
                 }
             }
@@ -150,6 +154,7 @@ impl Interruption {
         if state.running.is_empty() {
             // Nothing runs that would have to be ended first.
             state.is_ending = true;
+            console::clear();
             end_by(signal, state.last_words.take());
         }
     }
@@ -169,7 +174,7 @@ impl Interruption {
             .as_ref()
             .inspect(|modes| terminal::restore(modes));
         if is_suspended.load(Ordering::SeqCst) == 1 {
-            emulate_default_handler(SIGTSTP).ok();
+            console::without_bottom(|| drop(emulate_default_handler(SIGTSTP)));
         }
         for running in &state.running {
             running.tell(SIGCONT);

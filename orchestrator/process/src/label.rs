@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use memchr::memchr;
 use rustix::io::Errno;
-use rustix::termios::isatty;
 
 use crate::control::Target;
+use crate::styled::{Style, is_coloured};
 use crate::transcript::Transcript;
 
 /// What goes into one write, in bytes: a pipe takes so many as one piece, so that the lines of two
@@ -28,14 +28,9 @@ pub struct Label {
 impl Label {
     /// Every line of `text` with the label before it.
     fn before(&self, is_coloured: bool) -> Vec<u8> {
-        // Green, yellow, blue, magenta, cyan: red is for what went wrong.
-        let colour = 32 + self.number % 5;
-        let name = &self.name;
-        if is_coloured {
-            format!("\u{1b}[{colour}m{name} |\u{1b}[0m ").into_bytes()
-        } else {
-            format!("{name} | ").into_bytes()
-        }
+        let mark = format!("{} |", self.name);
+        let painted = Style::Step(self.number).paint(&mark, is_coloured);
+        (painted + " ").into_bytes()
     }
 
     /// As one argument.
@@ -65,12 +60,9 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn new(label: &Label, target: Target) -> Lines {
-        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let is_coloured = isatty(target.fd()) && !is_set("NO_COLOR") && !is_dumb;
         Lines {
             transcript: Transcript::with_bars(BAR, Instant::now()),
-            before: label.before(is_coloured),
+            before: label.before(is_coloured(target)),
             line: Vec::new(),
             out: Vec::with_capacity(WRITE),
         }

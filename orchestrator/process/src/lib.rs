@@ -20,12 +20,15 @@ pub mod lock;
 pub mod log;
 pub mod printable;
 pub mod redact;
+mod screen;
 pub mod signals;
+pub mod styled;
 pub mod supervisor;
 mod tee;
 mod terminal;
 pub mod text;
 mod transcript;
+mod write;
 
 pub use bracket::Bracket;
 pub use command::{Ended, Job, Launch, Question, ask, ask_server, capture, run, run_logged};

@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, PipeReader, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -18,8 +18,10 @@ use rustix::termios::{self, Winsize};
 use crate::console::warn;
 use crate::control::{Target, Unwritten};
 use crate::label::{Label, Lines};
+use crate::screen::{self, Cursor, Screen};
 use crate::terminal::{Typing, pseudo_terminal};
 use crate::transcript::Transcript;
+use crate::write;
 
 /// How much is read at once, in bytes: what a pipe holds, where its size can be chosen.
 const PIECE: usize = 256 * 1024;
@@ -56,6 +58,8 @@ struct Stream {
     lines: Option<Lines>,
     /// The size that the pseudo-terminal has; none for a pipe.
     size: Option<Winsize>,
+    /// The terminal that it goes to, where others write, too.
+    screen: Option<&'static Screen>,
 }
 
 impl Tee {
@@ -63,13 +67,14 @@ impl Tee {
     pub(crate) fn new(log: File, label: Option<&Label>) -> io::Result<(Tee, OwnedFd, OwnedFd)> {
         let (stream, stdout) = Stream::new(Target::Stdout, label)?;
         let mut streams = vec![stream];
-        let stderr = if is_same(Target::Stdout.fd(), Target::Stderr.fd()) {
+        let stderr = if write::is_same(Target::Stdout.fd(), Target::Stderr.fd()) {
             stdout.try_clone()?
         } else {
             let (stream, stderr) = Stream::new(Target::Stderr, label)?;
             streams.push(stream);
             stderr
         };
+        screen::of_process().inspect(|screen| screen.begin_step());
         let tee = Tee {
             streams,
             log: Some(BufWriter::with_capacity(PIECE, log)),
@@ -202,6 +207,7 @@ impl Tee {
         };
         let bytes = &buffer[..length];
         stream.follow_size();
+        let kept = stream.keep(bytes, &mut self.log);
         let written = stream.show(bytes);
         // An output of ours that is closed is closed for the step, too, which then knows.
         let is_open = length > 0 && written.is_ok();
@@ -213,10 +219,7 @@ impl Tee {
                 errno: error.raw_os_error(),
             });
         }
-        if let Some(log) = &mut self.log {
-            let kept = stream.keep(bytes, log).and_then(|()| log.flush());
-            self.check(kept);
-        }
+        self.check(kept);
         if !is_open {
             self.end(position);
         }
@@ -270,6 +273,7 @@ impl Stream {
             target,
             transcript: Transcript::default(),
             lines: label.map(|label| Lines::new(label, target)),
+            screen: screen::of_process().filter(|_| is_terminal),
             size: is_terminal.then_some(Winsize {
                 ws_row: 0,
                 ws_col: 0,
@@ -283,28 +287,35 @@ impl Stream {
 
     /// Passes bytes on to our output.
     fn show(&mut self, bytes: &[u8]) -> Result<(), Errno> {
-        let target = self.target.fd();
+        let (target, screen) = (self.target, self.screen);
         match &mut self.lines {
-            None => write_all(target, bytes),
-            Some(lines) => lines.write(bytes, |whole| write_all(target, whole)),
+            None => pass_on(screen, target, bytes, self.transcript.cursor()),
+            Some(lines) => lines.write(bytes, |whole| {
+                pass_on(screen, target, whole, Cursor::AFTER_LINES)
+            }),
         }
     }
 
     /// Passes on what was held back.
     fn show_rest(&mut self) -> Result<(), Errno> {
-        let target = self.target.fd();
+        let (target, screen) = (self.target, self.screen);
         let lines = self.lines.as_mut();
         lines.map_or(Ok(()), |lines| {
-            lines.finish(|whole| write_all(target, whole))
+            lines.finish(|whole| pass_on(screen, target, whole, Cursor::AFTER_LINES))
         })
     }
 
     /// Writes to the log: from a pipe what was written, from a terminal what was to be read there.
-    fn keep(&mut self, bytes: &[u8], log: &mut impl Write) -> io::Result<()> {
+    fn keep(&mut self, bytes: &[u8], log: &mut Option<BufWriter<File>>) -> io::Result<()> {
+        let Some(log) = log else {
+            // Without a log it still tells where the cursor is.
+            return self.transcript.write(bytes, &mut io::sink());
+        };
         match self.size {
-            None => log.write_all(bytes),
-            Some(_) => self.transcript.write(bytes, log),
+            None => log.write_all(bytes)?,
+            Some(_) => self.transcript.write(bytes, log)?,
         }
+        log.flush()
     }
 
     /// Gives the pseudo-terminal the size that the terminal has now.
@@ -320,27 +331,15 @@ impl Stream {
     }
 }
 
-/// Whether two descriptors are of one file, terminal or pipe.
-fn is_same(left: BorrowedFd, right: BorrowedFd) -> bool {
-    let identity = |fd| {
-        let status = rustix::fs::fstat(fd).ok()?;
-        Some((status.st_dev, status.st_ino))
-    };
-    identity(left).is_some_and(|left| Some(left) == identity(right))
-}
-
-fn write_all(target: BorrowedFd, mut bytes: &[u8]) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        match rustix::io::write(target, bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(Errno::INTR) => {}
-            // Somebody who shares it with us made it so.
-            Err(Errno::AGAIN) => {
-                let mut polled = [PollFd::from_borrowed_fd(target, PollFlags::OUT)];
-                poll(&mut polled, None::<&Timespec>).ok();
-            }
-            Err(error) => return Err(error),
-        }
+/// Writes to an output of ours, which may be a terminal that others write to, too.
+fn pass_on(
+    screen: Option<&Screen>,
+    target: Target,
+    bytes: &[u8],
+    cursor: Cursor,
+) -> Result<(), Errno> {
+    match screen {
+        Some(screen) => screen.pass_on(target, bytes, cursor),
+        None => write::all(target.fd(), bytes),
     }
-    Ok(())
 }

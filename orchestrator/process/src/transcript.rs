@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use memchr::{memchr3, memrchr};
 
+use crate::screen::Cursor;
+
 const ESCAPE: u8 = 0x1b;
 const BELL: u8 = 0x07;
 
@@ -23,6 +25,8 @@ pub(crate) struct Transcript {
     /// Whether the cursor went back to the line's beginning: what follows paints it over.
     is_returned: bool,
     state: State,
+    /// Whether the cursor was moved to another line other than by a newline, or the screen changed.
+    has_moved: bool,
     /// How often something of what is painted over is kept all the same, and when that was last so.
     bars: Option<(Duration, Instant)>,
 }
@@ -49,6 +53,16 @@ impl Transcript {
         Transcript {
             bars: Some((often, begin)),
             ..Transcript::default()
+        }
+    }
+
+    /// Where a terminal's cursor is now: at the beginning of an empty line, as far as the stream tells.
+    pub(crate) fn cursor(&self) -> Cursor {
+        Cursor {
+            is_at_beginning: matches!(self.state, State::Text)
+                && self.line.is_empty()
+                && !self.is_begun,
+            is_plain: !self.has_moved,
         }
     }
 
@@ -83,7 +97,12 @@ impl Transcript {
                     self.is_returned = true;
                     State::Text
                 }
-                (State::Escape, b'0'..=b'~') | (State::Control, b'@'..=b'~') => State::Text,
+                // Colours, and what is erased in the line.
+                (State::Control, b'm' | b'K') => State::Text,
+                (State::Escape, b'0'..=b'~') | (State::Control, b'@'..=b'~') => {
+                    self.has_moved = true;
+                    State::Text
+                }
                 (State::String | State::StringEscape, BELL) | (State::StringEscape, b'\\') => {
                     State::Text
                 }
@@ -211,6 +230,39 @@ mod tests {
             .filter(|byte| ![ESCAPE, b'\r'].contains(byte))
             .collect();
         assert_eq!(of_pieces(&text, 3), text);
+    }
+
+    #[test]
+    fn it_tells_where_the_cursor_is() {
+        for (text, is_at_beginning, is_plain) in [
+            ("", true, true),
+            ("a\n", true, true),
+            ("a", false, true),
+            ("50%\r", false, true),
+            ("\r\u{1b}[2K50%\r\u{1b}[32m100%\u{1b}[0m\n", true, true),
+            ("a\n\u{1b}[3", false, true),
+            ("a\n\u{1b}[3Ab\n", true, false),
+            ("\u{1b}[?1049h", true, false),
+            ("\u{1b}7a\n", true, false),
+            ("\u{1b}]0;title\u{7}", true, true),
+            ("\0\n", false, true),
+        ] {
+            for size in [1, 2, 1000] {
+                let mut transcript = Transcript::default();
+                for piece in text.as_bytes().chunks(size) {
+                    transcript.write(piece, &mut io::sink()).unwrap();
+                }
+                let expected = Cursor {
+                    is_at_beginning,
+                    is_plain,
+                };
+                assert_eq!(transcript.cursor(), expected, "{text:?} {size}");
+            }
+        }
+        let mut transcript = Transcript::default();
+        let long = vec![b'x'; 2 * HELD_BACK];
+        transcript.write(&long, &mut io::sink()).unwrap();
+        assert!(!transcript.cursor().is_at_beginning);
     }
 
     #[test]

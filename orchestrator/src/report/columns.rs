@@ -2,31 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use process::styled::width;
 use tz::TimeZone;
-use unicode_width::UnicodeWidthStr;
-
-/// In how many columns a text is shown.
-pub(crate) fn width(text: &str) -> usize {
-    text.width()
-}
-
-/// As much of a text as fits, with `…` where it was cut.
-pub(crate) fn cut(text: &str, limit: usize) -> String {
-    // What has no width could be of any length.
-    if text.len() <= 8 * limit && width(text) <= limit {
-        return text.to_owned();
-    }
-    let mut end = 0;
-    for (at, character) in text.char_indices().take(8 * limit) {
-        let next = at + character.len_utf8();
-        // Of a whole: characters may join.
-        if width(&text[..next]) >= limit {
-            break;
-        }
-        end = next;
-    }
-    format!("{}…", &text[..end])
-}
 
 /// A text filled up to a width with blanks.
 pub(crate) fn filled(text: &str, limit: usize) -> String {
@@ -113,22 +90,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_cut_by_its_width() {
-        for (text, limit, expected) in [
-            ("abcd", 4, "abcd"),
-            ("abcde", 4, "abc…"),
-            ("日本語", 6, "日本語"),
-            ("日本語", 5, "日本…"),
-            ("日本語", 4, "日…"),
-            ("👩‍🔬👩‍🔬", 3, "👩‍🔬…"),
-            ("", 0, ""),
-        ] {
-            let cut = cut(text, limit);
-            assert_eq!(cut, expected);
-            assert!(width(&cut) <= limit);
-        }
-        assert!(cut(&"\u{301}".repeat(1 << 20), 5).len() < 100);
+    fn a_text_is_filled_up() {
         assert_eq!(filled("日", 4), "日  ");
+        assert_eq!(filled("abc", 2), "abc");
     }
 
     #[test]

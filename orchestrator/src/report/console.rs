@@ -1,31 +1,135 @@
 //! The words of a run: what happens in it, line by line.
 
-use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use mlproject::paths::shown;
-use process::console::{report, say, warn};
+use process::console::{self, Bottom, columns, report, say, share_terminal, show_at_bottom, warn};
+use process::styled::{Line, Style};
 use process::text::{names, plural, seconds};
 
 use super::failure;
+use super::progress::{Progress, State};
 use crate::run::error::RunError;
 use crate::run::event::{Event, Position};
 use plan::Plan;
 use plan::freshness::made_by;
 
-/// Says what happened.
-pub(crate) fn tell(event: Event) {
-    match event {
-        Event::Begun { .. }
-        | Event::Attempted { .. }
-        | Event::Ended { .. }
-        | Event::Stopped { .. } => {}
+/// Tells what happens in a run. On a terminal a run of several steps has a line at the bottom while it
+/// goes on, and a table at its end.
+pub(crate) struct Console {
+    progress: Arc<Mutex<Progress>>,
+    bottom: Mutex<Option<Bottom>>,
+}
+
+impl Console {
+    pub(crate) fn new(plan: &Plan) -> Console {
+        share_terminal();
+        let names = plan.steps.iter().map(|step| step.name.as_str());
+        let progress = Arc::new(Mutex::new(Progress::new(names)));
+        let shown = Arc::clone(&progress);
+        let compose = move |columns| lock(&shown).bottom(columns);
+        let bottom = (plan.steps.len() > 1).then(|| show_at_bottom(compose));
+        Console {
+            progress,
+            bottom: Mutex::new(bottom.flatten()),
+        }
+    }
+
+    /// Says what happened.
+    pub(crate) fn tell(&self, event: Event) {
+        self.note(&event);
+        if let Event::Done { .. } = event {
+            self.close();
+        }
+        say_event(event);
+    }
+
+    /// The end of the run: what has become of the steps, if several were to run and somebody looks.
+    pub(crate) fn close(&self) {
+        let bottom = lock(&self.bottom).take();
+        let is_first = bottom.is_some();
+        drop(bottom);
+        let progress = lock(&self.progress);
+        let is_begun = progress.steps.iter().any(|it| it.state != State::NotRun);
+        if let Some(columns) = columns().filter(|_| is_first && is_begun) {
+            progress.table(columns).iter().for_each(console::tell);
+        }
+    }
+
+    fn note(&self, event: &Event) {
+        let mut progress = lock(&self.progress);
+        let mut set = |position: &Position, state, why: Option<String>, time| {
+            let step = &mut progress.steps[position.number - 1];
+            step.state = state;
+            step.time = time;
+            if let Some(why) = why {
+                step.why = why;
+            }
+        };
+        match event {
+            Event::Started { position, why } => {
+                let state = State::Running(Instant::now());
+                set(position, state, why.map(str::to_owned), None);
+            }
+            Event::UpToDate { position, made } => {
+                set(position, State::UpToDate, Some(made_by(made)), None);
+            }
+            Event::Finished {
+                position,
+                time,
+                metrics,
+            } => {
+                set(position, State::Finished, None, Some(*time));
+                progress.steps[position.number - 1].metrics = metrics.to_vec();
+            }
+            Event::Unfinished {
+                position,
+                error,
+                time,
+            } => {
+                let state = match error.signal() {
+                    Some(_) => State::Stopped,
+                    None => State::Failed,
+                };
+                set(position, state, None, Some(*time));
+            }
+            Event::LeftOut { position, maker } => {
+                let why = format!("needs what `{maker}` did not make");
+                set(position, State::LeftOut, Some(why), None);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The beginning of a line about a step.
+fn about(position: Position) -> Line {
+    let Position {
+        number,
+        count,
+        step,
+    } = position;
+    Line::new()
+        .with(Style::Strong, &format!("[{number}/{count}] "))
+        .with(Style::Step(number - 1), step)
+        .and(": ")
+}
+
+fn say_event(event: Event) {
+    let line = match event {
         Event::Started { position, why } => {
             let why = why.map(|why| format!(": {why}"));
-            say(&format!("{position}: running{}", why.unwrap_or_default()));
+            let line = about(position).with(Style::Busy, "running");
+            line.and(&why.unwrap_or_default())
         }
-        Event::UpToDate { position, made } => {
-            say(&format!("{position}: up to date, {}", made_by(made)));
-        }
+        Event::UpToDate { position, made } => about(position)
+            .with(Style::Good, "up to date")
+            .with(Style::Faint, &format!(", {}", made_by(made))),
         Event::Retry {
             position,
             error,
@@ -34,25 +138,37 @@ pub(crate) fn tell(event: Event) {
             pause,
         } => {
             let (reason, pause) = (reason(error), humantime::format_duration(pause));
-            say(&format!(
-                "{position}: {reason}; retry {retry} of {retries} in {pause}"
-            ));
+            about(position)
+                .with(Style::Odd, &reason)
+                .and(&format!("; retry {retry} of {retries} in {pause}"))
         }
-        Event::Finished { position, time } => {
-            say(&format!("{position}: finished in {}", seconds(time)));
-        }
+        Event::Finished { position, time, .. } => about(position)
+            .with(Style::Good, "finished")
+            .with(Style::Faint, &format!(" in {}", seconds(time))),
         Event::Failed { error, is_allowed } => {
             let begin = if is_allowed { "warning" } else { "error" };
-            report(&failure::told_as(begin, error));
+            return report(&failure::told_as(begin, error));
         }
-        Event::Waiting { step, others } => say(&format!(
-            "`{step}` failed; waiting for {} (Ctrl-C stops {})",
-            names(others),
-            if others.len() == 1 { "it" } else { "them" }
-        )),
-        Event::LeftOut { position, maker } => say(&format!(
-            "{position}: left out, as it needs what `{maker}` did not make"
-        )),
+        Event::Waiting { step, others } => {
+            let others_end = if others.len() == 1 { "it" } else { "them" };
+            Line::new()
+                .and(&format!("`{step}` "))
+                .with(Style::Bad, "failed")
+                .and(&format!(
+                    "; waiting for {} (Ctrl-C stops {others_end})",
+                    names(others)
+                ))
+        }
+        Event::LeftOut { position, maker } => {
+            let why = format!(", as it needs what `{maker}` did not make");
+            about(position).with(Style::Odd, "left out").and(&why)
+        }
+        // What follows from it is told by other events, or at the end of the run.
+        Event::Begun { .. }
+        | Event::Attempted { .. }
+        | Event::Unfinished { .. }
+        | Event::Ended { .. }
+        | Event::Stopped { .. } => return,
         Event::Done {
             pipeline,
             count,
@@ -60,20 +176,27 @@ pub(crate) fn tell(event: Event) {
             unfinished,
             time,
         } => {
-            let finished = count - unfinished.len() - up_to_date;
-            let verb = if up_to_date == 1 { "was" } else { "were" };
-            let (finished, time) = (plural(finished, "step"), seconds(time));
-            let what = match up_to_date {
-                0 => format!("{finished} finished in {time}"),
-                all if all == count => all_up_to_date(count),
-                some => format!("{finished} finished in {time}, {some} {verb} up to date"),
-            };
-            let rest = match unfinished {
-                [] => String::new(),
-                unfinished => format!(", without {}, which may fail", names(unfinished)),
-            };
-            say(&format!("{pipeline}: {what}{rest}"));
+            let what = closing(count, up_to_date, unfinished, time);
+            let line = Line::new().with(Style::Strong, pipeline);
+            line.and(&format!(": {what}"))
         }
+    };
+    console::tell(&line);
+}
+
+/// What a run that went well has done.
+fn closing(count: usize, up_to_date: usize, unfinished: &[String], time: Duration) -> String {
+    let finished = count - unfinished.len() - up_to_date;
+    let verb = if up_to_date == 1 { "was" } else { "were" };
+    let (finished, time) = (plural(finished, "step"), seconds(time));
+    let what = match up_to_date {
+        0 => format!("{finished} finished in {time}"),
+        all if all == count => all_up_to_date(count),
+        some => format!("{finished} finished in {time}, {some} {verb} up to date"),
+    };
+    match unfinished {
+        [] => what,
+        unfinished => format!("{what}, without {}, which may fail", names(unfinished)),
     }
 }
 
@@ -107,11 +230,5 @@ fn reason(error: &RunError) -> String {
         RunError::MissingOutput { log, .. } => format!("{error} (log: {})", shown(log)),
         RunError::Download { uri, source, .. } => format!("cannot download `{uri}`: {source}"),
         error => error.to_string(),
-    }
-}
-
-impl fmt::Display for Position<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "[{}/{}] {}", self.number, self.count, self.step)
     }
 }

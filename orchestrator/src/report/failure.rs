@@ -62,7 +62,7 @@ fn of_step(text: &mut String, failure: &Failure) {
         line(text, format_args!("  command: {}", failure.command));
     }
     line(text, format_args!("  log: {}", shown(&failure.log)));
-    if is_interruption {
+    if is_interruption || failure.was_seen {
         return;
     }
     match failure.last_lines.len() {

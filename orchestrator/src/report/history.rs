@@ -3,11 +3,12 @@
 use std::io;
 
 use process::printable::one_line;
+use process::styled::{cut, width};
 use process::text::seconds;
 use serde_json::{Value, json};
 use tracking::{Change, Changes, Listed, PastRun};
 
-use super::columns::{Clock, cut, filled, number, width};
+use super::columns::{Clock, filled, number};
 use super::output;
 use crate::invocation::Format;
 

@@ -154,6 +154,7 @@ impl Report {
             }
             Event::Retry { .. }
             | Event::Finished { .. }
+            | Event::Unfinished { .. }
             | Event::Failed { .. }
             | Event::Waiting { .. }
             | Event::Done { .. } => {}

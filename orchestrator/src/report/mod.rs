@@ -11,3 +11,4 @@ pub(crate) mod html;
 pub(crate) mod list;
 pub(crate) mod output;
 pub(crate) mod plan;
+mod progress;

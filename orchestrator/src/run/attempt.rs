@@ -6,7 +6,7 @@ use std::time::Instant;
 use freshness::{Begun, Unrecorded, begin};
 use plan::PlannedStep;
 use plan::engine;
-use process::console::warn;
+use process::console::{self, warn};
 use process::{Ended, Job, Label, Launch, log};
 use source::download::{self, DownloadError, Limits};
 use tracking::StepRun;
@@ -28,8 +28,8 @@ pub(super) struct Share<'a> {
 }
 
 impl Run<'_> {
-    /// Runs one step, and again when it fails and may be tried again.
-    pub(super) fn step(&self, share: Share) -> Result<(), RunError> {
+    /// Runs one step, and again when it fails and may be tried again; gives the metrics that it told.
+    pub(super) fn step(&self, share: Share) -> Result<Vec<(String, f64)>, RunError> {
         let (step, position) = (share.step, share.position);
         let retries = step.limits.retries;
         let mut pause = step.limits.retry_delay;
@@ -56,7 +56,7 @@ impl Run<'_> {
     }
 
     /// One try of a step, with all that it has to fetch, in a run of its own.
-    fn attempt(&self, share: Share, number: u32) -> Result<(), RunError> {
+    fn attempt(&self, share: Share, number: u32) -> Result<Vec<(String, f64)>, RunError> {
         let step = share.step;
         let attempt = recorded(step, number);
         let mut run = if step.is_recorded {
@@ -104,7 +104,7 @@ impl Run<'_> {
             log: files.first().map(PathBuf::as_path),
             metrics: &metrics,
         });
-        result
+        result.map(|()| metrics)
     }
 
     /// The step's command in its environment.
@@ -166,6 +166,7 @@ impl Run<'_> {
             duration: start.elapsed(),
             is_resumable: false,
             last_lines: log::tail(log).unwrap_or_default(),
+            was_seen: share.label.is_none() && console::is_seen_whole(),
             log: log.to_owned(),
         })))
     }

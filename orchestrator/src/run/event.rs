@@ -61,6 +61,14 @@ pub(crate) enum Event<'a> {
     Finished {
         position: Position<'a>,
         time: Duration,
+        /// What it has told itself, by name.
+        metrics: &'a [(String, f64)],
+    },
+    /// A step did not succeed, or was stopped.
+    Unfinished {
+        position: Position<'a>,
+        error: &'a RunError,
+        time: Duration,
     },
     /// A step failed, and the others go on.
     Failed {

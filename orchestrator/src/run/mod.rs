@@ -258,10 +258,27 @@ impl Run<'_> {
         };
         let (start, why) = (Instant::now(), why.as_deref());
         (self.tell)(Event::Started { position, why });
-        self.step(share)?;
+        let made = self.step(share);
         let time = start.elapsed();
-        (self.tell)(Event::Finished { position, time });
-        Ok(Success::Made)
+        match made {
+            Ok(metrics) => {
+                let metrics = &metrics;
+                (self.tell)(Event::Finished {
+                    position,
+                    time,
+                    metrics,
+                });
+                Ok(Success::Made)
+            }
+            Err(error) => {
+                (self.tell)(Event::Unfinished {
+                    position,
+                    error: &error,
+                    time,
+                });
+                Err(error)
+            }
+        }
     }
 
     /// What follows from the failure of a step.

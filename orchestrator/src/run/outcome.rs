@@ -19,6 +19,8 @@ pub(crate) struct Failure {
     pub(crate) duration: Duration,
     pub(crate) log: PathBuf,
     pub(crate) last_lines: Vec<String>,
+    /// Whether somebody has just seen them.
+    pub(crate) was_seen: bool,
     /// Whether the next run could leave out what is finished, and was not asked to.
     pub(crate) is_resumable: bool,
 }

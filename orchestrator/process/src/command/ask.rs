@@ -95,7 +95,7 @@ pub fn ask_server(question: &Question) -> io::Result<Output> {
     let supervisor = supervisor(&errand, question.folder)?;
     let answer = Answer::new()?;
     let supervisor = answer.of(&question.with_variables(supervisor))?;
-    let running = Running::start(&supervisor, File::open("/dev/null")?.as_fd())?;
+    let running = Running::start(&supervisor, File::open("/dev/null")?.as_fd(), None)?;
     let status = question.wait(|| running.handle.wait().map(|ended| ended.status))?;
     if running.control.report().is_some_and(|it| it.timed_out) {
         return Err(question.timed_out());

@@ -18,6 +18,7 @@ use crate::control::Report;
 use crate::host;
 use crate::interruption::Interruption;
 use crate::label::Label;
+use crate::screen::{self, Screen};
 use crate::supervisor::Errand;
 use crate::terminal::{self, Modes};
 
@@ -70,9 +71,10 @@ pub fn run(job: &Job, interruption: &Interruption) -> io::Result<Ended> {
     };
     let modes = Modes::of(stdio::stdin()).filter(|_| errand.is_typed);
     let supervisor = with_changes(supervisor(&errand, job.folder)?, job.launch);
+    let screen = screen::of_process().map(Screen::shared);
     let running = interruption.start(modes.clone(), || match job.label {
-        None => Running::start(&supervisor, stdio::stdin()),
-        Some(_) => Running::start(&supervisor, File::open("/dev/null")?.as_fd()),
+        None => Running::start(&supervisor, stdio::stdin(), screen),
+        Some(_) => Running::start(&supervisor, File::open("/dev/null")?.as_fd(), screen),
     })?;
     let waited = running.wait(job.grace, || interruption.signal().is_some());
     interruption.forget(&running);
@@ -104,7 +106,7 @@ pub fn run_logged(
     };
     let supervisor = supervisor(&errand, folder)?;
     let supervisor = supervisor.stderr_to_stdout().stdout_file(log);
-    let running = interruption.start(None, || Running::start(&supervisor, input.as_fd()))?;
+    let running = interruption.start(None, || Running::start(&supervisor, input.as_fd(), None))?;
     let waited = running.wait(grace, || interruption.signal().is_some());
     interruption.forget(&running);
     waited.map(|(status, _)| status)

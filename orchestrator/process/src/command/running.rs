@@ -22,11 +22,16 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts a supervisor and hands it what its step is to read.
-    pub fn start(supervisor: &Expression, stdin: BorrowedFd) -> io::Result<Running> {
+    /// Starts a supervisor and hands it what its step is to read, and what is shared of the terminal if
+    /// it prints on that.
+    pub fn start(
+        supervisor: &Expression,
+        stdin: BorrowedFd,
+        screen: Option<BorrowedFd>,
+    ) -> io::Result<Running> {
         let (control, end) = Control::new()?;
         let handle = supervisor.stdin_file(end).start()?;
-        control.hand_over(stdin)?;
+        control.hand_over(stdin, screen)?;
         Ok(Running { handle, control })
     }
 

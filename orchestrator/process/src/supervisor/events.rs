@@ -112,7 +112,7 @@ impl Events {
 
     /// Takes what the orchestrator says.
     fn hear(&mut self) {
-        let Some(signals) = control::receive() else {
+        let Some(signals) = control::signals() else {
             self.is_orphaned = true;
             self.arrived.push_back(Event::Orphaned);
             return;

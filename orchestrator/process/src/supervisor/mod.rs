@@ -33,8 +33,10 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use rustix::termios::isatty;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGTERM, SIGTSTP, SIGWINCH};
 
+use crate::console;
 use crate::control::{self, Report, Unwritten};
 use crate::host;
+use crate::screen;
 use crate::tee::Tee;
 use crate::terminal::Typing;
 use tree::is_supervisor;
@@ -57,7 +59,7 @@ const CANNOT_START: u8 = 126;
 /// 126, as a shell says it, when nothing could be started; the reason is told on standard error.
 pub fn supervise(errand: &Errand) -> ExitCode {
     let (report, end) = run(errand).unwrap_or_else(|error| {
-        eprintln!("error: cannot start bash: {error}");
+        console::report(&format!("error: cannot start bash: {error}\n"));
         (Report::default(), End::Code(CANNOT_START))
     });
     control::report(report);
@@ -100,7 +102,11 @@ fn prepare() -> io::Result<(Events, OwnedFd)> {
     rustix::process::setsid().ok();
     #[cfg(target_os = "linux")]
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    Ok((events, control::receive_stdin()?))
+    let (stdin, screen) = control::receive()?;
+    if let Some(screen) = screen {
+        screen::take(screen);
+    }
+    Ok((events, stdin))
 }
 
 /// Starts the command line, and the tee of its output.
@@ -208,11 +214,14 @@ impl Supervision {
                 }
                 Some(Event::Told(signal)) => self.told(Source::Orchestrator, signal),
                 Some(Event::Signal(signal)) => self.told(Source::Other, signal),
-                Some(Event::Orphaned) if self.told_by.is_empty() => {
-                    self.told(Source::Orchestrator, SIGTERM);
+                Some(Event::Orphaned) => {
+                    console::clear();
+                    if self.told_by.is_empty() {
+                        self.told(Source::Orchestrator, SIGTERM);
+                    }
                 }
                 Some(Event::Copied) => self.is_copied = true,
-                Some(Event::Child | Event::Orphaned) => {}
+                Some(Event::Child) => {}
                 None => self.run_out(),
             }
             let is_over = self.reap();
