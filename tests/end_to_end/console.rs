@@ -213,11 +213,15 @@ fn ctrl_c_leaves_a_clean_screen() {
 #[test]
 fn ctrl_z_takes_the_line_away_and_fg_brings_it_back() {
     for options in ["", "-j 2"] {
-        let folder = pipeline(&[("a", &until("go")), ("b", "true")]);
+        let folder = pipeline(&[
+            ("a", &format!("echo ready; {}", until("go"))),
+            ("b", "true"),
+        ]);
         let line =
             format!("set -m; orchestrator {options}; echo shell; read answer; fg > /dev/null");
         let terminal = Terminal::start(&folder, &line, (20, 80), &[]);
-        terminal.until(|text| text.ends_with("/2 done: a N s"));
+        // What is typed before the step has begun is nobody's yet.
+        terminal.until(|text| text.contains("ready\n") && text.ends_with("/2 done: a N s"));
         terminal.press("\u{1a}");
         let shown = terminal.until(|text| text.ends_with("shell"));
         assert!(!shown.contains("done"), "{shown}");

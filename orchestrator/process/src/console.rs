@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::fs::{FileType, fstat};
@@ -147,12 +147,7 @@ pub(crate) fn refresh() {
 
 /// Takes the line at the bottom away for as long as something lasts in which this process stands still.
 pub(crate) fn without_bottom(stand_still: impl FnOnce()) {
-    let guard = match BOTTOM.try_lock() {
-        Ok(guard) => Some(guard),
-        Err(TryLockError::Poisoned(guard)) => Some(guard.into_inner()),
-        // Who writes just now may not be able to, and is not waited for.
-        Err(TryLockError::WouldBlock) => None,
-    };
+    let guard = screen::patiently(|| BOTTOM.try_lock().ok());
     if let (Some(_), Some(screen)) = (&guard, screen::of_process()) {
         screen.hide();
     }

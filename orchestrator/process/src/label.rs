@@ -13,6 +13,9 @@ use crate::transcript::Transcript;
 /// steps never mix.
 const WRITE: usize = 4096;
 
+/// What goes into one write where a lock keeps writers apart.
+const LOCKED_WRITE: usize = 64 * 1024;
+
 /// Of what is painted over, such as a progress bar, a line is shown so often.
 const BAR: Duration = Duration::from_secs(1);
 
@@ -56,15 +59,18 @@ pub(crate) struct Lines {
     line: Vec<u8>,
     /// What is about to be written: whole lines.
     out: Vec<u8>,
+    /// How much of it goes into one write.
+    most: usize,
 }
 
 impl Lines {
-    pub(crate) fn new(label: &Label, target: Target) -> Lines {
+    pub(crate) fn new(label: &Label, target: Target, is_locked: bool) -> Lines {
         Lines {
             transcript: Transcript::with_bars(BAR, Instant::now()),
             before: label.before(is_coloured(target)),
             line: Vec::new(),
             out: Vec::with_capacity(WRITE),
+            most: if is_locked { LOCKED_WRITE } else { WRITE },
         }
     }
 
@@ -126,7 +132,7 @@ impl Lines {
         &mut self,
         write: &mut impl FnMut(&[u8]) -> Result<(), Errno>,
     ) -> Result<(), Errno> {
-        if self.out.len() + self.before.len() + self.line.len() + 1 > WRITE {
+        if self.out.len() + self.before.len() + self.line.len() + 1 > self.most {
             self.flush(write)?;
         }
         self.out.extend_from_slice(&self.before);
@@ -170,6 +176,7 @@ mod tests {
             before: label.before(false),
             line: Vec::new(),
             out: Vec::new(),
+            most: WRITE,
         };
         let mut writes = Vec::new();
         let mut write = |bytes: &[u8]| {

@@ -10,6 +10,7 @@ use std::fs::File;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
@@ -110,6 +111,18 @@ impl State {
     }
 }
 
+/// Tries something again for a short while: others may be writing, or never come to their end, as in the
+/// background of a terminal that lets nobody write there.
+pub(crate) fn patiently<T>(attempt: impl Fn() -> Option<T>) -> Option<T> {
+    for _ in 0..20 {
+        if let Some(done) = attempt() {
+            return Some(done);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    None
+}
+
 /// That of this process, if it has one.
 pub(crate) fn of_process() -> Option<&'static Screen> {
     SCREEN.get()
@@ -194,13 +207,14 @@ impl Screen {
         }
     }
 
-    /// Takes the line at the bottom away, unless somebody else is writing just now: for who must not
-    /// wait.
+    /// Takes the line at the bottom away, unless somebody else goes on and on writing: for who must not
+    /// wait long.
     pub(crate) fn hide(&self) {
-        let Ok(_turn) = self.turn.try_lock() else {
+        let Some(_turn) = patiently(|| self.turn.try_lock().ok()) else {
             return;
         };
-        if fcntl_lock(&self.shared, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let alone = FlockOperation::NonBlockingLockExclusive;
+        if patiently(|| fcntl_lock(&self.shared, alone).ok()).is_none() {
             return;
         }
         let hidden = self.changed(|state| {

@@ -26,6 +26,9 @@ use crate::write;
 /// How much is read at once, in bytes: what a pipe holds, where its size can be chosen.
 const PIECE: usize = 256 * 1024;
 
+/// How much is read of a pseudo-terminal before it is passed on, in bytes: that gives some 4 KiB at once.
+const PIECES: usize = 64 * 1024;
+
 /// How long it takes until a key that was typed while we were in the background is looked at again.
 const LOOK_AGAIN: Timespec = Timespec {
     tv_sec: 0,
@@ -199,7 +202,7 @@ impl Tee {
     /// Passes on what can be read of a stream at once.
     fn pass_on(&mut self, position: usize, buffer: &mut [u8]) {
         let stream = &mut self.streams[position];
-        let length = match rustix::io::read(&stream.source, &mut *buffer) {
+        let length = match stream.read(buffer) {
             Ok(length) => length,
             Err(Errno::INTR | Errno::AGAIN) => return,
             // A pseudo-terminal that nobody has open any more.
@@ -265,15 +268,21 @@ impl Stream {
             let (reader, writer) = io::pipe()?;
             // Fewer and larger pieces pass faster; the system may grant less.
             #[cfg(target_os = "linux")]
-            rustix::pipe::fcntl_setpipe_size(&reader, PIECE).ok();
+            {
+                rustix::pipe::fcntl_setpipe_size(&reader, PIECE).ok();
+                if rustix::pipe::fcntl_getpipe_size(target.fd()).is_ok_and(|size| size < PIECE) {
+                    rustix::pipe::fcntl_setpipe_size(target.fd(), PIECE).ok();
+                }
+            }
             (reader.into(), writer.into())
         };
+        let screen = screen::of_process().filter(|_| is_terminal);
         let mut stream = Stream {
             source: File::from(source),
             target,
             transcript: Transcript::default(),
-            lines: label.map(|label| Lines::new(label, target)),
-            screen: screen::of_process().filter(|_| is_terminal),
+            lines: label.map(|label| Lines::new(label, target, screen.is_some())),
+            screen,
             size: is_terminal.then_some(Winsize {
                 ws_row: 0,
                 ws_col: 0,
@@ -283,6 +292,25 @@ impl Stream {
         };
         stream.follow_size();
         Ok((stream, sink))
+    }
+
+    /// Reads what is there, at least something.
+    fn read(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let mut length = rustix::io::read(&self.source, &mut *buffer)?;
+        while self.size.is_some() && (1..PIECES).contains(&length) && self.has_more() {
+            match rustix::io::read(&self.source, &mut buffer[length..]) {
+                Ok(more) if more > 0 => length += more,
+                // The same comes next time.
+                _ => break,
+            }
+        }
+        Ok(length)
+    }
+
+    fn has_more(&self) -> bool {
+        let mut polled = [PollFd::new(&self.source, PollFlags::IN)];
+        let at_once = Timespec::default();
+        poll(&mut polled, Some(&at_once)).is_ok() && polled[0].revents().contains(PollFlags::IN)
     }
 
     /// Passes bytes on to our output.
@@ -312,10 +340,13 @@ impl Stream {
             return self.transcript.write(bytes, &mut io::sink());
         };
         match self.size {
-            None => log.write_all(bytes)?,
-            Some(_) => self.transcript.write(bytes, log)?,
+            // Nothing waits in its buffer, which would only cost a copy.
+            None => log.get_mut().write_all(bytes),
+            Some(_) => {
+                self.transcript.write(bytes, log)?;
+                log.flush()
+            }
         }
-        log.flush()
     }
 
     /// Gives the pseudo-terminal the size that the terminal has now.
