@@ -339,14 +339,12 @@ impl Stream {
             // Without a log it still tells where the cursor is.
             return self.transcript.write(bytes, &mut io::sink());
         };
-        match self.size {
+        if self.size.is_none() {
             // Nothing waits in its buffer, which would only cost a copy.
-            None => log.get_mut().write_all(bytes),
-            Some(_) => {
-                self.transcript.write(bytes, log)?;
-                log.flush()
-            }
+            return log.get_mut().write_all(bytes);
         }
+        self.transcript.write(bytes, log)?;
+        log.flush()
     }
 
     /// Gives the pseudo-terminal the size that the terminal has now.
