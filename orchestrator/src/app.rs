@@ -21,6 +21,7 @@ use crate::run::{execute, wait_for};
 use mlproject::paths::absolute;
 use plan::Plan;
 use plan::definition::Pipeline;
+use plan::definition::error::ProjectError;
 use process::lock::Lock;
 use source::Access;
 
@@ -146,6 +147,10 @@ fn load(
         // Help and version are printed everywhere, also where there is no pipeline.
         (Err(error), Ok(_)) => Err(Error::usage(error)),
         (Err(error), Err(_)) if !error.use_stderr() => Err(Error::usage(error)),
+        // Nobody would find the option in another folder, either.
+        (Err(error), Err(missing @ ProjectError::NoPipeline { above: None, .. })) => {
+            Err(Error::usage(cli::with_tip(error, missing.to_string())))
+        }
         (_, Err(error)) => Err(error.into()),
         // What looked like an option was a value.
         (Ok(invocation), Ok(_)) if invocation.action.needs_plan() && access == Access::Look => {

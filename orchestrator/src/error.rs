@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 use init::InitError;
 use mlproject::paths::shown;
+use mlproject::pyyaml;
 
-use crate::report::failure;
+use crate::report::{excerpt, failure};
 use crate::run::error::RunError;
 use plan::definition::error::ProjectError;
 use plan::{Problem, ProblemKind};
@@ -94,6 +95,7 @@ impl Error {
             Error::Plan(problems) => report_problems(&mut text, problems),
             error => {
                 line(&mut text, format_args!("error: {error}"));
+                excerpt::add(&mut text, error.yaml(), "");
                 failure::causes(&mut text, std::error::Error::source(self), "");
                 if let Some(hint) = self.hint() {
                     line(&mut text, format_args!("hint: {hint}"));
@@ -101,6 +103,15 @@ impl Error {
             }
         }
         text
+    }
+
+    /// What is wrong with the YAML of a file, if that is it.
+    fn yaml(&self) -> Option<&pyyaml::Error> {
+        match self {
+            Error::Project(error) => error.yaml(),
+            Error::Init(InitError::Project(error)) => error.yaml(),
+            _ => None,
+        }
     }
 
     fn hint(&self) -> Option<String> {
@@ -145,6 +156,7 @@ fn report_problems(text: &mut String, problems: &[Problem]) {
             ),
             None => line(text, format_args!("  {}{place}", problem.kind)),
         }
+        excerpt::add(text, problem.kind.yaml(), "  ");
         // Other messages hold their cause.
         if let ProblemKind::Project(_)
         | ProblemKind::Environment(_)

@@ -23,8 +23,7 @@ fn refused(folder: &Folder, arguments: &[&str], code: i32, stderr: &str) {
 #[test]
 fn no_mlproject() {
     let folder = Folder::new();
-    let hint =
-        "hint: `orchestrator --init` writes one; or name a pipeline's folder with `-C DIR`\n";
+    let hint = "hint: `orchestrator --init` writes one; or name a pipeline's folder with `-C DIR`; README.md begins with a quickstart\n";
     refused(
         &folder,
         &["--steps", "a"],
@@ -43,9 +42,63 @@ fn no_mlproject() {
     folder.file("file", "").file("empty/file", "");
     let text = format!("error: expected a folder, found the file `file`\n{hint}");
     refused(&folder, &["-C", "file"], 1, &text);
-    let text = "error: no MLproject file in `empty`\nhint: `orchestrator -C empty --init` writes one; or name a pipeline's folder with `-C DIR`\n";
+    let text = "error: no MLproject file in `empty`\nhint: `orchestrator -C empty --init` writes one; or name a pipeline's folder with `-C DIR`; README.md begins with a quickstart\n";
     refused(&folder, &["-C", "empty"], 1, text);
     folder.orchestrator(&["--help"]).run().ends(0);
+}
+
+#[test]
+fn a_wrong_option_is_named_also_where_there_is_no_pipeline() {
+    let folder = Folder::new();
+    for (option, tip) in [
+        ("--resume", "`--cached` leaves out what is up to date"),
+        (
+            "--rowz",
+            "the parameters of the pipeline are options, too: `--list` shows them",
+        ),
+    ] {
+        let text = format!(
+            "error: unexpected argument '{option}' found
+
+  tip: {tip}
+  tip: no MLproject file in `[DIR]`
+
+Usage: orchestrator [OPTIONS] [STEP]...
+
+For more information, try '--help'.
+"
+        );
+        refused(&folder, &[option], 2, &text);
+        refused(&folder, &["--check", option, "x"], 2, &text);
+    }
+    folder.orchestrator(&["--timeout", "soon"]).run().ends(2);
+}
+
+#[test]
+fn braces_of_a_command_that_are_no_placeholder() {
+    let folder = pipeline();
+    for (command, parameters, complaint) in [
+        (
+            "awk '{print $1}'",
+            "",
+            "placeholder `{print $1}` has no parameter of that name (c/MLproject:3)
+    hint: for braces as they are write `{{print $1}}`",
+        ),
+        (
+            "echo {learning-rate}",
+            "learning_rate: {default: 1}, rows: {default: 1}",
+            "placeholder `{learning-rate}` has no parameter of that name (c/MLproject:3)
+    hint: did you mean `learning_rate`? known are `learning_rate`, `rows`; for braces as they are write `{{learning-rate}}`",
+        ),
+    ] {
+        folder.step("c", &format!("parameters: {{{parameters}}}\ncommand: \"{command}\""));
+        let text = format!(
+            "error: 1 problem; nothing was run
+  step `c`: the command cannot be filled in: {complaint}
+"
+        );
+        refused(&folder, &["a", "c"], 1, &text);
+    }
 }
 
 #[test]
@@ -175,14 +228,65 @@ fn invalid_yaml_is_told_with_file_and_line() {
     folder.file("b/MLproject", "name: b\nentry_points:\n\tmain: {}\n");
     let ended = folder.orchestrator(&["--steps", "a,b"]).run();
     ended.ends(1);
-    let ended = ended.says("error: 1 problem; nothing was run\n  step `b`: b/MLproject:3: ");
+    let ended = ended.fails(
+        1,
+        "error: 1 problem; nothing was run
+  step `b`: b/MLproject:3:1: a tab cannot separate or indent; expected blanks
+    3 |  main: {}
+      | ^
+",
+    );
     assert_eq!(ended.stdout(), "");
     folder.file("MLproject", "name: 'demo\n");
-    folder
-        .orchestrator(&["--steps", "a"])
+    refused(
+        &folder,
+        &["--steps", "a"],
+        1,
+        "error: MLproject:1:7: the quote that begins here is not closed
+  1 | name: 'demo
+    |       ^
+",
+    );
+    let typed = "name: demo\nconfig: config.yaml\nenv_manager: local\nsteps: [b, v]\n";
+    folder.file("MLproject", typed);
+    folder.step("b", "command: x");
+    folder.file("config.yaml", "rows: 1\nmodel: {depth: [3}\n");
+    folder.file(
+        "v/MLproject",
+        "python_env: env.yaml\nentry_points: {main: {command: x}}\n",
+    );
+    folder.file(
+        "v/env.yaml",
+        "python: \"3.11\"\ndependencies: [a\nbuild: b\n",
+    );
+    folder.file(
+        "b/MLproject",
+        "conda_env: c.yml\nentry_points: {main: {command: x}}\n",
+    );
+    folder.file("b/c.yml", "dependencies:\n  - python\n - pip\n");
+    refused(
+        &folder,
+        &["--env-manager", "uv"],
+        1,
+        "error: 3 problems; nothing was run
+  config.yaml:2:18: expected `,` or `]`, found `}` (MLproject:2)
+    2 | model: {depth: [3}
+      |                  ^
+  step `b`: b/c.yml:3:2: the line is indented as none of the lines that it could belong to (b/MLproject)
+    3 |  - pip
+      |  ^
+  step `v`: v/env.yaml:3:6: expected `,` or `]`, found `:` (v/MLproject)
+    3 | build: b
+      |      ^
+",
+    );
+    // Neither a secret nor a terminal sequence is repeated.
+    folder.file("config.yaml", "api_token: 'abc\n");
+    let ended = folder
+        .orchestrator(&["--check"])
         .run()
-        .says("error: MLproject:")
-        .ends(1);
+        .says("config.yaml:1:12: the quote");
+    assert!(!ended.stderr().contains("abc"), "{}", ended.stderr());
     assert!(!folder.exists("ran"));
 }
 
@@ -234,8 +338,8 @@ fn a_steps_text_that_is_no_list() {
 #[test]
 fn nothing_says_which_steps() {
     let text = "error: 1 problem; nothing was run
-  nothing says which steps are `all`: the MLproject has no section `steps:` with default steps (MLproject)
-    hint: `orchestrator --init` writes it; or name them in their order, for instance `orchestrator a b`
+  this pipeline does not list its steps: its MLproject has no section `steps:` (MLproject)
+    hint: `orchestrator --init` writes the section; or name the steps in their order, for instance `orchestrator a b`
 ";
     let folder = pipeline();
     refused(&folder, &[], 1, text);
@@ -273,7 +377,7 @@ fn every_problem_of_every_step_in_one_report() {
     hint: give it with `-P x=VALUE`, or for this step alone with `-P c.x=VALUE`
   step `c`: no value for the required parameter `y` (c/MLproject:4)
     hint: give it with `-P y=VALUE`, or for this step alone with `-P c.y=VALUE`
-  step `d`: the command cannot be filled in at byte 6: placeholder `{HOME}` has no parameter of that name; \
+  step `d`: the command cannot be filled in: placeholder `{HOME}` has no parameter of that name; \
                 write `${{HOME}}` for a shell variable (d/MLproject:3)
   step `e`: entry point `main` has no command (e/MLproject:3)
 ";

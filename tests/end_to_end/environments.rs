@@ -500,7 +500,7 @@ fn environment_files_are_checked_for_all_steps_at_once() {
         "step `number`: number/python_env.yaml:1: `python` should be a version in quotes".to_owned(),
         "step `packages`: packages/python_env.yaml:1: `dependencies` should be a list".to_owned(),
         "step `requirements`: requirements/python_env.yaml names a requirements file that is not there: requirements/gone.txt".to_owned(),
-        "step `yaml`: yaml/python_env.yaml:1: ".to_owned(),
+        "step `yaml`: yaml/python_env.yaml:1:9: ".to_owned(),
         "step `foreign`: foreign/conda.yaml names what is not known to be on PyPI: `cudatoolkit=11.8`, `gcc`".to_owned(),
     ] {
         assert!(ended.stderr().contains(&text), "{text}\n{}", ended.stderr());

@@ -175,6 +175,10 @@ fn words_of_other_tools_lead_to_ours() {
         (&["run"][..], "`orchestrator` alone runs all steps"),
         (&["repro"], "`orchestrator --cached`"),
         (&["dag"], "`orchestrator --graph`"),
+        (&["status"], "`orchestrator --cached --dry-run`"),
+        (&["exp"], "`orchestrator --history`"),
+        (&["params"], "`orchestrator --list`"),
+        (&["version"], "`orchestrator --version`"),
         (&["x=1"], "a parameter is given as `-P x=1` or `--x`"),
     ] {
         let ended = folder.orchestrator(words).run();
@@ -187,8 +191,15 @@ fn words_of_other_tools_lead_to_ours() {
             "`--cached` leaves out what is up to date",
         ),
         (&["--targets", "a"], "name the steps: `orchestrator STEP`"),
-        (&["--cores", "2"], "`--jobs N`"),
+        (&["--cores", "2"], "`-j N`"),
         (&["-n"], "`--dry-run`"),
+        (&["-k"], "`--keep-going`"),
+        (&["-R", "a"], "`--force=STEP`"),
+        (&["-F"], "`--force` runs everything"),
+        (&["--no-cache"], "`--cached=false`"),
+        (&["--rerun-incomplete"], "`--cached`"),
+        (&["-x"], "`-h` shows the options"),
+        (&["--quiet"], "what steps print goes to standard output"),
     ] {
         let ended = folder.orchestrator(words).run();
         ended.ends(2);

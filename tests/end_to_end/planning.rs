@@ -176,7 +176,7 @@ train_large: train
 report: demo (not part of `all`)
     entry point report, environment local
 broken (not part of `all`)
-    broken/MLproject:1: expected a value, found the end of the text
+    broken/MLproject:1:5: expected a value, found the end of the text
 train: train (not part of `all`)
     entry point main, environment local
     --epochs (int, required)

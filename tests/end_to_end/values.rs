@@ -102,7 +102,7 @@ steps:
     ended.fails(
         1,
         "error: 1 problem; nothing was run
-  config.yaml:2: expected a value, found the end of the text (MLproject:3)
+  config.yaml:2:1: expected a value, found the end of the text (MLproject:3)
 ",
     );
 }

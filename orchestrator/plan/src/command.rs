@@ -62,8 +62,13 @@ pub(super) fn render(
             .map(|value| (value.name.clone(), value.value.clone()))
             .collect::<Vec<_>>()
     };
-    strformat::render(template, &pairs(true), &pairs(false))
-        .map_err(|source| ProblemKind::Command { source })
+    strformat::render(template, &pairs(true), &pairs(false)).map_err(|source| {
+        let declared = entry_point.parameters.iter();
+        ProblemKind::Command {
+            source,
+            known: declared.map(|it| it.name.clone()).collect(),
+        }
+    })
 }
 
 /// The names below `inputs` and `outputs` that no parameter has.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use mlproject::Place;
 use mlproject::config::ConfigError;
 use mlproject::paths::shown;
+use mlproject::pyyaml;
 use mlproject::strformat::TemplateError;
 
 use crate::definition::error::{ProjectError, SelectionError};
@@ -152,8 +153,12 @@ pub enum ProblemKind {
     Nul { slot: Slot },
     #[error("{source}")]
     Config { source: Arc<ConfigError> },
-    #[error("the command cannot be filled in at byte {}: {source}", source.offset())]
-    Command { source: TemplateError },
+    #[error("the command cannot be filled in: {source}")]
+    Command {
+        source: TemplateError,
+        /// The parameters that the entry point declares.
+        known: Vec<String>,
+    },
     #[error("the command has {size} bytes, and the system takes at most {most}")]
     LongCommand { size: usize, most: usize },
     #[error("output `{name}` is {}, which step `{other}` writes too", shown(.path))]
@@ -200,6 +205,16 @@ pub enum ProblemKind {
 }
 
 impl ProblemKind {
+    /// What is wrong with the YAML of a file, if that is it.
+    pub fn yaml(&self) -> Option<&pyyaml::Error> {
+        match self {
+            ProblemKind::Project(error) => error.yaml(),
+            ProblemKind::Config { source } => source.yaml(),
+            ProblemKind::Environment(EnvironmentError::File(error)) => error.yaml(),
+            _ => None,
+        }
+    }
+
     /// What to type or look for next.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
@@ -258,6 +273,7 @@ impl ProblemKind {
             ProblemKind::NoConfig { .. } => {
                 "name its file at the root, as in `config: config.yaml`".into()
             }
+            ProblemKind::Command { source, known } => return of_template(source, known),
             ProblemKind::Environment(error) => return error.hint(),
             ProblemKind::LongCommand { .. } => {
                 "hand long values over in a file, or put the command in a script".into()
@@ -268,6 +284,22 @@ impl ProblemKind {
             _ => return None,
         })
     }
+}
+
+/// What was meant by a placeholder that is none, such as `{learning-rate}` or the braces of awk.
+fn of_template(error: &TemplateError, known: &[String]) -> Option<String> {
+    let TemplateError::UnknownName {
+        name, shell: false, ..
+    } = error
+    else {
+        return None;
+    };
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let braces = format!("for braces as they are write `{{{{{name}}}}}`");
+    if known.is_empty() || !name.chars().all(is_name) {
+        return Some(braces);
+    }
+    Some(format!("{}; {braces}", suggestion(name, known)))
 }
 
 fn of_config(error: &ConfigError) -> Option<String> {

@@ -24,6 +24,7 @@ use value::{Assignment, Last, Names};
 
 pub(crate) use completion::{candidates, completed_folder, completed_words, script};
 pub(crate) use early::{Early, early};
+pub(crate) use foreign::with_tip;
 pub(crate) use shown::shown;
 
 /// The options that every command line has.

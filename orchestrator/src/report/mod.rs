@@ -4,6 +4,7 @@ mod client;
 mod columns;
 pub(crate) mod console;
 pub(crate) mod details;
+pub(crate) mod excerpt;
 pub(crate) mod failure;
 pub(crate) mod graph;
 pub(crate) mod history;

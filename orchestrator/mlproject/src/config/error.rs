@@ -16,7 +16,7 @@ pub enum ConfigError {
     Read { path: PathBuf, error: io::Error },
     #[error("{}: not valid UTF-8", shown(.0))]
     NotUtf8(PathBuf),
-    #[error("{}:{}: {error}", shown(.path), .error.line)]
+    #[error("{}:{}:{}: {error}", shown(.path), .error.line, .error.column)]
     Yaml { path: PathBuf, error: pyyaml::Error },
     #[error("{}: a config should be a mapping of names to values", shown(.0))]
     NotAMapping(PathBuf),
@@ -56,6 +56,16 @@ pub enum ConfigError {
         what: &'static str,
         format: &'static str,
     },
+}
+
+impl ConfigError {
+    /// What is wrong with the YAML of a file, if that is it.
+    pub fn yaml(&self) -> Option<&pyyaml::Error> {
+        match self {
+            ConfigError::Yaml { error, .. } => Some(error),
+            _ => None,
+        }
+    }
 }
 
 /// A value as a placeholder names it.

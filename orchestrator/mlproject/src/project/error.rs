@@ -27,7 +27,7 @@ pub enum Error {
         line: usize,
     },
     /// It is not YAML as PyYAML reads it.
-    #[error("{}:{}: {error}", shown(.path), .error.line)]
+    #[error("{}:{}:{}: {error}", shown(.path), .error.line, .error.column)]
     Yaml {
         /// The file.
         path: PathBuf,
@@ -106,6 +106,16 @@ pub enum Error {
         /// The keys by which it names them.
         keys: Vec<&'static str>,
     },
+}
+
+impl Error {
+    /// What is wrong with the YAML of the file, if that is it.
+    pub fn yaml(&self) -> Option<&pyyaml::Error> {
+        match self {
+            Error::Yaml { error, .. } => Some(error),
+            _ => None,
+        }
+    }
 }
 
 /// A position in a file, printed as `file:line`.

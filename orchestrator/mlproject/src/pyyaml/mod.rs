@@ -31,6 +31,7 @@ use thiserror::Error;
 use self::build::build;
 use self::compose::compose;
 use self::graph::Graph;
+use self::reader::is_break;
 
 pub use self::object::Object;
 pub use self::repr::repr_str;
@@ -54,6 +55,8 @@ pub struct Error {
     pub line: usize,
     /// The column, in characters.
     pub column: usize,
+    /// The text of the line, without its break.
+    pub text: Box<str>,
     /// What is wrong.
     pub kind: ErrorKind,
 }
@@ -160,6 +163,7 @@ pub fn parse(text: &str) -> Result<Document, Error> {
         return Err(Error {
             line: 1,
             column: 1,
+            text: Box::default(),
             kind: ErrorKind::TooLong { bytes: text.len() },
         });
     }
@@ -169,9 +173,19 @@ pub fn parse(text: &str) -> Result<Document, Error> {
     } else {
         Cow::Borrowed(text)
     };
-    let graph = compose(&text)?;
-    let value = build(&graph)?;
-    Ok(Document { value, graph })
+    let read = |text| {
+        let graph = compose(text)?;
+        let value = build(&graph)?;
+        Ok(Document { value, graph })
+    };
+    read(&text).map_err(|error: Error| {
+        let line = text.split(is_break).nth(error.line - 1);
+        let text = line.unwrap_or_default().trim_start_matches('\u{feff}');
+        Error {
+            text: text.into(),
+            ..error
+        }
+    })
 }
 
 /// As much of a text as a message needs.

@@ -18,6 +18,7 @@ impl Mark {
         Error {
             line: self.line + 1,
             column: self.column + 1,
+            text: Box::default(),
             kind,
         }
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mlproject::paths::shown;
-use mlproject::{Place, shell};
+use mlproject::{Place, pyyaml, shell};
 
 use crate::request::StepsError;
 use process::text::{names, suggestion};
@@ -35,6 +35,14 @@ pub enum ProjectError {
 }
 
 impl ProjectError {
+    /// What is wrong with the YAML of the MLproject, if that is it.
+    pub fn yaml(&self) -> Option<&pyyaml::Error> {
+        match self {
+            ProjectError::File(error) => error.yaml(),
+            _ => None,
+        }
+    }
+
     /// What to type or look for next.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -54,7 +62,8 @@ impl ProjectError {
                     _ => format!(" -C {}", typable(typed)),
                 };
                 Some(format!(
-                    "`orchestrator{here} --init` writes one; or name a pipeline's folder with `-C DIR`"
+                    "`orchestrator{here} --init` writes one; or name a pipeline's folder with `-C DIR`; \
+                     README.md begins with a quickstart"
                 ))
             }
             ProjectError::NoFolder { .. } => {
@@ -75,9 +84,7 @@ fn typable(path: &Path) -> String {
 /// Why the steps to run are not known.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SelectionError {
-    #[error(
-        "nothing says which steps are `all`: the MLproject has no section `steps:` with default steps"
-    )]
+    #[error("this pipeline does not list its steps: its MLproject has no section `steps:`")]
     NoSteps {
         known: Vec<String>,
         has_main: bool,
@@ -127,8 +134,8 @@ impl SelectionError {
                     ""
                 };
                 format!(
-                    "`orchestrator --init` writes it; or name them in their order, for instance \
-                     `orchestrator {}`{main}",
+                    "`orchestrator --init` writes the section; or name the steps in their order, for \
+                     instance `orchestrator {}`{main}",
                     known.join(" ")
                 )
             }
@@ -164,19 +171,24 @@ fn foreign(word: &str) -> Option<String> {
         return Some(format!("a parameter is given as `-P {word}` or `--{name}`"));
     }
     let ours = match word {
-        "run" | "exec" | "start" | "build" => {
+        "run" | "exec" | "start" | "build" | "make" => {
             "`orchestrator` alone runs all steps, `orchestrator STEP` some"
         }
         "repro" | "resume" => "`orchestrator --cached` runs what is not up to date",
-        "status" | "diff" => "`orchestrator --cached --dry-run` shows what would run",
+        "status" | "diff" | "summary" => "`orchestrator --cached --dry-run` shows what would run",
         "dag" | "graph" => "`orchestrator --graph` shows which step waits for which",
         "init" => "`orchestrator --init` writes the section `steps:`",
         "list" | "ls" => "`orchestrator --list` shows the steps",
+        "params" | "parameters" => "`orchestrator --list` shows the parameters of each step",
+        "env" | "envs" => "`orchestrator --env-list` shows the environments that were made",
+        "version" => "`orchestrator --version` shows the version",
         "check" | "lint" | "validate" => "`orchestrator --check` says what is wrong",
         "plan" | "dry-run" => "`orchestrator --dry-run` shows what would run",
-        "help" => "`orchestrator --help` shows the options",
+        "help" | "man" => "`orchestrator --help` shows the options",
         "log" | "logs" => "`orchestrator --logs` shows the newest log",
-        "history" | "runs" | "metrics" => "`orchestrator --history` shows the last runs",
+        "history" | "runs" | "metrics" | "exp" | "experiments" => {
+            "`orchestrator --history` shows the last runs"
+        }
         "completion" | "completions" => "`orchestrator --completions SHELL` prints a script",
         _ => return None,
     };
