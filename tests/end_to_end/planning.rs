@@ -165,14 +165,14 @@ fn the_list_shows_steps_parameters_and_what_cannot_be_read() {
     entry point main, environment local
 train_small: train
     entry point main, environment local
-    --epochs (int, required)
-    --note (string, default: '')
-    --seed (int, required)
+    --epochs (int, default: 1)
+    --note (string, default: 'seed {seed}')
+    --seed (int, default: 7)
 train_large: train
     entry point main, environment local
-    --epochs (int, required)
+    --epochs (int, default: 100)
     --note (string, default: '')
-    --seed (int, required)
+    --seed (int, default: 7)
 report: demo (not part of `all`)
     entry point report, environment local
 broken (not part of `all`)
@@ -181,7 +181,7 @@ train: train (not part of `all`)
     entry point main, environment local
     --epochs (int, required)
     --note (string, default: '')
-    --seed (int, required)
+    --seed (int, default: 7)
 ",
     );
     let listed = folder

@@ -9,9 +9,7 @@ use serde::Serialize;
 
 use crate::invocation::Format;
 use crate::report::output;
-use mlproject::Manager;
-use mlproject::Parameter;
-use mlproject::shell;
+use mlproject::{Manager, Parameter, Value, shell};
 use plan::definition::error::ProjectError;
 use plan::definition::{Pipeline, Step};
 use plan::request::Request;
@@ -44,6 +42,7 @@ struct Listed<'a> {
 struct ListedParameter<'a> {
     name: &'a str,
     r#type: &'a str,
+    /// What it is unless the command line says otherwise; none where it has to.
     default: Option<Cow<'a, str>>,
     description: Option<&'a str>,
 }
@@ -95,7 +94,8 @@ fn list<'a>(pipeline: &'a Pipeline, request: &'a Request, step: &'a Step) -> Lis
         default: false,
         entry_point: name,
         parameters: entry_point.map_or(Vec::new(), |entry_point| {
-            entry_point.parameters.iter().map(parameter).collect()
+            let listed = entry_point.parameters.iter();
+            listed.map(|it| parameter(pipeline, step, it)).collect()
         }),
         inputs: entry_point
             .and_then(|it| it.inputs.as_deref())
@@ -123,15 +123,55 @@ fn with_causes(error: &ProjectError) -> String {
     text
 }
 
-fn parameter(parameter: &Parameter) -> ListedParameter<'_> {
+fn parameter<'a>(
+    pipeline: &'a Pipeline,
+    step: &'a Step,
+    parameter: &'a Parameter,
+) -> ListedParameter<'a> {
+    let name = parameter.name.as_str();
+    let shown = |value: &'a str| shown_value(name, value);
+    let of_entry = step.entry.iter().flat_map(|entry| &entry.parameters);
+    let default = match of_entry.clone().find(|setting| setting.name == name) {
+        Some(setting) => as_written(pipeline, &setting.value).map(|value| match value {
+            Cow::Borrowed(value) => shown(value),
+            Cow::Owned(value) => value.into(),
+        }),
+        None => {
+            let of_pipeline = default_of(pipeline, name).filter(|_| !pipeline.is_own_main(step));
+            of_pipeline.or(parameter.default.as_deref()).map(shown)
+        }
+    };
     ListedParameter {
-        name: &parameter.name,
+        name,
         r#type: parameter.kind.name(),
-        default: parameter
-            .default
-            .as_deref()
-            .map(|default| shown_value(&parameter.name, default)),
+        default,
         description: parameter.description.as_deref(),
+    }
+}
+
+fn default_of<'a>(pipeline: &'a Pipeline, name: &str) -> Option<&'a str> {
+    let mut declared = pipeline.parameters().iter();
+    let declared = declared.find(|known| known.name == name)?;
+    declared.default.as_deref()
+}
+
+/// A value of the definition: the default of what it stands for, else as it is written.
+fn as_written<'a>(pipeline: &'a Pipeline, value: &'a Value) -> Option<Cow<'a, str>> {
+    match value {
+        Value::Text(template) => {
+            let inside = template
+                .strip_prefix('{')
+                .and_then(|it| it.strip_suffix('}'));
+            let mut declared = pipeline.parameters().iter();
+            match declared.find(|known| Some(known.name.as_str()) == inside) {
+                Some(known) => known.default.as_deref().map(Cow::Borrowed),
+                None => Some(template.into()),
+            }
+        }
+        Value::Part { format, keys } => {
+            let keys: String = keys.iter().map(|key| format!("[{key}]")).collect();
+            Some(format!("{{{}: config{keys}}}", format.name()).into())
+        }
     }
 }
 
