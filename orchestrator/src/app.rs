@@ -173,10 +173,13 @@ fn without_pipeline(invocation: &Invocation, caller: &Path) -> Result<(), Error>
 
 /// Answers the shell's question how a word may go on. Where there is no answer it says nothing.
 fn complete(words: &[OsString]) -> Result<(), Error> {
-    let folder = cli::completed_folder(words);
+    let (folder, tracking) = cli::completed_place(words);
     let caller = std::env::current_dir().unwrap_or_default();
     let pipeline = Pipeline::load(&caller, &folder, None, Access::Look).ok();
-    written(print(&lines(&cli::candidates(words, pipeline.as_ref()))))
+    let root = absolute(&caller, &folder);
+    let experiments = || tracking::experiments(&tracking, &root, &caller);
+    let candidates = cli::candidates(words, pipeline.as_ref(), &experiments);
+    written(print(&lines(&candidates)))
 }
 
 fn lines(items: &[impl ToString]) -> String {

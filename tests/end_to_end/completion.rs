@@ -1,6 +1,8 @@
 //! The shell asks at completion time, and no text of a project is a part of any script.
 
 use crate::harness::{Folder, Run};
+#[cfg(target_os = "linux")]
+use crate::terminal::talk;
 
 /// A pipeline whose names would run something if a shell read them.
 fn hostile() -> Folder {
@@ -117,4 +119,91 @@ fn without_a_pipeline_the_options_are_completed_all_the_same() {
     let folder = Folder::new();
     assert_eq!(completed(&folder, "orchestrator --dry", 1), "--dry-run\n");
     assert_eq!(completed(&folder, "orchestrator --steps ''", 2), "all\n");
+}
+
+/// A pipeline whose steps leave a line with what they were given.
+#[cfg(target_os = "linux")]
+fn lines() -> Folder {
+    let folder = Folder::new();
+    folder.file("MLproject", "env_manager: local\nsteps: [first, second]\n");
+    for name in ["first", "second"] {
+        folder.file(
+            &format!("{name}/MLproject"),
+            format!(
+                "entry_points:
+  main:
+    parameters: {{rows: {{default: 1}}}}
+    command: echo {name} {{rows}} | tee -a ../lines
+  another:
+    command: echo another {name} >> ../lines
+"
+            ),
+        );
+    }
+    let new = ["first", "--experiment-name", "exploration"];
+    folder.orchestrator(&new).run().ends(0);
+    std::fs::remove_file(folder.path().join("lines")).unwrap();
+    folder
+}
+
+/// Presses Tab in a shell on a terminal; what is completed is then run.
+#[cfg(target_os = "linux")]
+fn press_tab(shell: &str, set_up: &str) {
+    let folder = lines();
+    // The prompt is not yet one in what is typed.
+    let set_up = format!("{set_up}\r");
+    let typed = [
+        "orchestrator fir\t\r",
+        "orchestrator --steps first,se\t\r",
+        "orchestrator first -P first.\t7\r",
+        "orchestrator --until sec\t\r",
+        "orchestrator --skip fi\t\r",
+        "orchestrator second -e ano\t\r",
+        "orchestrator second --experiment-name expl\t\r",
+        "orchestrator --logs sec\t > log; echo logged >> lines\r",
+        "exit\r",
+    ];
+    let mut pairs = vec![("% ", set_up.as_str())];
+    pairs.extend(typed.iter().map(|typed| ("READY> ", *typed)));
+    pairs.push(("", ""));
+    let ended = talk(&folder, shell, &pairs);
+    let expected = "first 1\nfirst 1\nsecond 1\nfirst 7\nfirst 1\nsecond 1\nsecond 1\nanother second\nsecond 1\nlogged\n";
+    assert_eq!(folder.read("lines"), expected, "{}", ended.stdout());
+    assert_eq!(folder.read("log"), "second 1\n");
+    let runs = folder
+        .orchestrator(&["--history", "--format", "json"])
+        .run();
+    assert_eq!(
+        runs.json().as_array().unwrap().len(),
+        8,
+        "{}",
+        runs.stdout()
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn tab_completes_in_bash() {
+    let set_up = "source <(orchestrator --completions bash); PS1='READY''> '";
+    press_tab("PS1='% ' exec bash --norc --noprofile -i", set_up);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "needs zsh"]
+fn tab_completes_in_zsh() {
+    let set_up = "autoload -Uz compinit; compinit -u -D; source <(orchestrator --completions zsh); PS1='READY''> '";
+    press_tab("PS1='%% ' exec zsh -f -i", set_up);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "needs fish"]
+fn tab_completes_in_fish() {
+    let set_up =
+        "orchestrator --completions fish | source; function fish_prompt; echo -n 'READY''> '; end";
+    press_tab(
+        "exec fish --no-config --init-command \"function fish_prompt; echo -n '% '; end\" -i",
+        set_up,
+    );
 }

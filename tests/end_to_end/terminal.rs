@@ -39,7 +39,7 @@ sys.exit(code if code >= 0 else 128 - code)
 ";
 
 /// What a user sees who has a talk with a command line.
-fn talk(folder: &Folder, command: &str, talk: &[(&str, &str)]) -> Ended {
+pub(crate) fn talk(folder: &Folder, command: &str, talk: &[(&str, &str)]) -> Ended {
     let pairs = talk.iter().flat_map(|(awaited, typed)| [*awaited, *typed]);
     let arguments: Vec<&str> = ["-c", USER, command].into_iter().chain(pairs).collect();
     folder.program_in_path("python3", &arguments).run()

@@ -10,7 +10,7 @@ use clap::CommandFactory;
 
 use super::{Cli, early, fixed, with_parameters};
 use crate::invocation::Shell;
-use plan::definition::Pipeline;
+use plan::definition::{MAIN, Pipeline, Step};
 use plan::request::ParameterOption;
 
 /// The first argument of the question that the scripts ask; the words typed so far follow, the last
@@ -22,6 +22,7 @@ const BASH: &str = r#"_orchestrator() {
     COMPREPLY=()
     while IFS= read -r word; do
         COMPREPLY+=("$word")
+        [[ $word != *[=.] ]] || compopt -o nospace 2>/dev/null
     done < <(command orchestrator --complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
 complete -o default -F _orchestrator orchestrator
@@ -32,7 +33,8 @@ _orchestrator() {
     local -a found
     found=("${(@f)$(command orchestrator --complete "${(@)words[2,CURRENT]}" 2>/dev/null)}")
     if [[ -n "$found" ]]; then
-        compadd -- "${(@)found}"
+        compadd -S '' -- "${(@M)found:#*[=.]}"
+        compadd -- "${(@)found:#*[=.]}"
     else
         _files
     fi
@@ -64,35 +66,75 @@ pub(crate) fn completed_words(arguments: &[OsString]) -> Option<&[OsString]> {
     }
 }
 
-/// The folder of the pipeline that the words are about.
-pub(crate) fn completed_folder(words: &[OsString]) -> PathBuf {
+/// What the words before the last one say: the folder of the pipeline, and where it is recorded.
+pub(crate) fn completed_place(words: &[OsString]) -> (PathBuf, tracking::Options) {
     let program = OsString::from("orchestrator");
     let typed: Vec<OsString> = std::iter::once(program)
         .chain(words.iter().cloned())
         .collect();
-    early(&typed).map_or_else(|_| ".".into(), |early| early.invocation.request.directory)
+    // The last word may be an option that still lacks its value, or half a value.
+    let read = (0..=2).find_map(|unread| early(&typed[..typed.len().checked_sub(unread)?]).ok());
+    read.map_or_else(
+        || (".".into(), tracking::Options::default()),
+        |early| {
+            let request = early.invocation.request;
+            (request.directory, request.tracking)
+        },
+    )
+}
+
+/// What may be completed.
+#[derive(Default)]
+struct Known<'a> {
+    options: Vec<ParameterOption>,
+    /// Each with the names of its parameters.
+    steps: Vec<(String, Vec<String>)>,
+    entry_points: Vec<String>,
+    /// Reads the names of the experiments.
+    experiments: Option<&'a dyn Fn() -> Vec<String>>,
 }
 
 /// What the last of the words may become, for a pipeline if there is one.
-pub(crate) fn candidates(words: &[OsString], pipeline: Option<&Pipeline>) -> Vec<String> {
-    let options = pipeline.map(Pipeline::options).unwrap_or_default();
-    let steps = pipeline.map(Pipeline::step_names).unwrap_or_default();
-    let entry_points = pipeline.map(Pipeline::entry_point_names);
-    complete(words, &options, &steps, &entry_points.unwrap_or_default())
+pub(crate) fn candidates(
+    words: &[OsString],
+    pipeline: Option<&Pipeline>,
+    experiments: &dyn Fn() -> Vec<String>,
+) -> Vec<String> {
+    let known = pipeline.map(|pipeline| Known {
+        options: pipeline.options(),
+        steps: pipeline.steps.iter().map(with_parameters_of).collect(),
+        entry_points: pipeline.entry_point_names(),
+        experiments: Some(experiments),
+    });
+    complete(words, &known.unwrap_or_default())
 }
 
-fn complete(
-    words: &[OsString],
-    options: &[ParameterOption],
-    steps: &[String],
-    entry_points: &[String],
-) -> Vec<String> {
+/// A step and the names of its parameters.
+fn with_parameters_of(step: &Step) -> (String, Vec<String>) {
+    let project = step.project.as_ref().ok();
+    let entry_point = project.and_then(|it| it.entry_point(step.entry_point_name(MAIN)));
+    let parameters = entry_point.map(|it| it.parameters.iter().map(|known| known.name.clone()));
+    let parameters = parameters.map(Iterator::collect);
+    (step.name.clone(), parameters.unwrap_or_default())
+}
+
+fn complete(words: &[OsString], known: &Known) -> Vec<String> {
+    let options = &known.options;
     let text = |word: &OsString| word.to_string_lossy().into_owned();
     let (last, before) = match words.split_last() {
         Some((last, before)) => (text(last), before),
         None => (String::new(), words),
     };
-    // bash makes words of their own of `--steps`, `=` and what follows.
+    // bash makes words of their own of `--steps`, `=` and what follows. The value of a parameter may be
+    // anything.
+    let is_sign = |word: &&OsString| *word == "=";
+    let sign = words.iter().rev().take(2).position(|word| is_sign(&word));
+    if let Some(behind) = sign
+        && let Some(name) = words.len().checked_sub(behind + 2)
+        && !text(&words[name]).starts_with('-')
+    {
+        return Vec::new();
+    }
     let (last, option) = match (last.as_str(), before) {
         ("=", [.., option]) => (String::new(), Some(text(option))),
         (_, [.., option, equals]) if equals == "=" => (last, Some(text(option))),
@@ -108,26 +150,29 @@ fn complete(
     } else {
         start.trim_end_matches('=').to_owned()
     };
-    let offered = |names: &[String]| {
-        let names = names.iter();
+    let offered = |names: &mut dyn Iterator<Item = &String>| {
         let plain = names.filter(|name| is_plain(name) && !name.starts_with('-'));
         plain.cloned().collect::<Vec<String>>()
     };
+    let steps = offered(&mut known.steps.iter().map(|(name, _)| name));
     let mut found = match option.as_str() {
-        "--steps" | "--from" | "--until" | "--skip" | "--force" => lists(value, &offered(steps)),
-        "--logs" => offered(steps),
-        "--entry-point" | "-e" => offered(entry_points),
+        "--steps" => lists_or_all(value, &steps),
+        "--from" | "--until" | "--skip" | "--force" => lists(value, &steps),
+        "--logs" => steps,
+        "--entry-point" | "-e" => offered(&mut known.entry_points.iter()),
+        "--param-list" | "-P" => assignable(value, known),
+        "--experiment-name" => known.experiments.map(|read| read()).unwrap_or_default(),
         _ if start.is_empty() && last.starts_with('-') => return named(&last, options),
         // Behind what is no option, or one that takes no value, stands a step.
         option if start.is_empty() && !takes_value(option, options) => {
-            let mut steps = lists(value, &offered(steps));
+            let mut steps = lists_or_all(value, &steps);
             steps.retain(|step| before.iter().all(|word| word != step.as_str()));
             steps
         }
         option => possible_values(option),
     };
     // What was typed before may hold anything.
-    found.retain(|word| word.starts_with(value) && is_plain(word));
+    found.retain(|word| word.starts_with(value) && is_plain(word) && !word.starts_with('-'));
     for word in &mut found {
         word.insert_str(0, &start);
     }
@@ -142,15 +187,32 @@ fn lists(typed: &str, names: &[String]) -> Vec<String> {
             (&typed[..=before.len()], last)
         });
     let is_new = |name: &&String| before.split(',').all(|known| known != **name);
-    let mut lists: Vec<String> = names
-        .iter()
-        .filter(is_new)
-        .map(|name| format!("{before}{name}"))
-        .collect();
-    if before.is_empty() {
+    let new = names.iter().filter(is_new);
+    new.map(|name| format!("{before}{name}")).collect()
+}
+
+/// As [`lists`], or all steps.
+fn lists_or_all(typed: &str, names: &[String]) -> Vec<String> {
+    let mut lists = lists(typed, names);
+    if !typed.contains(',') {
         lists.push("all".to_owned());
     }
     lists
+}
+
+/// What `-P` can give a value to: parameters, and behind the name of a step and a dot those of the step.
+fn assignable(typed: &str, known: &Known) -> Vec<String> {
+    let parameters = known.options.iter();
+    let mut names: Vec<String> = parameters.map(|it| format!("{}=", it.name)).collect();
+    for (step, parameters) in &known.steps {
+        let begin = format!("{step}.");
+        if typed.starts_with(&begin) {
+            names.extend(parameters.iter().map(|name| format!("{begin}{name}=")));
+        } else if !parameters.is_empty() {
+            names.push(begin);
+        }
+    }
+    names
 }
 
 /// The options that begin with what is typed.
@@ -218,8 +280,20 @@ mod tests {
             help: String::new(),
         };
         let options = ["data_url", "$(x)", "q\u{1b}[1m"].map(option);
-        let names = ["get", "clean", "$(touch pwned)", "a b", "-x", "`x`"].map(str::to_owned);
-        complete(&words, &options, &names, &["main".to_owned()])
+        let names = ["get", "clean", "$(touch pwned)", "a b", "-x", "`x`"];
+        let of_step = |name: &str| {
+            (
+                name.to_owned(),
+                vec![format!("{name}_url"), "$x".to_owned()],
+            )
+        };
+        let known = Known {
+            options: options.into(),
+            steps: names.map(of_step).into(),
+            entry_points: vec!["main".to_owned()],
+            experiments: Some(&|| vec!["first".to_owned(), "a b".to_owned()]),
+        };
+        complete(&words, &known)
     }
 
     #[test]
@@ -250,7 +324,14 @@ mod tests {
             (&["--data-url", ""], &[]),
             (&["--data_url=x", "c"], &["clean"]),
             (&["-C", ""], &[]),
-            (&["-P", ""], &[]),
+            (&["-P", ""], &["data_url=", "get.", "clean."]),
+            (&["-P", "get."], &["get.get_url="]),
+            (&["-P", "data_url", "="], &[]),
+            (&["-P", "data_url", "=", "g"], &[]),
+            (&["-P", "data_url=g"], &[]),
+            (&["--experiment-name", ""], &["first"]),
+            (&["--from", "get,"], &["get,clean"]),
+            (&["--from", ""], &["get", "clean"]),
         ] {
             assert_eq!(found(typed), expected, "{typed:?}");
         }

@@ -22,7 +22,7 @@ use plan::request::{Narrowing, ParameterOption, Request, Steps};
 use process::printable::is_unfit;
 use value::{Assignment, Last, Names};
 
-pub(crate) use completion::{candidates, completed_folder, completed_words, script};
+pub(crate) use completion::{candidates, completed_place, completed_words, script};
 pub(crate) use early::{Early, early};
 pub(crate) use foreign::with_tip;
 pub(crate) use shown::shown;

@@ -130,16 +130,15 @@ fn parameter<'a>(
 ) -> ListedParameter<'a> {
     let name = parameter.name.as_str();
     let shown = |value: &'a str| shown_value(name, value);
-    let of_entry = step.entry.iter().flat_map(|entry| &entry.parameters);
-    let default = match of_entry.clone().find(|setting| setting.name == name) {
-        Some(setting) => as_written(pipeline, &setting.value).map(|value| match value {
+    let mut of_entry = step.entry.iter().flat_map(|entry| &entry.parameters);
+    let default = if let Some(setting) = of_entry.find(|setting| setting.name == name) {
+        as_written(pipeline, &setting.value).map(|value| match value {
             Cow::Borrowed(value) => shown(value),
             Cow::Owned(value) => value.into(),
-        }),
-        None => {
-            let of_pipeline = default_of(pipeline, name).filter(|_| !pipeline.is_own_main(step));
-            of_pipeline.or(parameter.default.as_deref()).map(shown)
-        }
+        })
+    } else {
+        let of_pipeline = default_of(pipeline, name).filter(|_| !pipeline.is_own_main(step));
+        of_pipeline.or(parameter.default.as_deref()).map(shown)
     };
     ListedParameter {
         name,
@@ -169,8 +168,8 @@ fn as_written<'a>(pipeline: &'a Pipeline, value: &'a Value) -> Option<Cow<'a, st
             }
         }
         Value::Part { format, keys } => {
-            let keys: String = keys.iter().map(|key| format!("[{key}]")).collect();
-            Some(format!("{{{}: config{keys}}}", format.name()).into())
+            let keys = keys.join("][");
+            Some(format!("{{{}: config[{keys}]}}", format.name()).into())
         }
     }
 }

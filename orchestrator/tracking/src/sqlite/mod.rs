@@ -5,6 +5,7 @@
 //! our transactions; so each transaction looks at the columns that there are.
 
 mod before;
+mod experiments;
 mod insert;
 mod open;
 mod past;
