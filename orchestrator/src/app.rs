@@ -84,9 +84,11 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
             let sent = tracking::resend(&request.tracking, pipeline.root(), &caller)?;
             written(print(&sent))
         }
-        Action::EnvList | Action::EnvPrune(_) | Action::Init { .. } | Action::Completions(_) => {
-            without_pipeline(&invocation, &caller)
-        }
+        Action::EnvList
+        | Action::EnvPrune(_)
+        | Action::Init { .. }
+        | Action::Completions(_)
+        | Action::Manual => without_pipeline(&invocation, &caller),
         _ => look::act(&invocation, &pipeline, &caller),
     }
 }
@@ -166,6 +168,7 @@ fn load(
 fn without_pipeline(invocation: &Invocation, caller: &Path) -> Result<(), Error> {
     match invocation.action {
         Action::Completions(shell) => written(print(cli::script(shell))),
+        Action::Manual => written(print(&cli::page())),
         Action::Init { is_dry } => first::write(&invocation.request.directory, caller, is_dry),
         _ => environments::act(invocation, caller),
     }

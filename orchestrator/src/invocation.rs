@@ -43,6 +43,7 @@ pub(crate) enum Action {
         is_dry: bool,
     },
     Completions(Shell),
+    Manual,
 }
 
 impl Action {

@@ -78,8 +78,52 @@ fn parameters_stand_in_their_group() {
         "train",
         "parameters: {rows: {type: int, default: 5}}\ncommand: x",
     );
+    let long = help(&folder, "--help");
+    let group = long.split("Parameters:\n").nth(1).unwrap();
+    let group = group.split("\n\nRunning:").next().unwrap();
+    assert!(
+        group.contains("--rows <VALUE>\n          [default: 5]"),
+        "{long}"
+    );
     let short = help(&folder, "-h");
-    let group = short.split("Parameters:\n").nth(1).unwrap();
-    let group = group.split("\n\n").next().unwrap();
-    assert!(group.contains("--rows <VALUE>"), "{short}");
+    let last = "\nParameters of this pipeline: --rows; --list shows them\n";
+    assert!(short.ends_with(last), "{short}");
+    // However many there are, a screen is enough.
+    let many: Vec<String> = (10..60)
+        .map(|n| format!("some_long_name_{n}: int"))
+        .collect();
+    folder.step(
+        "train",
+        &format!("parameters: {{{}}}\ncommand: x", many.join(", ")),
+    );
+    let short = help(&folder, "-h");
+    assert!(short.contains("and 44 more; --list shows them"), "{short}");
+    assert!(short.lines().count() <= 40, "{short}");
+}
+
+#[test]
+fn the_manual_page_has_all_options_and_more() {
+    let folder = Folder::new();
+    let ended = folder.orchestrator(&["--man"]).run();
+    ended.ends(0);
+    let page = ended.stdout();
+    assert_eq!(ended.stderr(), "");
+    assert!(page.contains(".TH orchestrator 1"), "{page}");
+    for section in ["EXAMPLES", "EXIT CODES", "FILES", "ENVIRONMENT"] {
+        assert!(page.contains(section), "{section}");
+    }
+    let offered = folder.orchestrator(&["--complete", "--"]).run();
+    for option in offered.stdout().lines() {
+        let written = format!("\\fB{}\\fR", option.replace('-', "\\-"));
+        let (_, after) = page
+            .split_once(&written)
+            .unwrap_or_else(|| panic!("{option}"));
+        // Each has a description.
+        let body = after.lines().nth(1).unwrap();
+        assert!(
+            !body.is_empty() && !body.starts_with('.'),
+            "{option}: {after}"
+        );
+    }
+    assert!(page.contains("PIPELINE_METRICS") && page.contains("mlruns/unsent/"));
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{Ended, Folder, orchestrator};
 
 /// Commands that only look.
-const LOOKS: [&[&str]; 12] = [
+const LOOKS: [&[&str]; 13] = [
     &["--list"],
     &["--list", "--format", "json"],
     &["--help"],
@@ -20,6 +20,7 @@ const LOOKS: [&[&str]; 12] = [
     &["--logs"],
     &["--logs", "s", "--follow"],
     &["--completions", "bash"],
+    &["--man"],
     &["--complete", "--steps", ""],
     &["--complete", "--"],
 ];

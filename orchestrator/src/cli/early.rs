@@ -9,7 +9,7 @@ use crate::invocation::{Action, Invocation};
 
 /// The options whose mere presence says that something is only looked at, whatever else is wrong with
 /// the command line.
-const LOOKING: [&str; 13] = [
+const LOOKING: [&str; 14] = [
     "-h",
     "-V",
     "--help",
@@ -23,6 +23,7 @@ const LOOKING: [&str; 13] = [
     "--resend",
     "--init",
     "--completions",
+    "--man",
 ];
 
 /// What a command line says as far as it can be told without its parameters.
@@ -98,7 +99,11 @@ impl Early {
     pub(crate) fn needs_no_pipeline(&self) -> bool {
         matches!(
             self.invocation.action,
-            Action::EnvList | Action::EnvPrune(_) | Action::Init { .. } | Action::Completions(_)
+            Action::EnvList
+                | Action::EnvPrune(_)
+                | Action::Init { .. }
+                | Action::Completions(_)
+                | Action::Manual
         )
     }
 }

@@ -7,6 +7,7 @@
 mod completion;
 mod early;
 mod foreign;
+mod manual;
 mod options;
 mod shown;
 mod value;
@@ -25,6 +26,7 @@ use value::{Assignment, Last, Names};
 pub(crate) use completion::{candidates, completed_place, completed_words, script};
 pub(crate) use early::{Early, early};
 pub(crate) use foreign::with_tip;
+pub(crate) use manual::page;
 pub(crate) use shown::shown;
 
 /// The options that every command line has.
@@ -138,6 +140,7 @@ fn action(cli: &Cli) -> Action {
             is_dry: looking.dry_run,
         },
         (Some(shell), _, _) => Action::Completions(shell),
+        _ if looking.man => Action::Manual,
         (_, Some(Last(limit)), _) => Action::History(limit),
         (_, _, Some(step)) => Action::Logs {
             step: step.first().cloned(),
@@ -195,7 +198,22 @@ fn with_parameters(fixed: clap::Command, options: &[ParameterOption]) -> clap::C
             parameter_arg(option, is_free.then_some(dashed))
         })
         .collect();
-    fixed.args(parameters)
+    let named = named_in_short(&parameters);
+    fixed.args(parameters).after_help(named)
+}
+
+/// What `-h` says of the parameters, which may be many: some of their names.
+fn named_in_short(parameters: &[Arg]) -> String {
+    const SHOWN: usize = 6;
+    let names = parameters.iter().filter_map(Arg::get_long).take(SHOWN);
+    let names: Vec<String> = names.map(|name| format!("--{name}")).collect();
+    let more = match parameters.len().saturating_sub(SHOWN) {
+        0 if names.is_empty() => return String::new(),
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let names = names.join(", ");
+    format!("Parameters of this pipeline: {names}{more}; --list shows them")
 }
 
 /// A parameter whose name the fixed options need, or which cannot be typed as an option, has only `-P`.
@@ -214,6 +232,7 @@ fn parameter_arg(option: &ParameterOption, alias: Option<String>) -> Arg {
         .long(option.name.clone())
         .help(option.help.clone())
         .help_heading(PARAMETERS)
+        .hide_short_help(true)
         .value_name("VALUE")
         .action(ArgAction::Set)
         // MLflow hands every value on as the word after the name, also one that starts with a dash.

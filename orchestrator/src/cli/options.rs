@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, Parser};
 
+use super::manual;
 use super::value::{self, Assignment, DockerArgument, Last, Names, forced, managers, names, time};
 use crate::invocation::{Format, Shell};
 use mlproject::Manager;
@@ -17,23 +18,6 @@ use plan::request::{EnvironmentOptions, Force, Steps};
 
 /// The group of `-P`, and of the options that the pipeline's parameters are.
 pub(super) const PARAMETERS: &str = "Parameters";
-
-const EXAMPLES: &str = "\
-Examples:
-  orchestrator --list                  the steps and their parameters
-  orchestrator --check                 every problem, before anything runs
-  orchestrator --rows 5000             all steps, with a value for a parameter
-  orchestrator train evaluate          only these steps
-  orchestrator --cached -j 4           what is not up to date, four at once
-  orchestrator --from train -P train.lr=0.1
-  orchestrator --logs train            what the step printed last
-  source <(orchestrator --completions bash)
-
-Exit codes:
-  0      all steps succeeded
-  1      the run failed or could not be planned
-  2      bad command line
-  128+n  stopped by signal n";
 
 /// Run the steps of a pipeline, each an MLflow project
 ///
@@ -45,7 +29,7 @@ Exit codes:
     disable_help_flag = true,
     disable_version_flag = true,
     override_usage = "orchestrator [OPTIONS] [STEP]...",
-    after_long_help = EXAMPLES
+    after_long_help = manual::ending()
 )]
 pub(super) struct Cli {
     #[command(flatten)]
@@ -327,6 +311,10 @@ pub(super) struct LookingArguments {
         hide_possible_values = true
     )]
     pub(super) completions: Option<Shell>,
+
+    /// Print the manual page, for `man -l -`
+    #[arg(long, group = "action", hide_short_help = true)]
+    pub(super) man: bool,
 
     /// Print help; -h is short, --help shows all options
     #[arg(short, long, action = ArgAction::Help)]
