@@ -469,7 +469,7 @@ fn files_that_no_parameter_names_and_outputs_of_two_steps() {
         "parameters: {file: {default: ../data}}\noutputs: [file]\ncommand: touch {file}",
     );
     let text = "error: 2 problems; nothing was run
-  step `c`: `outputs` names `dta`, which is not a parameter of entry point `main` (c/MLproject:3)
+  step `c`: `outputs` lists `dta`, which is not a parameter of entry point `main` (c/MLproject:3)
     hint: did you mean `data`? known are `data`
   step `d`: output `file` is data, which step `c` writes too (d/MLproject:4)
 ";
@@ -483,7 +483,7 @@ fn paths_and_uris_that_are_none() {
     let text = "error: 3 problems; nothing was run
   step `c`: parameter `p` should name a file or folder that exists, but there is no `[DIR]/none` (c/MLproject:4)
   step `c`: parameter `u` should be a URI such as https://host/file or name a file that exists, but its value is `[DIR]/none` (c/MLproject:4)
-  step `c`: parameter `r` is a path, but its value is `s3://b/x`; only local, http and https paths are supported (c/MLproject:4)
+  step `c`: parameter `r` is a path, but its value is `s3://b/x`; use a local path or an http(s) URL (c/MLproject:4)
 ";
     refused(
         &folder,
@@ -509,9 +509,9 @@ fn environments_that_are_not_there() {
                 environment\n";
     let text = format!(
         "error: 4 problems; nothing was run
-  step `a`: environment manager `conda` needs `/none/bin/conda`, and there is none (a/MLproject)
+  step `a`: environment manager `conda` needs `/none/bin/conda`, which was not found (a/MLproject)
 {hint}  step `c`: there is no environment file c/env.yml (c/MLproject)
-  step `c`: environment manager `conda` needs `/none/bin/conda`, and there is none (c/MLproject)
+  step `c`: environment manager `conda` needs `/none/bin/conda`, which was not found (c/MLproject)
 {hint}  step `d`: d/MLproject: a project can have one environment, but this one names `python_env`, `conda_env`
 "
     );

@@ -310,7 +310,7 @@ fn an_image_that_is_missing_is_told_before_any_step() {
         .ends(1);
     let offline = run(&folder, &["--offline"]).run();
     offline
-        .says("environment `localhost:1/no/such:1` is not there yet, and `--offline`")
+        .says("environment `localhost:1/no/such:1` does not exist, and `--offline`")
         .ends(1);
     assert!(!folder.exists("ran"));
 }

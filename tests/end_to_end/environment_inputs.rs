@@ -341,7 +341,7 @@ fn a_requirements_file_is_read_within_limits() {
         ("..", "cannot read a/req.txt: it is not a regular file"),
         (
             "/no/where",
-            "names a requirements file that is not there: a/req.txt",
+            "reads a requirements file that does not exist: a/req.txt",
         ),
         ("req.txt", "cannot read a/req.txt: "),
     ] {

@@ -499,9 +499,9 @@ fn environment_files_are_checked_for_all_steps_at_once() {
         format!("step `list`: list/python_env.yaml: an environment file {shape}"),
         "step `number`: number/python_env.yaml:1: `python` should be a version in quotes".to_owned(),
         "step `packages`: packages/python_env.yaml:1: `dependencies` should be a list".to_owned(),
-        "step `requirements`: requirements/python_env.yaml names a requirements file that is not there: requirements/gone.txt".to_owned(),
+        "step `requirements`: requirements/python_env.yaml reads a requirements file that does not exist: requirements/gone.txt".to_owned(),
         "step `yaml`: yaml/python_env.yaml:1:9: ".to_owned(),
-        "step `foreign`: foreign/conda.yaml names what is not known to be on PyPI: `cudatoolkit=11.8`, `gcc`".to_owned(),
+        "step `foreign`: foreign/conda.yaml asks for packages that are not known to be on PyPI: `cudatoolkit=11.8`, `gcc`".to_owned(),
     ] {
         assert!(ended.stderr().contains(&text), "{text}\n{}", ended.stderr());
     }
@@ -605,7 +605,7 @@ fn hints_about_conda_lead_in_no_circle() {
     let local = "`--env-manager local` runs the command without an environment";
     let expected = |other: &str| {
         format!("error: 1 problem; nothing was run
-  step `a`: environment manager `conda` needs `conda` or `mamba` or `micromamba`, and there is none (a/MLproject)
+  step `a`: environment manager `conda` needs `conda` or `mamba` or `micromamba`, which was not found (a/MLproject)
     hint: `--env-manager {other}` needs none and installs from PyPI; or set MLFLOW_CONDA_HOME or CONDA_EXE; {local}
 ")
     };
@@ -617,13 +617,13 @@ fn hints_about_conda_lead_in_no_circle() {
     );
     let pip = "or write what PyPI has, by its name there, below `pip:`, and take the rest out";
     let expected = format!("error: 1 problem; nothing was run
-  step `a`: environment manager `conda` needs `conda` or `mamba` or `micromamba`, and there is none (a/MLproject)
+  step `a`: environment manager `conda` needs `conda` or `mamba` or `micromamba`, which was not found (a/MLproject)
     hint: install it, or set MLFLOW_CONDA_HOME or CONDA_EXE: `cudatoolkit=11.8`, `gcc` are not known to be on PyPI, from which other managers install; {pip}; {local}
 ");
     assert_eq!(told("conda", "with uv"), expected);
     let expected = |hint: &str| {
         format!("error: 1 problem; nothing was run
-  step `a`: a/conda.yaml names what is not known to be on PyPI: `cudatoolkit=11.8`, `gcc` (a/MLproject)
+  step `a`: a/conda.yaml asks for packages that are not known to be on PyPI: `cudatoolkit=11.8`, `gcc` (a/MLproject)
     hint: {hint}
 ")
     };
@@ -659,7 +659,7 @@ fn what_a_manager_cannot_do_is_told_before_anything_runs() {
     };
     let said = ask("python,bare,docker", "uv");
     assert!(
-        said.contains("step `python`: environment manager `uv` needs `uv`, and there is none"),
+        said.contains("step `python`: environment manager `uv` needs `uv`, which was not found"),
         "{said}"
     );
     assert!(said.contains("there is no `python3` on PATH"), "{said}");
@@ -673,7 +673,7 @@ fn what_a_manager_cannot_do_is_told_before_anything_runs() {
     );
     let said = ask("docker", "docker");
     assert!(
-        said.contains("needs `docker` or `podman`, and there is none"),
+        said.contains("needs `docker` or `podman`, which was not found"),
         "{said}"
     );
     let said = ask("python", "virtualenv");

@@ -30,7 +30,7 @@ fn start_long(folder: &Folder) -> Started {
 fn refused(ended: &Ended, pid: u32) {
     ended.ends(1);
     let said = ended.stderr();
-    let start = format!("error: another run of this pipeline is going on (pid {pid}, since 20");
+    let start = format!("error: this pipeline is already running (pid {pid}, since 20");
     let end = "Z)\nhint: wait for its end with `--wait`, or run in a copy of the folder\n";
     assert!(said.starts_with(&start) && said.ends_with(end), "{said}");
 }

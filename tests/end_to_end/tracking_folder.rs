@@ -262,7 +262,7 @@ fn a_step_that_cleans_up_is_told_and_the_rest_recorded() {
         // No second run meanwhile.
         let second = folder.orchestrator(&["--steps", "b"]).run();
         second
-            .says("error: another run of this pipeline is going on (pid ")
+            .says("error: this pipeline is already running (pid ")
             .ends(1);
         assert!(!folder.exists("ran_b"));
         folder.file("go", "");
@@ -315,7 +315,7 @@ fn a_lock_file_may_be_anything() {
         wait_until("the step runs", || folder.exists("up"));
         let second = folder.orchestrator(&[]).run();
         second
-            .says("another run of this pipeline is going on (")
+            .says("this pipeline is already running (")
             .ends(1);
         folder.file("go", "");
         started.end().ends(0);

@@ -15,7 +15,7 @@ use process::text::{describe, names, suggestion};
 #[derive(Debug, Clone, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say what each means")]
 pub enum EnvironmentError {
-    #[error("environment manager `{manager}` needs {}, and there is none", or(.tools))]
+    #[error("environment manager `{manager}` needs {}, which was not found", or(.tools))]
     NoTool {
         manager: Manager,
         tools: Vec<String>,
@@ -23,17 +23,17 @@ pub enum EnvironmentError {
     /// `known` are the versions in the folders of uv and pyenv.
     #[error("no Python {version} is installed")]
     NoPython { version: String, known: Vec<String> },
-    #[error("there is no `python3` on PATH to make an environment of")]
+    #[error("creating an environment needs `python3`, which is not on PATH")]
     NoCurrentPython,
     /// `is_conda_there` decides what to type next.
-    #[error("{} names what is not known to be on PyPI: {}", shown(.file), list(.packages))]
+    #[error("{} asks for packages that are not known to be on PyPI: {}", shown(.file), list(.packages))]
     CondaOnly {
         file: PathBuf,
         packages: Vec<CondaOnly>,
         is_conda_there: bool,
     },
     /// `other` is a manager that can do without, unless `only` names packages that it cannot install.
-    #[error("environment manager `conda` needs {}, and there is none", or(.tools))]
+    #[error("environment manager `conda` needs {}, which was not found", or(.tools))]
     NoConda {
         tools: Vec<String>,
         other: Manager,
@@ -47,15 +47,15 @@ pub enum EnvironmentError {
     Unset { variables: Vec<String> },
     #[error("`{tool}` cannot reach its engine: {message}")]
     Engine { tool: String, message: String },
-    #[error("environment `{name}` is not there yet, and `--offline` lets none be made")]
+    #[error("environment `{name}` does not exist, and `--offline` forbids creating it")]
     Offline { name: String },
-    #[error("{} names a requirements file that is not there: {}", shown(.file), shown(.missing))]
+    #[error("{} reads a requirements file that does not exist: {}", shown(.file), shown(.missing))]
     NoRequirements { file: PathBuf, missing: PathBuf },
     #[error("cannot read {}: {reason}", shown(.file))]
     Unreadable { file: PathBuf, reason: String },
-    #[error("{} names more than {limit} requirements files", shown(.file))]
+    #[error("{} reads more than {limit} requirements files", shown(.file))]
     ManyRequirements { file: PathBuf, limit: usize },
-    #[error("`docker_env` names the image `{image}`, which is no name of an image")]
+    #[error("the image of `docker_env`, `{image}`, is not a valid image name")]
     Image { image: String },
     #[error("`docker_env` cannot have the {what} `{text}`")]
     Docker { what: &'static str, text: String },
@@ -160,7 +160,7 @@ impl EnvironmentError {
             EnvironmentError::Expansion {
                 reason: Refusal::Unset(name),
                 ..
-            } => format!("set it, or write what is to count then, as in `${{{name}:-/data}}`"),
+            } => format!("set it, or write a default, as in `${{{name}:-/data}}`"),
             EnvironmentError::Expansion {
                 reason: Refusal::Variable(_) | Refusal::NotUtf8(_),
                 ..
@@ -210,7 +210,7 @@ pub enum MakeError {
     Write { path: PathBuf, source: io::Error },
     #[error("cannot start `{command}`")]
     Start { command: String, source: io::Error },
-    #[error("`{command}` has succeeded without making the environment")]
+    #[error("`{command}` succeeded, but it did not create the environment")]
     Lost { command: String },
     /// A signal asked us to stop.
     #[error("stopped")]

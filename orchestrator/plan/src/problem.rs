@@ -115,11 +115,11 @@ pub enum ProblemKind {
     )]
     NoSuchPath { name: String, value: String },
     #[error(
-        "parameter `{name}` is a path, but its value is `{}`; only local, http and https paths are supported",
+        "parameter `{name}` is a path, but its value is `{}`; use a local path or an http(s) URL",
         shown_value(name, value)
     )]
     RemotePath { name: String, value: String },
-    #[error("`{key}` names `{name}`, which is not a parameter of entry point `{entry_point}`")]
+    #[error("`{key}` lists `{name}`, which is not a parameter of entry point `{entry_point}`")]
     UndeclaredFile {
         key: &'static str,
         name: String,
@@ -147,7 +147,7 @@ pub enum ProblemKind {
     DeferredOutput { name: String },
     #[error("it takes values of the run of step `{of}`, which has none")]
     Unrecorded { of: String },
-    #[error("the value of {slot} is one of the config, but there is none")]
+    #[error("the value of {slot} comes from the config, but this pipeline has no config")]
     NoConfig { slot: Slot },
     #[error("the value of {slot} has a NUL character in it, which no program can be given")]
     Nul { slot: Slot },

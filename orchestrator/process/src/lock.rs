@@ -23,7 +23,7 @@ const LOCKED: &str = "ORCHESTRATOR_LOCKED";
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Nobody who waits gets this.
-    #[error("another run of this pipeline is going on ({holder})")]
+    #[error("this pipeline is already running ({holder})")]
     Held {
         /// Who, in words, as far as it can be told: `pid 4711, since 2026-01-31T12:00:00Z`.
         holder: String,

@@ -26,7 +26,7 @@ pub(crate) enum RunError {
     #[error(transparent)]
     Failed(Box<Failure>),
     /// The step succeeded without making what it declares as an output.
-    #[error("step `{step}` succeeded, but its output `{name}` is not there: {}", shown(.path))]
+    #[error("step `{step}` succeeded, but its output `{name}` does not exist: {}", shown(.path))]
     MissingOutput {
         step: String,
         name: String,
