@@ -522,3 +522,53 @@ fn environments_that_are_not_there() {
     run.env("MLFLOW_CONDA_HOME", "/none").run().fails(1, &text);
     assert!(!folder.exists("ran"), "a step was run");
 }
+
+#[test]
+fn what_a_command_cannot_get_at_its_end_is_a_warning() {
+    let folder = pipeline();
+    let steps =
+        "env_manager: local\nsteps: {c: {parameters: {foo: 1}}, h: {parameters: {foo: 2}}}\n";
+    folder.file("MLproject", steps);
+    folder.step("c", "command: \"echo c # more\"");
+    folder.step("h", "command: |\n  cat <<END\n  h\n  END\n");
+    let warning = |step: &str, end: &str| {
+        format!(
+            "warning: {step}/MLproject:3: step `{step}` does not get `foo`, which its entry point does not declare: its command ends in {end}; declare it below `parameters:` and write `{{NAME}}` in the command\n"
+        )
+    };
+    for look in ["--check", "--dry-run"] {
+        let ended = folder.orchestrator(&[look]).run();
+        ended.ends(0);
+        assert_eq!(
+            ended.stderr(),
+            warning("c", "a comment") + &warning("h", "a here-document")
+        );
+    }
+}
+
+#[test]
+fn a_value_of_the_definition_that_names_no_parameter() {
+    let folder = pipeline();
+    folder.file(
+        "MLproject",
+        "env_manager: local
+entry_points: {main: {parameters: {seed: {default: 1}}}}
+steps: {b: {parameters: {rows: '{sed}'}}}
+",
+    );
+    let text = "error: 1 problem; nothing was run
+  step `b`: the value of parameter `rows` cannot be filled in: placeholder `{sed}` has no parameter of that name (MLproject:3)
+    hint: did you mean `seed`? known are `seed`; for braces as they are write `{{sed}}`
+";
+    refused(&folder, &[], 1, text);
+    // Of a config that cannot be read there is one problem, not one for each value.
+    folder.file(
+        "MLproject",
+        "config: config.yaml\nenv_manager: local\nsteps: {b: {parameters: {rows: '{config[a]}'}}}\n",
+    );
+    folder.file("config.yaml", "a: {b\n");
+    let text = "error: 1 problem; nothing was run
+  config.yaml:2:1: expected `,` or `}`, found the end of the text (MLproject:1)
+";
+    refused(&folder, &[], 1, text);
+}

@@ -76,7 +76,7 @@ fn an_image_is_no_option_and_nothing_but_a_name() {
         "X",
     ] {
         docker(&folder, &format!("{{image: {}}}", quoted(image)));
-        refused(&folder, "which is no name of an image");
+        refused(&folder, "is not a valid image name");
     }
     for volume in ["-v", "--privileged", "/a:/b\n--privileged"] {
         docker(
@@ -236,7 +236,7 @@ fn what_a_shell_would_run_or_lose_in_a_container_s_settings_is_refused() {
         ),
         (
             "$NOT_SET_HERE:/x",
-            "`NOT_SET_HERE` is not set\n    hint: set it, or write what is to count then, as in `${NOT_SET_HERE:-/data}`",
+            "`NOT_SET_HERE` is not set\n    hint: set it, or write a default, as in `${NOT_SET_HERE:-/data}`",
         ),
         ("${NOT_SET_HERE:?}:/x", "`NOT_SET_HERE` is not set"),
         ("/{a,b}:/x", "`{` would become several words"),
@@ -384,7 +384,7 @@ fn a_requirements_file_is_read_within_limits() {
     for number in 0..200 {
         folder.file(&format!("a/{number}.txt"), format!("-r {}.txt", number + 1));
     }
-    refused(&folder, "names more than 100 requirements files");
+    refused(&folder, "reads more than 100 requirements files");
     // A file whose name begins like an option; it may lie elsewhere.
     folder.file("-x.txt", "six\n");
     folder.file(

@@ -662,7 +662,10 @@ fn what_a_manager_cannot_do_is_told_before_anything_runs() {
         said.contains("step `python`: environment manager `uv` needs `uv`, which was not found"),
         "{said}"
     );
-    assert!(said.contains("there is no `python3` on PATH"), "{said}");
+    assert!(
+        said.contains("needs `python3`, which is not on PATH"),
+        "{said}"
+    );
     assert!(
         said.contains("variables that are not set: `NOT_SET_HERE`"),
         "{said}"

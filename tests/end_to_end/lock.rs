@@ -53,7 +53,7 @@ fn a_second_run_in_the_folder_is_refused() {
     for looking in ["--dry-run", "--check"] {
         let arguments = ["--steps", "short", looking];
         let told = folder.orchestrator(&arguments).run();
-        told.says("  another run of this pipeline is going on (pid ")
+        told.says("  this pipeline is already running (pid ")
             .ends(1);
     }
     folder.orchestrator(&["--list"]).run().ends(0);

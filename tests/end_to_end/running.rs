@@ -195,7 +195,7 @@ fn a_step_that_does_not_make_its_output_has_failed() {
     step("echo here I am >> ../tries");
     let ended = folder.orchestrator(&[]).run();
     ended
-        .says("[1/2] a: step `a` succeeded, but its output `out` is not there:")
+        .says("[1/2] a: step `a` succeeded, but its output `out` does not exist:")
         .says("error: step `a` succeeded, but its output `out` does not exist: made\n")
         .says("hint: let the step write it, or take `out` out of `outputs:`\n")
         .ends(1);

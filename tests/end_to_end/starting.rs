@@ -173,11 +173,9 @@ fn another_run_that_goes_on_is_told_beforehand() {
     let started = folder.orchestrator(&[]).start();
     wait_until("it runs", || folder.exists("up"));
     let told = folder.orchestrator(&["--check"]).run();
-    told.says(
-        "error: 1 problem; nothing was run\n  another run of this pipeline is going on (pid ",
-    )
-    .says("    hint: wait for its end with `--wait`")
-    .ends(1);
+    told.says("error: 1 problem; nothing was run\n  this pipeline is already running (pid ")
+        .says("    hint: wait for its end with `--wait`")
+        .ends(1);
     // Who waits is not kept by it.
     folder.orchestrator(&["--check", "--wait"]).run().ends(0);
     folder.file("go", "");

@@ -314,9 +314,7 @@ fn a_lock_file_may_be_anything() {
         let started = folder.orchestrator(&[]).start();
         wait_until("the step runs", || folder.exists("up"));
         let second = folder.orchestrator(&[]).run();
-        second
-            .says("this pipeline is already running (")
-            .ends(1);
+        second.says("this pipeline is already running (").ends(1);
         folder.file("go", "");
         started.end().ends(0);
         assert_eq!(folder.read("victim"), "precious");

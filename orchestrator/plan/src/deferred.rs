@@ -163,6 +163,7 @@ fn texts(
     let wrong = |source| ProblemKind::Value {
         slot: slot(),
         source,
+        known: Vec::new(),
     };
     let filled = later.filled(runs).map_err(wrong)?;
     let counted = later.counted(runs).map_err(wrong)?;

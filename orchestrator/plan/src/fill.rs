@@ -103,6 +103,8 @@ pub(super) struct Filled {
     pub(super) value: String,
     /// The file that the value names, if that holds a part of the config.
     pub(super) part: Option<Part>,
+    /// Whether it is of a config that cannot be read.
+    pub(super) is_unread: bool,
     /// How it is filled in when the step starts, if it has to be.
     pub(super) later: Option<Later>,
 }
@@ -113,6 +115,7 @@ impl Filled {
         Filled {
             value,
             part: None,
+            is_unread: false,
             later: None,
         }
     }
@@ -134,6 +137,7 @@ impl Scope<'_> {
             Value::Part { format, keys } => {
                 let value = self.of_config(slot, keys).map_err(problem)?;
                 // Of a config that cannot be read nothing more is told.
+                let is_unread = value.is_none();
                 let value = value.unwrap_or(Object::None);
                 let text = write(&value, *format, keys);
                 let text = text.map_err(|source| problem(of_value(slot, source)))?;
@@ -142,6 +146,7 @@ impl Scope<'_> {
                 Ok(Filled {
                     value: path.to_string_lossy().into_owned(),
                     part: Some(Part { path, text }),
+                    is_unread,
                     later: None,
                 })
             }
@@ -152,12 +157,15 @@ impl Scope<'_> {
         let wrong = |source| ProblemKind::Value {
             slot: slot.clone(),
             source,
+            known: self.pipeline.iter().map(|it| it.name.clone()).collect(),
         };
+        let mut is_unread = false;
         let (mut values, mut wanted) = (Vec::new(), Vec::new());
         for name in strformat::names(template).map_err(wrong)? {
             let found = match strformat::indexes(&name) {
                 Some((CONFIG, keys)) if !keys.is_empty() => {
                     let value = self.of_config(slot, &keys)?;
+                    is_unread |= value.is_none();
                     let text = value.map_or_else(String::new, |value| value.to_string());
                     Some((name.clone(), text))
                 }
@@ -185,6 +193,7 @@ impl Scope<'_> {
         Ok(Filled {
             value: later.shown().map_err(wrong)?,
             part: None,
+            is_unread,
             later: (!later.wanted.is_empty()).then_some(later),
         })
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use mlproject::{Place, Setting, Value, strformat};
 use process::redact::shown_value;
+use process::text::names as quoted;
 
 use crate::definition::{Pipeline, Step};
 use crate::request::Request;
@@ -18,6 +19,13 @@ pub enum Note {
         name: String,
         kind: &'static str,
         value: String,
+        place: Place,
+    },
+    /// Parameters that no placeholder takes, at the end of a command that reads nothing there.
+    Lost {
+        step: String,
+        names: Vec<String>,
+        behind: &'static str,
         place: Place,
     },
     /// A parameter of the pipeline that does nothing.
@@ -40,6 +48,16 @@ impl fmt::Display for Note {
                 formatter,
                 "{place}: parameter `{name}` is of type {kind}, but its default is `{}`; write `type: str` if that is meant",
                 shown_value(name, value)
+            ),
+            Note::Lost {
+                step,
+                names,
+                behind,
+                place,
+            } => write!(
+                formatter,
+                "{place}: step `{step}` does not get {}, which its entry point does not declare: its command ends in {behind}; declare it below `parameters:` and write `{{NAME}}` in the command",
+                quoted(names)
             ),
             Note::Unused { name } => write!(
                 formatter,

@@ -133,7 +133,12 @@ pub enum ProblemKind {
         maker: Option<String>,
     },
     #[error("the value of {slot} cannot be filled in: {source}")]
-    Value { slot: Slot, source: TemplateError },
+    Value {
+        slot: Slot,
+        source: TemplateError,
+        /// The parameters of the pipeline.
+        known: Vec<String>,
+    },
     #[error("the value of {slot} cannot be filled in: {source}")]
     ConfigValue {
         slot: Slot,
@@ -273,7 +278,9 @@ impl ProblemKind {
             ProblemKind::NoConfig { .. } => {
                 "name its file at the root, as in `config: config.yaml`".into()
             }
-            ProblemKind::Command { source, known } => return of_template(source, known),
+            ProblemKind::Command { source, known } | ProblemKind::Value { source, known, .. } => {
+                return of_template(source, known);
+            }
             ProblemKind::Environment(error) => return error.hint(),
             ProblemKind::LongCommand { .. } => {
                 "hand long values over in a file, or put the command in a script".into()

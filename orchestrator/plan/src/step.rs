@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use environment::{Environment, Settings};
-use mlproject::{EntryPoint, Place, Project, Resources};
+use mlproject::{EntryPoint, Place, Project, Resources, shell};
 use process::host;
 use schedule::{Files, Paths};
 use tracking::refused_name;
@@ -124,7 +124,17 @@ impl Context<'_> {
             asked: asked.to_owned(),
         });
         let odd = resolved.iter().filter_map(|value| value.odd.clone());
-        instead.into_iter().chain(odd).collect()
+        let extra = resolved.iter().filter(|value| !value.declared);
+        let names: Vec<String> = extra.map(|value| value.name.clone()).collect();
+        let command = entry_point.command.as_deref().unwrap_or_default();
+        let behind = shell::dead_end(command).filter(|_| !names.is_empty());
+        let lost = behind.map(|behind| Note::Lost {
+            step: step.name.clone(),
+            names,
+            behind,
+            place: entry_point.place.clone(),
+        });
+        instead.into_iter().chain(odd).chain(lost).collect()
     }
 
     /// Plans the step that stands behind others. One with problems is planned as far as it goes.

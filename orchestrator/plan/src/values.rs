@@ -43,7 +43,9 @@ pub(crate) struct Variable {
 
 impl Resolved {
     fn new(name: String, filled: Filled, declared: bool) -> Resolved {
-        let Filled { value, part, later } = filled;
+        let Filled {
+            value, part, later, ..
+        } = filled;
         Resolved {
             name,
             value,
@@ -249,6 +251,9 @@ fn check(
         if entry_point.is_output(&name) {
             return Err(ProblemKind::DeferredOutput { name });
         }
+        return Ok(Resolved::new(name, filled, true));
+    }
+    if filled.is_unread {
         return Ok(Resolved::new(name, filled, true));
     }
     let value = filled.value.clone();

@@ -204,7 +204,7 @@ fn with_parameters(fixed: clap::Command, options: &[ParameterOption]) -> clap::C
 
 /// What `-h` says of the parameters, which may be many: some of their names.
 fn named_in_short(parameters: &[Arg]) -> String {
-    const SHOWN: usize = 6;
+    const SHOWN: usize = 4;
     let names = parameters.iter().filter_map(Arg::get_long).take(SHOWN);
     let names: Vec<String> = names.map(|name| format!("--{name}")).collect();
     let more = match parameters.len().saturating_sub(SHOWN) {
