@@ -7,6 +7,9 @@ use crate::failure::Fault;
 /// How deep values may be within values.
 const DEEPEST: usize = 127;
 
+/// The end of a line; stands for that of the text, too.
+const END: u8 = b'\n';
+
 /// A value of an object.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
@@ -21,10 +24,10 @@ pub enum Value<'a> {
 
 /// Takes what an object holds.
 pub trait Members<'a> {
-    /// How the next one probably begins: with its name in quotes, and the colon. To compare with that
-    /// is faster than to look for the end of the name.
-    fn likely(&self) -> &[u8] {
-        b""
+    /// The name that probably comes next. To compare with it is faster than to look for the end of the
+    /// name.
+    fn likely(&self) -> Option<&Likely> {
+        None
     }
 
     /// Takes the name, as it stands between its quotes, or without one the likely name.
@@ -37,54 +40,94 @@ impl<'a, F: FnMut(&'a [u8], Value<'a>)> Members<'a> for F {
     }
 }
 
-/// Gives all that the object holds to `members`.
-#[inline]
-pub fn object<'a>(line: &'a [u8], mut members: impl Members<'a>) -> Result<(), Fault> {
-    let mut text = Text { line, at: 0 };
+/// A name in its quotes, with the colon behind it.
+#[derive(Clone)]
+pub struct Likely {
+    text: Vec<u8>,
+    /// Its first bytes, which are compared at once, and the bits of them that count.
+    head: u128,
+    mask: u128,
+}
+
+impl Likely {
+    pub fn new(name: &[u8]) -> Self {
+        let text = [b"\"", name, b"\":"].concat();
+        let (mut head, mut mask) = ([0; 16], [0; 16]);
+        for ((byte, head), mask) in text.iter().zip(&mut head).zip(&mut mask) {
+            (*head, *mask) = (*byte, 0xff);
+        }
+        Self {
+            text,
+            head: u128::from_le_bytes(head),
+            mask: u128::from_le_bytes(mask),
+        }
+    }
+
+    /// What is behind it, if the bytes begin with it; none where there are too few to compare at once.
+    #[inline(always)]
+    pub fn behind<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let head = u128::from_le_bytes(*bytes.first_chunk()?);
+        let begins = (head ^ self.head) & self.mask == 0
+            && (self.text.len() <= 16 || bytes.starts_with(&self.text));
+        bytes.get(self.text.len()..).filter(|_| begins)
+    }
+}
+
+/// Gives all to `members` that the object holds with which the text begins, alone in its line, and says
+/// where this line ends.
+pub fn object<'a>(text: &'a [u8], mut members: impl Members<'a>) -> Result<usize, Fault> {
+    let mut text = Text { text, at: 0 };
     text.pass_blanks();
     text.expect(b'{', "expected a `{`")?;
     text.pass_blanks();
     if !text.takes(b'}') {
         loop {
-            let likely = members.likely();
-            let name = if !likely.is_empty() && text.line[text.at..].starts_with(likely) {
-                text.at += likely.len();
-                None
-            } else {
-                Some(text.member_name()?)
+            let name = match members.likely() {
+                Some(likely) if likely.behind(text.rest()).is_some() => {
+                    text.at += likely.text.len();
+                    None
+                }
+                _ => Some(text.name()?),
             };
             let value = text.value(1)?;
             members.take(name, value);
-            text.pass_blanks();
-            if text.takes(b'}') {
+            if text.ends(b'}', "expected a `,` or a `}`")? {
                 break;
             }
-            text.expect(b',', "expected a `,` or a `}`")?;
-            text.pass_blanks();
         }
     }
     text.pass_blanks();
-    match text.peek() {
-        None => Ok(()),
-        Some(_) => Err(text.fault("text after the object")),
+    match text.next() {
+        END => Ok(text.at),
+        _ => Err(text.fault("text after the object")),
     }
 }
 
+/// What is left of a text.
+///
+/// Whatever is rare takes a copy and is no part of the loop, so that the place in it stays in a register.
+#[derive(Clone, Copy)]
 struct Text<'a> {
-    line: &'a [u8],
+    text: &'a [u8],
     at: usize,
 }
 
 impl<'a> Text<'a> {
-    fn peek(&self) -> Option<u8> {
-        self.line.get(self.at).copied()
+    #[inline(always)]
+    fn next(&self) -> u8 {
+        self.text.get(self.at).copied().unwrap_or(END)
+    }
+
+    #[inline(always)]
+    fn rest(&self) -> &'a [u8] {
+        self.text.get(self.at..).unwrap_or_default()
     }
 
     #[cold]
-    fn fault(&self, what: &str) -> Fault {
-        let what = match self.peek() {
-            None => format!("{what}, found the end of the line"),
-            Some(_) => what.to_owned(),
+    fn fault(self, what: &str) -> Fault {
+        let what = match self.next() {
+            END => format!("{what}, found the end of the line"),
+            _ => what.to_owned(),
         };
         Fault::Json {
             column: self.at + 1,
@@ -92,19 +135,22 @@ impl<'a> Text<'a> {
         }
     }
 
+    #[inline(always)]
     fn pass_blanks(&mut self) {
-        while let Some(b' ' | b'\t' | b'\r') = self.peek() {
+        while let b' ' | b'\t' | b'\r' = self.next() {
             self.at += 1;
         }
     }
 
     /// Passes over this byte, if it is the next one.
+    #[inline(always)]
     fn takes(&mut self, byte: u8) -> bool {
-        let is_next = self.peek() == Some(byte);
+        let is_next = self.next() == byte;
         self.at += usize::from(is_next);
         is_next
     }
 
+    #[inline(always)]
     fn expect(&mut self, byte: u8, what: &str) -> Result<(), Fault> {
         if self.takes(byte) {
             Ok(())
@@ -113,125 +159,159 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// Passes over the comma behind a value, and the blanks, or says that this was the last value.
+    #[inline(always)]
+    fn ends(&mut self, end: u8, what: &str) -> Result<bool, Fault> {
+        loop {
+            let next = self.next();
+            self.at += 1;
+            match next {
+                b',' => {
+                    self.pass_blanks();
+                    return Ok(false);
+                }
+                b' ' | b'\t' | b'\r' => {}
+                _ if next == end => return Ok(true),
+                _ => {
+                    self.at -= 1;
+                    return Err(self.fault(what));
+                }
+            }
+        }
+    }
+
     /// A name, and the colon behind it.
-    fn member_name(&mut self) -> Result<&'a [u8], Fault> {
+    #[inline(always)]
+    fn name(&mut self) -> Result<&'a [u8], Fault> {
+        let (name, at) = self.name_ahead()?;
+        self.at = at;
+        Ok(name)
+    }
+
+    #[inline(never)]
+    fn name_ahead(mut self) -> Result<(&'a [u8], usize), Fault> {
         self.expect(b'"', "expected a name in double quotes")?;
         let name = self.text()?;
         self.pass_blanks();
         self.expect(b':', "expected a `:`")?;
-        Ok(name)
+        Ok((name, self.at))
     }
 
+    #[inline(always)]
     fn value(&mut self, depth: usize) -> Result<Value<'a>, Fault> {
-        self.pass_blanks();
-        let start = self.at;
-        match self.peek() {
-            Some(b'"') => {
-                self.at += 1;
-                Ok(Value::Text(self.text()?))
-            }
-            Some(b'{' | b'[') if depth > DEEPEST => {
-                Err(self.fault("more than 127 values within each other"))
-            }
-            Some(b'{') => self.members(depth, b'}'),
-            Some(b'[') => self.members(depth, b']'),
-            Some(b'n') => self.word(b"null", Value::Null),
-            Some(b't') => self.word(b"true", Value::Other),
-            Some(b'f') => self.word(b"false", Value::Other),
-            Some(b'N') => self.word(b"NaN", Value::NotANumber),
-            Some(b'I') => self.word(b"Infinity", Value::Other),
-            Some(b'-') if self.line[start..].starts_with(b"-I") => {
-                self.word(b"-Infinity", Value::Other)
-            }
-            Some(b'-' | b'0'..=b'9') => {
-                self.number()?;
-                Ok(Value::Number(&self.line[start..self.at]))
-            }
-            _ => Err(self.fault("expected a value")),
+        loop {
+            let next = self.next();
+            return match next {
+                b'"' => {
+                    self.at += 1;
+                    Ok(Value::Text(self.text()?))
+                }
+                b'-' | b'0'..=b'9' => self.number(),
+                b'n' => self.word(b"null", Value::Null),
+                b't' => self.word(b"true", Value::Other),
+                b'f' => self.word(b"false", Value::Other),
+                b'N' => self.word(b"NaN", Value::NotANumber),
+                b'I' => self.word(b"Infinity", Value::Other),
+                b'{' | b'[' => {
+                    self.at = self.within(depth, next + 2)?;
+                    Ok(Value::Other)
+                }
+                b' ' | b'\t' | b'\r' => {
+                    self.at += 1;
+                    continue;
+                }
+                _ => Err(self.fault("expected a value")),
+            };
         }
     }
 
+    #[inline(always)]
     fn word(&mut self, word: &[u8], value: Value<'a>) -> Result<Value<'a>, Fault> {
-        if !self.line[self.at..].starts_with(word) {
+        if !self.rest().starts_with(word) {
             return Err(self.fault("expected a value"));
         }
         self.at += word.len();
         Ok(value)
     }
 
-    /// The values of an object or a list, whose first byte is the next one.
-    fn members(&mut self, depth: usize, end: u8) -> Result<Value<'a>, Fault> {
+    /// Where the object or the list ends that is next, by this byte.
+    #[inline(never)]
+    fn within(mut self, depth: usize, end: u8) -> Result<usize, Fault> {
+        if depth > DEEPEST {
+            return Err(self.fault("more than 127 values within each other"));
+        }
         self.at += 1;
         self.pass_blanks();
         if self.takes(end) {
-            return Ok(Value::Other);
+            return Ok(self.at);
         }
         loop {
-            self.pass_blanks();
             if end == b'}' {
-                self.member_name()?;
+                self.name()?;
             }
             self.value(depth + 1)?;
-            self.pass_blanks();
-            if self.takes(end) {
-                return Ok(Value::Other);
+            if self.ends(end, "expected a `,` or the end of the values")? {
+                return Ok(self.at);
             }
-            self.expect(b',', "expected a `,` or the end of the values")?;
         }
     }
 
     /// What is before the closing quote, which is passed over.
+    #[inline(always)]
     fn text(&mut self) -> Result<&'a [u8], Fault> {
         let start = self.at;
         loop {
-            self.at += plain(&self.line[self.at..]);
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(&self.line[start..self.at - 1]);
-                }
-                Some(b'\\') => self.escape()?,
-                Some(_) => return Err(self.fault("a control character in a text")),
-                None => return Err(self.fault("expected a closing quote")),
+            self.at += first(self.rest(), stops_text);
+            if self.takes(b'"') {
+                return Ok(&self.text[start..self.at - 1]);
             }
+            self.at = self.escape()?;
         }
     }
 
-    fn escape(&mut self) -> Result<(), Fault> {
-        self.at += 1;
-        match self.peek() {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
-            Some(b'u') => {
-                let digits = self.line.get(self.at + 1..self.at + 5);
-                if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
-                    return Err(self.fault("expected four hexadecimal digits behind `\\u`"));
-                }
-                self.at += 5;
-            }
-            _ => return Err(self.fault("a backslash before what needs none")),
+    /// Where the escape ends that is next.
+    #[inline(never)]
+    fn escape(mut self) -> Result<usize, Fault> {
+        if !self.takes(b'\\') {
+            return Err(match self.next() {
+                END => self.fault("expected a closing quote"),
+                _ => self.fault("a control character in a text"),
+            });
         }
-        Ok(())
+        match self.rest() {
+            [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Ok(self.at + 1),
+            [b'u', digits @ ..] => match digits.first_chunk::<4>() {
+                Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => Ok(self.at + 5),
+                _ => Err(self.fault("expected four hexadecimal digits behind `\\u`")),
+            },
+            _ => Err(self.fault("a backslash before what needs none")),
+        }
     }
 
-    fn number(&mut self) -> Result<(), Fault> {
-        self.takes(b'-');
+    #[inline(always)]
+    fn number(&mut self) -> Result<Value<'a>, Fault> {
+        let start = self.at;
+        if self.takes(b'-') && self.next() == b'I' {
+            return self.word(b"Infinity", Value::Other);
+        }
         if !self.takes(b'0') {
             self.digits()?;
         }
         if self.takes(b'.') {
             self.digits()?;
         }
-        if self.takes(b'e') || self.takes(b'E') {
+        if let b'e' | b'E' = self.next() {
+            self.at += 1;
             let _sign = self.takes(b'+') || self.takes(b'-');
             self.digits()?;
         }
-        Ok(())
+        Ok(Value::Number(&self.text[start..self.at]))
     }
 
     /// At least one digit.
+    #[inline(always)]
     fn digits(&mut self) -> Result<(), Fault> {
-        let rest = &self.line[self.at..];
-        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let digits = first(self.rest(), stops_digits);
         self.at += digits;
         if digits == 0 {
             return Err(self.fault("expected a digit"));
@@ -240,29 +320,42 @@ impl<'a> Text<'a> {
     }
 }
 
-/// How many bytes of a text there are before a quote, a backslash or a control character.
-#[inline]
-fn plain(text: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-    const HIGHEST: u64 = u64::from_ne_bytes([0x80; 8]);
-
-    // Eight bytes at once: the lowest of the highest bits that are set is that of the first such byte.
+/// The place of the first byte that stops something, or the end.
+///
+/// `stops` gets eight bytes, and sets the highest bit of this one, and of none before it.
+#[inline(always)]
+fn first(text: &[u8], stops: impl Fn(u64) -> u64) -> usize {
     let (words, rest) = text.as_chunks::<8>();
     for (number, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let is_zero = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
-        let quote = is_zero(word ^ (ONES * u64::from(b'"')));
-        let backslash = is_zero(word ^ (ONES * u64::from(b'\\')));
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let stops = (quote | backslash | control) & HIGHEST;
+        let stops = stops(u64::from_le_bytes(*word)) & HIGHEST;
         if stops != 0 {
             return 8 * number + stops.trailing_zeros() as usize / 8;
         }
     }
-    let stop = rest
-        .iter()
-        .position(|byte| matches!(byte, b'"' | b'\\' | ..0x20));
-    8 * words.len() + stop.unwrap_or(rest.len())
+    let mut word = [0; 8];
+    word[..rest.len()].copy_from_slice(rest);
+    let stops = stops(u64::from_le_bytes(word)) & HIGHEST;
+    8 * words.len() + rest.len().min(stops.trailing_zeros() as usize / 8)
+}
+
+const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+const HIGHEST: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// A quote, a backslash or a control character stops a text.
+#[inline(always)]
+fn stops_text(word: u64) -> u64 {
+    let is_zero = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
+    let quote = is_zero(word ^ (ONES * u64::from(b'"')));
+    let backslash = is_zero(word ^ (ONES * u64::from(b'\\')));
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    quote | backslash | control
+}
+
+/// All but digits stop digits.
+#[inline(always)]
+fn stops_digits(word: u64) -> u64 {
+    let values = word ^ (ONES * u64::from(b'0'));
+    values.wrapping_add(ONES * (0x7f - 9)) | values
 }
 
 #[cfg(test)]
@@ -283,7 +376,10 @@ mod tests {
             found.push((text(name), value));
         });
         match result {
-            Ok(()) => Ok(found),
+            Ok(end) => {
+                assert_eq!(end, line.len());
+                Ok(found)
+            }
             Err(Fault::Json { column, what }) => Err(format!("{column}: {what}")),
             Err(other) => Err(other.to_string()),
         }
@@ -406,10 +502,10 @@ mod tests {
                     text[place + 3] = b'"';
                     let stops = stop < 0x20 || stop == b'"' || stop == b'\\';
                     let expected = place + if stops { 0 } else { 3 };
-                    assert_eq!(plain(&text), expected, "{stop} {place} {other}");
+                    assert_eq!(first(&text, stops_text), expected, "{stop} {place} {other}");
                 }
             }
         }
-        assert_eq!(plain(b"abc"), 3);
+        assert_eq!(first(b"abc", stops_text), 3);
     }
 }

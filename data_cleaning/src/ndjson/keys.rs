@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use crate::ndjson::json::Likely;
+
 /// Names in the order in which they first come.
 #[derive(Clone, Default)]
 pub struct Keys {
     names: Vec<String>,
-    /// As they first stood in the file, in quotes and with a colon.
-    raw: Vec<Vec<u8>>,
+    /// As they first stood in the file.
+    likely: Vec<Likely>,
     columns: HashMap<String, usize>,
 }
 
@@ -27,14 +29,14 @@ impl Keys {
         if !self.columns.contains_key(&name) {
             self.columns.insert(name.clone(), self.names.len());
             self.names.push(name);
-            self.raw.push([b"\"", raw, b"\":"].concat());
+            self.likely.push(Likely::new(raw));
         }
     }
 
-    /// The name of a column as it first stood in the file, in quotes and with a colon.
+    /// The name of a column as it first stood in the file.
     #[inline]
-    pub fn raw(&self, column: usize) -> &[u8] {
-        self.raw.get(column).map_or(b"", Vec::as_slice)
+    pub fn likely(&self, column: usize) -> Option<&Likely> {
+        self.likely.get(column)
     }
 
     /// The column of a name.
@@ -72,6 +74,5 @@ mod tests {
         ] {
             assert_eq!(keys.find(raw.as_bytes()), column, "{raw}");
         }
-        assert_eq!((keys.raw(0), keys.raw(9)), (&b"\"b\":"[..], &b""[..]));
     }
 }

@@ -8,6 +8,7 @@
 pub mod json;
 pub mod keys;
 pub mod scan;
+pub mod usual;
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Result, anyhow, bail};
 
 use crate::cli::Wanted;
+use crate::csv::classify::Kind;
 use crate::failure::Failure;
 use crate::files::format::Format;
 use crate::files::input::Input;
@@ -22,6 +24,7 @@ use crate::files::output::Target;
 use crate::findings::{Counts, Findings};
 use crate::ndjson::keys::Keys;
 use crate::ndjson::scan::{Lines, first_keys};
+use crate::ndjson::usual::classes;
 use crate::null_values::NullValues;
 use crate::pump::pump;
 use crate::pump::units::{LONGEST, USUAL, Units};
@@ -125,6 +128,8 @@ impl Pass<'_> {
         }
         let surprised = AtomicBool::new(false);
         let route = Lines {
+            classifier: Kind::fastest(),
+            classes: classes(),
             keys: self.keys,
             nulls: self.nulls,
             verdict: self.verdict,

@@ -3,12 +3,16 @@
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memrchr};
 
+use crate::csv::classes::Classes;
+use crate::csv::classify::Kind;
+use crate::csv::classify::masks::{Classifier, Work};
 use crate::failure::{Fault, Malformed};
 use crate::findings::Counts;
-use crate::ndjson::json::{Members, Value, object};
+use crate::ndjson::json::{Likely, Members, Value, object};
 use crate::ndjson::keys::{Keys, text};
+use crate::ndjson::usual::usual_object;
 use crate::null_values::NullValues;
 use crate::pump::Route;
 use crate::pump::units::{Kept, Unit};
@@ -16,6 +20,9 @@ use crate::rules::Verdict;
 
 /// How the lines of a file are judged.
 pub struct Lines<'a> {
+    /// How the bytes of usual lines are classified, and [what for](crate::ndjson::usual::classes).
+    pub classifier: Kind,
+    pub classes: Classes,
     pub keys: &'a Keys,
     /// The texts and numbers that mean null, if any do.
     pub nulls: Option<&'a NullValues>,
@@ -55,7 +62,10 @@ impl Route for Lines<'_> {
 
     fn scan(&self, scanner: &mut Scanner, unit: &Unit, kept: &mut Kept) -> Result<u64, Malformed> {
         let bytes = unit.bytes();
-        if let Err(error) = str::from_utf8(bytes) {
+        // Nearly all are ASCII, which is seen faster.
+        if !bytes.is_ascii()
+            && let Err(error) = str::from_utf8(bytes)
+        {
             // A line before it may be malformed in another way.
             let valid = &bytes[..error.valid_up_to()];
             let start = self.last_end(valid).unwrap_or(0);
@@ -71,55 +81,59 @@ impl Route for Lines<'_> {
 }
 
 impl Lines<'_> {
+    /// Looks through whole lines.
     fn lines(
         &self,
         scanner: &mut Scanner,
         unit: u64,
-        bytes: &[u8],
+        text: &[u8],
         kept: &mut Kept,
     ) -> Result<u64, Malformed> {
-        let (mut start, mut lines) = (0, 0);
-        while start < bytes.len() {
-            let feed = memchr(b'\n', &bytes[start..]);
-            let end = feed.map_or(bytes.len(), |feed| start + feed + 1);
-            let line = &bytes[start..feed.map_or(end, |_| end - 1)];
-            let is_blank = line.first() != Some(&b'{') && line.trim_ascii().is_empty();
-            let stays = if is_blank {
-                false
-            } else {
-                let judged = self.judge(scanner, unit, line);
-                judged.map_err(|fault| Malformed::new(lines, fault))?
-            };
-            if !stays {
-                kept.cut(start, end);
-            }
-            start = end;
-            lines += u64::from(feed.is_some());
-        }
-        Ok(lines)
-    }
-
-    /// Whether the line stays.
-    #[inline]
-    fn judge(&self, scanner: &mut Scanner, unit: u64, line: &[u8]) -> Result<bool, Fault> {
-        scanner.line += 1;
-        scanner.nulls.clear();
-        let mut row = Row {
+        let look = Look {
             lines: self,
             scanner,
             unit,
-            next: 0,
-            there: 0,
+            text,
+            kept,
         };
-        object(line, &mut row)?;
-        if row.there < row.scanner.seen.len() {
-            row.scanner.miss();
+        self.classifier.run(&self.classes, look)
+    }
+
+    /// Where the line ends that the text begins with, and whether it stays.
+    #[inline(always)]
+    fn judge(
+        &self,
+        classifier: &impl Classifier,
+        scanner: &mut Scanner,
+        unit: u64,
+        text: &[u8],
+    ) -> Result<(usize, bool), Fault> {
+        let mut row = Row::new(self, scanner, unit);
+        let Some(length) = usual_object(classifier, text, &mut row) else {
+            return self.judge_unusual(scanner, unit, text);
+        };
+        row.end();
+        Ok((length, self.stays(scanner)))
+    }
+
+    #[inline(never)]
+    fn judge_unusual(
+        &self,
+        scanner: &mut Scanner,
+        unit: u64,
+        text: &[u8],
+    ) -> Result<(usize, bool), Fault> {
+        if let Some(length) = blank(text) {
+            return Ok((length, false));
         }
-        Ok(self.stays(scanner))
+        let mut row = Row::new(self, scanner, unit);
+        let length = object(text, &mut row)?;
+        row.end();
+        Ok((length, self.stays(scanner)))
     }
 
     /// The number of the null value that this one is.
-    #[inline]
+    #[inline(always)]
     fn marker(&self, value: Value) -> Option<usize> {
         match (value, self.nulls) {
             (Value::Null | Value::NotANumber, _) => Some(0),
@@ -147,6 +161,37 @@ impl Lines<'_> {
     }
 }
 
+/// Lines to look through.
+struct Look<'a, 'b, 'c> {
+    lines: &'a Lines<'b>,
+    scanner: &'a mut Scanner,
+    unit: u64,
+    text: &'a [u8],
+    kept: &'a mut Kept<'c>,
+}
+
+impl Work for Look<'_, '_, '_> {
+    type Output = Result<u64, Malformed>;
+
+    #[inline(always)]
+    fn run(self, classifier: &impl Classifier) -> Self::Output {
+        let (mut start, mut lines) = (0, 0);
+        while start < self.text.len() {
+            let rest = &self.text[start..];
+            let judged = self.lines.judge(classifier, self.scanner, self.unit, rest);
+            let (length, stays) = judged.map_err(|fault| Malformed::new(lines, fault))?;
+            let feed = usize::from(length < rest.len());
+            let end = start + length + feed;
+            if !stays {
+                self.kept.cut(start, end);
+            }
+            start = end;
+            lines += feed as u64;
+        }
+        Ok(lines)
+    }
+}
+
 /// The line that is looked at.
 struct Row<'a, 'b> {
     lines: &'a Lines<'b>,
@@ -158,13 +203,36 @@ struct Row<'a, 'b> {
     there: usize,
 }
 
-impl<'a> Members<'a> for &mut Row<'_, '_> {
-    #[inline]
-    fn likely(&self) -> &[u8] {
-        self.lines.keys.raw(self.next)
+impl<'a, 'b> Row<'a, 'b> {
+    #[inline(always)]
+    fn new(lines: &'a Lines<'b>, scanner: &'a mut Scanner, unit: u64) -> Self {
+        scanner.line += 1;
+        scanner.nulls.clear();
+        Self {
+            lines,
+            scanner,
+            unit,
+            next: 0,
+            there: 0,
+        }
     }
 
-    #[inline]
+    /// Takes the columns that the line lacks for null.
+    #[inline(always)]
+    fn end(self) {
+        if self.there < self.scanner.seen.len() {
+            self.scanner.miss();
+        }
+    }
+}
+
+impl<'a> Members<'a> for &mut Row<'_, '_> {
+    #[inline(always)]
+    fn likely(&self) -> Option<&Likely> {
+        self.lines.keys.likely(self.next)
+    }
+
+    #[inline(always)]
     fn take(&mut self, name: Option<&'a [u8]>, value: Value<'a>) {
         let column = match name.map(|name| (name, self.lines.keys.find(name))) {
             None => self.next,
@@ -205,24 +273,32 @@ impl Scanner {
     }
 }
 
-/// The names in the whole lines that the bytes begin with, up to the first that is malformed.
-pub fn first_keys(bytes: &[u8]) -> Keys {
+/// Where the line ends that the text begins with, if it is blank.
+#[inline]
+fn blank(text: &[u8]) -> Option<usize> {
+    if text.first() == Some(&b'{') {
+        return None;
+    }
+    let length = memchr(b'\n', text).unwrap_or(text.len());
+    text[..length].trim_ascii().is_empty().then_some(length)
+}
+
+/// The names in the whole lines that the text begins with, up to the first that is malformed.
+pub fn first_keys(mut text: &[u8]) -> Keys {
     let mut keys = Keys::default();
-    let mut start = 0;
-    for end in memchr_iter(b'\n', bytes).chain([bytes.len()]) {
+    while !text.is_empty() {
         let mut names = Vec::new();
-        let line = &bytes[start..end];
-        let blank = line.trim_ascii().is_empty();
-        if !blank && object(line, |name, _| names.push(name)).is_err() {
-            break;
-        }
+        let length = match blank(text) {
+            Some(length) => length,
+            None => match object(text, |name, _| names.push(name)) {
+                Ok(length) => length,
+                Err(_) => break,
+            },
+        };
         for name in names {
             keys.add(name);
         }
-        start = end + 1;
-        if start > bytes.len() {
-            break;
-        }
+        text = text.get(length + 1..).unwrap_or_default();
     }
     keys
 }
@@ -235,12 +311,15 @@ mod tests {
 
     use super::*;
     use crate::findings::ColumnNulls;
+    use crate::ndjson::usual::classes;
     use crate::pump::pump;
     use crate::pump::units::Units;
 
     /// What stays of the text, its rows, and the nulls of each column.
-    fn filter(text: &str, keys: &Keys, unit: usize) -> (String, u64, Vec<u64>) {
+    fn filter(text: &str, keys: &Keys, unit: usize, kind: Kind) -> (String, u64, Vec<u64>) {
         let lines = Lines {
+            classifier: kind,
+            classes: classes(),
             keys,
             nulls: Some(&NullValues::new(vec!["NA".into(), "-1".into()])),
             verdict: &Verdict::strict(),
@@ -341,8 +420,11 @@ mod tests {
             }
             let keys = first_keys(text.as_bytes());
             let expected = filter_slowly(&text, &keys);
-            for unit in [1, 7, 64, 1_000] {
-                assert_eq!(filter(&text, &keys, unit), expected, "{unit}: {text}");
+            for unit in [1, 7, 64, 1_000, 10_000] {
+                for kind in Kind::available() {
+                    let found = filter(&text, &keys, unit, kind);
+                    assert_eq!(found, expected, "{unit}, {kind:?}: {text}");
+                }
             }
             stayed += expected.0.lines().count() as u64;
             went += expected.1 - expected.0.lines().count() as u64;
