@@ -11,11 +11,13 @@ use polars::prelude::{
 use polars_arrow::array::ArrayRef;
 use polars_buffer::Buffer;
 use polars_parquet::write::{
-    CompressedPage, DynIter, DynStreamingIterator, Encoding, FileWriter, KeyValue, ParquetType,
-    RowGroupIterColumns, SchemaDescriptor, Version, WriteOptions, array_to_columns, compress,
-    fallible_streaming_iterator, to_parquet_schema,
+    CompressedPage, DynIter, DynStreamingIterator, Encoding, FileWriter, KeyValue, Page,
+    ParquetType, RowGroupIterColumns, SchemaDescriptor, Version, WriteOptions, array_to_columns,
+    compress, fallible_streaming_iterator, to_parquet_schema,
 };
-use rayon::prelude::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use rayon::prelude::{
+    IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, ParallelIterator,
+};
 
 use crate::files::format::Format;
 use crate::files::output::Target;
@@ -123,7 +125,9 @@ fn pack(
 ) -> Result<Vec<Pages>> {
     let columns = array_to_columns(values, kind.clone(), options, encodings)?;
     let packed = columns.into_iter().map(|pages| {
-        let pages = pages.map(|page| Ok(compress(page?, Vec::new(), options.compression)?));
+        // Side by side too, as one column may have most of the bytes.
+        let pages = pages.collect::<PolarsResult<Vec<Page>>>()?.into_par_iter();
+        let pages = pages.map(|page| Ok(compress(page, Vec::new(), options.compression)?));
         pages.collect()
     });
     packed.collect()

@@ -102,7 +102,7 @@ impl<'a> Writer<'a> {
         if batch.height() == 0 {
             return Ok(());
         }
-        batch.rechunk_mut();
+        batch.rechunk_mut_par();
         match &mut self.file {
             File::Csv(file) => file.write_batch(&batch)?,
             File::Parquet(file) => file.write(&batch)?,
