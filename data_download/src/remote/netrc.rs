@@ -23,7 +23,8 @@ impl Netrc {
         let mut word = words.keyword();
         while let Some(keyword) = word {
             let host = match keyword.as_str() {
-                "machine" => Some(words.next()?),
+                // As that of a URL is.
+                "machine" => Some(words.next()?.to_ascii_lowercase()),
                 "default" => None,
                 "macdef" => {
                     words.skip_macro();
@@ -161,6 +162,7 @@ mod tests {
                 "p",
             ),
             ("#\nmachine h login u password p", "u", "p"),
+            ("machine H login u password p", "u", "p"),
             ("machine h password p", "", "p"),
             ("machine h login u", "u", ""),
             ("machine h login \"\" password p", "", "p"),

@@ -36,12 +36,14 @@ pub fn in_body(content_type: Option<&str>, body: &[u8], secrets: &[String]) -> O
     } else {
         text.to_owned()
     };
-    let text = secrets
-        .iter()
+    let in_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let secrets = secrets.iter().map(|secret| in_one_line(secret));
+    let line = secrets
         .filter(|secret| secret.len() > 2)
-        .fold(text, |text, secret| text.replace(secret, HIDDEN));
-    let words: Vec<_> = text.split_whitespace().collect();
-    let line = redacted(&words.join(" "));
+        .fold(in_one_line(&text), |line, secret| {
+            line.replace(&secret, HIDDEN)
+        });
+    let line = redacted(&line);
     let mut shown: String = line.chars().take(MOST_SHOWN).collect();
     if shown.len() < line.len() {
         shown.push('…');
@@ -148,9 +150,10 @@ mod tests {
 
     #[test]
     fn nothing_that_may_be_a_secret_is_repeated() {
-        let secrets = ["s3cret".to_owned(), "ab".to_owned()];
+        let secrets = ["s3cret", "ab", "two  words"].map(str::to_owned);
         for (body, expected) in [
             ("no user s3cret", "no user ***"),
+            ("no user two\nwords", "no user ***"),
             ("about ab", "about ab"),
             ("token=xyz&page=2", "token=***&page=2"),
             (
