@@ -97,19 +97,7 @@ fn restored(made: &ArrowDataType, origin: &ArrowDataType, format: Format) -> Arr
     use ArrowTimeUnit::{Millisecond, Second};
 
     let is_arrow = format == Format::Arrow;
-    let inner = |made: &ArrowField, origin: &ArrowField| {
-        let mut field = origin.clone();
-        field.dtype = restored(&made.dtype, &origin.dtype, format);
-        // Polars makes the fields of a missing value missing.
-        field.is_nullable = true;
-        // Polars does not count their buffers there.
-        match field.dtype {
-            Utf8View if is_arrow => field.dtype = LargeUtf8,
-            BinaryView if is_arrow => field.dtype = LargeBinary,
-            _ => (),
-        }
-        field
-    };
+    let inner = |made: &ArrowField, origin: &ArrowField| restored_inner(made, origin, format);
     match (made, origin) {
         (_, Extension(extension)) => {
             let storage = restored(made, &extension.inner, format);
@@ -152,6 +140,23 @@ fn restored(made: &ArrowDataType, origin: &ArrowDataType, format: Format) -> Arr
             Struct(fields.map(|(made, origin)| inner(made, origin)).collect())
         }
         _ => made.clone(),
+    }
+}
+
+/// The same for what is in a list or a struct.
+fn restored_inner(made: &ArrowField, origin: &ArrowField, format: Format) -> ArrowField {
+    let dtype = restored(&made.dtype, &origin.dtype, format);
+    let dtype = match (dtype, format) {
+        // Polars does not count their buffers there.
+        (ArrowDataType::Utf8View, Format::Arrow) => ArrowDataType::LargeUtf8,
+        (ArrowDataType::BinaryView, Format::Arrow) => ArrowDataType::LargeBinary,
+        (dtype, _) => dtype,
+    };
+    ArrowField {
+        dtype,
+        // Polars makes the fields of a missing value missing.
+        is_nullable: true,
+        ..origin.clone()
     }
 }
 
@@ -223,11 +228,7 @@ pub(super) fn convert_column(
 }
 
 fn convert(array: &dyn Array, to: &ArrowDataType) -> Result<Box<dyn Array>> {
-    use ArrowDataType::{
-        Binary, BinaryView, Date32, Date64, Decimal, Decimal32, Decimal64, Duration, Extension,
-        FixedSizeList, Float16, Float32, LargeBinary, LargeList, List, Struct, Utf8, Utf8View,
-    };
-    use ArrowTimeUnit::{Millisecond, Second};
+    use ArrowDataType::{Extension, FixedSizeList, LargeList, List, Struct};
 
     let validity = || array.validity().cloned();
     Ok(match (array.dtype(), to) {
@@ -262,6 +263,19 @@ fn convert(array: &dyn Array, to: &ArrowDataType) -> Result<Box<dyn Array>> {
                 .collect();
             StructArray::new(to.clone(), array.len(), columns?, validity()).boxed()
         }
+        _ => convert_flat(array, to)?,
+    })
+}
+
+/// The same for values without values in them.
+fn convert_flat(array: &dyn Array, to: &ArrowDataType) -> Result<Box<dyn Array>> {
+    use ArrowDataType::{
+        Binary, BinaryView, Date32, Date64, Decimal, Decimal32, Decimal64, Duration, Float16,
+        Float32, LargeBinary, Utf8, Utf8View,
+    };
+    use ArrowTimeUnit::{Millisecond, Second};
+
+    Ok(match (array.dtype(), to) {
         (Utf8View, Utf8) => utf8view_to_utf8::<i32>(downcast::<Utf8ViewArray>(array)).boxed(),
         (BinaryView, Binary) => convert(convert(array, &LargeBinary)?.as_ref(), to)?,
         (Duration(Millisecond), Duration(Second)) => {
