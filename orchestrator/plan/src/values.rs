@@ -573,7 +573,8 @@ mod tests {
         assert_eq!(one("path", "data").unwrap(), "/home/data");
         assert_eq!(one("path", "file:///a%20b").unwrap(), "/a b");
         assert!(
-            one("path", "s3://bucket/x").unwrap_err()[0].contains("only local, http and https")
+            one("path", "s3://bucket/x").unwrap_err()[0]
+                .contains("use a local path or an http(s) URL")
         );
         assert_eq!(
             one("path", "HTTPS://h/a/b.csv?x=/y").unwrap(),

@@ -11,7 +11,7 @@ const OURS: [(&[&str], &str); 18] = [
     ),
     (&["--no-cache"], "`--cached=false` runs everything"),
     (
-        &["--forceall", "--always-make", "-F", "-B", "-f"],
+        &["--forceall", "--always-make", "-F", "-B"],
         "`--force` runs everything",
     ),
     (
@@ -64,7 +64,7 @@ const OURS: [(&[&str], &str); 18] = [
     ),
     (
         &["--follow", "--tail", "--log"],
-        "`--logs` prints the newest log",
+        "`--logs -f` prints the newest log as it grows",
     ),
     (&["-l"], "`--list` shows the steps"),
     (

@@ -128,7 +128,7 @@ pub(super) struct RunningArguments {
     pub(super) force: Option<Force>,
 
     /// When a step fails, go on with those that do not need it
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(super) keep_going: bool,
 
     /// How long each step may run, instead of what the MLproject says
@@ -212,7 +212,8 @@ pub(super) struct RecordingArguments {
         long,
         value_name = "NAME",
         value_parser = NonEmptyStringValueParser::new(),
-        conflicts_with = "experiment_id"
+        conflicts_with = "experiment_id",
+        hide_short_help = true
     )]
     experiment_name: Option<String>,
 

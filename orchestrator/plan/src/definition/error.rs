@@ -175,7 +175,9 @@ fn foreign(word: &str) -> Option<String> {
             "`orchestrator` alone runs all steps, `orchestrator STEP` some"
         }
         "repro" | "resume" => "`orchestrator --cached` runs what is not up to date",
-        "status" | "diff" | "summary" => "`orchestrator --cached --dry-run` shows what would run",
+        "show" => "`orchestrator --show RUN` shows one run; `--history` shows which there are",
+        "diff" => "`orchestrator --diff RUN RUN` compares two runs",
+        "status" | "summary" => "`orchestrator --cached --dry-run` shows what would run",
         "dag" | "graph" => "`orchestrator --graph` shows which step waits for which",
         "init" => "`orchestrator --init` writes the section `steps:`",
         "list" | "ls" => "`orchestrator --list` shows the steps",
