@@ -6,17 +6,20 @@
 mod error;
 mod interpolation;
 mod merge;
-mod number;
 mod write;
 
 use std::path::{Path, PathBuf};
 
 use crate::file;
-use crate::pyyaml::{self, Object};
+use crate::pyyaml::{self, Dialect, Document, Object};
 use interpolation::Resolver;
 
 pub use error::ConfigError;
 pub use write::{Format, write};
+
+fn parse(text: &str) -> Result<Document, pyyaml::Error> {
+    pyyaml::parse_as(text, Dialect::OmegaConf)
+}
 
 /// The values of all files, later ones over earlier ones.
 #[derive(Debug)]
@@ -52,7 +55,7 @@ impl Config {
 
     /// Puts the text of a file over what is there.
     fn add(&mut self, path: &Path, group: Option<&str>, text: &str) -> Result<(), ConfigError> {
-        let document = pyyaml::parse(text).map_err(|error| ConfigError::Yaml {
+        let document = parse(text).map_err(|error| ConfigError::Yaml {
             path: path.to_owned(),
             error,
         })?;
@@ -75,17 +78,10 @@ impl Config {
     ///
     /// A key that no file has is refused, as hydra does: it would change nothing.
     pub fn set(&mut self, key: &str, text: &str) -> Result<(), ConfigError> {
-        let document = pyyaml::parse(text).map_err(|error| ConfigError::Override {
+        let document = parse(text).map_err(|error| ConfigError::Override {
             key: key.to_owned(),
             error,
         })?;
-        let value = match document.value {
-            // Quotes are what keeps it a text.
-            Object::Str(read) if read == text.trim() => {
-                number::float(&read).map_or(Object::Str(read), Object::Float)
-            }
-            value => value,
-        };
         let keys: Vec<String> = key.split('.').map(str::to_owned).collect();
         let (mut place, mut trail) = (&mut self.values, Vec::new());
         for next in keys {
@@ -96,7 +92,7 @@ impl Config {
                 missing(&self.files, &trail, known, kind, via)
             })?;
         }
-        merge::over(place, value);
+        merge::over(place, document.value);
         Ok(())
     }
 
@@ -171,6 +167,26 @@ mod tests {
             "{'a': {'x': 1, 'y': 3, 'z': 4, 'deep': {'k': 'v'}}, 'l': [3], 'm': 1, 'model': {'kind': 'forest'}}"
         );
         assert_eq!(printed(&config, "l.0"), "3");
+    }
+
+    #[test]
+    fn plain_texts_mean_what_they_mean_to_omegaconf() {
+        for (text, expected) in [
+            ("1e-3", "0.001"),
+            ("-2E5", "-200000.0"),
+            ("1_0.5e+1", "105.0"),
+            ("'1e-3'", "1e-3"),
+            ("1e", "1e"),
+            ("1e3x", "1e3x"),
+            ("1.2.3e4", "1.2.3e4"),
+            ("_1e3", "_1e3"),
+            ("2020-1-1", "2020-1-1"),
+            ("2020-01-01 10:00:00 +1", "2020-01-01 10:00:00 +1"),
+            ("yes", "True"),
+        ] {
+            let config = config(&[("c.yaml", None, &format!("a: {text}"))]);
+            assert_eq!(printed(&config, "a"), expected, "{text}");
+        }
     }
 
     #[test]

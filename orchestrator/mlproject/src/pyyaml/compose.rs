@@ -7,20 +7,25 @@ use super::parser::{Event, Parser, Properties};
 use super::reader::Mark;
 use super::scalar::scalar;
 use super::tag::{mapping, sequence};
-use super::{Error, ErrorKind, MAX_DEPTH, MAX_NODES};
+use super::{Dialect, Error, ErrorKind, MAX_DEPTH, MAX_NODES};
 
 /// Composes the one document of a text.
-pub(super) fn compose(text: &str) -> Result<Graph, Error> {
+pub(super) fn compose(text: &str, dialect: Dialect) -> Result<Graph, Error> {
     let mut parser = Parser::new(text)?;
-    let mut composer = Composer::default();
+    let mut composer = Composer {
+        dialect,
+        graph: Graph::default(),
+        open: Vec::new(),
+        anchors: HashMap::new(),
+    };
     while let Some((event, mark)) = parser.next()? {
         composer.event(event, mark)?;
     }
     Ok(composer.graph)
 }
 
-#[derive(Default)]
 struct Composer {
+    dialect: Dialect,
     graph: Graph,
     /// The collections that are open, and what is in them so far.
     open: Vec<(NodeId, Vec<NodeId>)>,
@@ -36,7 +41,7 @@ impl Composer {
                 text,
                 is_plain,
             } => {
-                let content = scalar(text, tag.as_deref(), is_plain);
+                let content = scalar(text, tag.as_deref(), is_plain, self.dialect);
                 let content = content.map_err(|kind| mark.error(kind))?;
                 let refusal = None;
                 let node = Node {

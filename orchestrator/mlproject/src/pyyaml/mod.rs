@@ -157,8 +157,22 @@ impl Document {
     }
 }
 
+/// Whose rules say what a plain scalar is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// `yaml.safe_load`.
+    PyYaml,
+    /// `OmegaConf.load`: `1e-3` is a number, and what looks like a date is a text.
+    OmegaConf,
+}
+
 /// Reads a text as `yaml.safe_load` would; nothing but comments is [`Object::None`].
 pub fn parse(text: &str) -> Result<Document, Error> {
+    parse_as(text, Dialect::PyYaml)
+}
+
+/// As [`parse`], by the rules of another reader.
+pub fn parse_as(text: &str, dialect: Dialect) -> Result<Document, Error> {
     if text.len() > MAX_BYTES {
         return Err(Error {
             line: 1,
@@ -174,7 +188,7 @@ pub fn parse(text: &str) -> Result<Document, Error> {
         Cow::Borrowed(text)
     };
     let read = |text| {
-        let graph = compose(text)?;
+        let graph = compose(text, dialect)?;
         let value = build(&graph)?;
         Ok(Document { value, graph })
     };

@@ -160,6 +160,21 @@ impl std::fmt::Display for Natural {
     }
 }
 
+/// Whether it is a number with an exponent as OmegaConf reads it: no point is needed, and no sign.
+pub(super) fn has_exponent(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let Some((digits, exponent)) = unsigned.split_once(['e', 'E']) else {
+        return false;
+    };
+    let exponent = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    starts_with_digit(whole)
+        && is_decimal(whole)
+        && (fraction.is_empty() || is_decimal(fraction))
+        && !exponent.is_empty()
+        && exponent.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Reads a float; also some that the pattern does not know, for a tag can ask for it.
 pub(super) fn float(text: &str) -> Option<Object> {
     let (negative, digits) = unsigned(&text.to_lowercase());

@@ -2,21 +2,22 @@
 
 use super::graph::Content;
 use super::kind::Kind;
-use super::number::{float, integer, is_plain_float, is_plain_integer};
+use super::number::{float, has_exponent, integer, is_plain_float, is_plain_integer};
 use super::tag::tagged_kind;
 use super::timestamp::timestamp;
-use super::{ErrorKind, Object, shortened};
+use super::{Dialect, ErrorKind, Object, shortened};
 
 /// A scalar by its tag, else by its text when it is plain.
 pub(super) fn scalar(
     text: String,
     tag: Option<&str>,
     is_plain: bool,
+    dialect: Dialect,
 ) -> Result<Content, ErrorKind> {
     let kind = match tag {
         // The tag `!` alone gives a quoted scalar the meaning that it would have without quotes.
-        Some("!") => plain_kind(&text),
-        None if is_plain => plain_kind(&text),
+        Some("!") => plain_kind(&text, dialect),
+        None if is_plain => plain_kind(&text, dialect),
         None => Kind::Str,
         Some(tag) => tagged_kind(tag)?,
     };
@@ -40,8 +41,9 @@ pub(super) fn scalar(
     })
 }
 
-/// What a plain scalar is, by the patterns of PyYAML's resolver.
-fn plain_kind(text: &str) -> Kind {
+/// What a plain scalar is, by the patterns of PyYAML's resolver, of which OmegaConf changes two.
+fn plain_kind(text: &str, dialect: Dialect) -> Kind {
+    let is_omegaconf = dialect == Dialect::OmegaConf;
     // The end of a pattern is also before a last newline; a block scalar with the tag `!` has one.
     let text = match text.strip_suffix('\n') {
         Some(line) if !line.is_empty() => line,
@@ -54,6 +56,8 @@ fn plain_kind(text: &str) -> Kind {
         _ if is_plain_boolean(text) => Kind::Bool,
         _ if is_plain_float(text) => Kind::Float,
         _ if is_plain_integer(text) => Kind::Int,
+        _ if is_omegaconf && has_exponent(text) => Kind::Float,
+        _ if is_omegaconf => Kind::Str,
         _ if timestamp(text).is_some_and(|time| time.is_plain(text)) => Kind::Timestamp,
         _ => Kind::Str,
     }
