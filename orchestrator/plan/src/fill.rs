@@ -30,6 +30,16 @@ pub(super) fn qualified<'a>(name: &'a str, step: &str) -> Option<&'a str> {
     name.strip_prefix(step)?.strip_prefix('.')
 }
 
+/// Whether a value of the definition is made of a parameter of the pipeline.
+pub(super) fn names_parameter(setting: &Setting, parameter: &str) -> bool {
+    let Value::Text(template) = &setting.value else {
+        return false;
+    };
+    let names = strformat::names(template).unwrap_or_default();
+    let mut names = names.iter();
+    names.any(|name| name.split('[').next() == Some(parameter))
+}
+
 /// The values of the pipeline's config.
 #[derive(Debug)]
 pub(super) enum Values {

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use mlproject::{Place, Setting, Value, strformat};
+use mlproject::{Place, Setting};
 use process::redact::shown_value;
 use process::text::names as quoted;
 
+use super::fill::names_parameter;
 use crate::definition::{Pipeline, Step};
 use crate::request::Request;
 
@@ -83,10 +84,7 @@ pub(super) fn unused(pipeline: &Pipeline, request: &Request) -> Vec<Note> {
 }
 
 fn is_used(name: &str, pipeline: &Pipeline, request: &Request) -> bool {
-    let is_named = |setting: &Setting| match &setting.value {
-        Value::Text(template) => names(template).iter().any(|known| known == name),
-        Value::Part { .. } => false,
-    };
+    let is_named = |setting: &Setting| names_parameter(setting, name);
     let by_step = |step: &Step| {
         let Ok(project) = &step.project else {
             // Nobody knows.
@@ -100,15 +98,4 @@ fn is_used(name: &str, pipeline: &Pipeline, request: &Request) -> bool {
         takes || settings.any(is_named)
     };
     pipeline.project.env.iter().any(is_named) || pipeline.steps.iter().any(by_step)
-}
-
-/// The parameters that a template names.
-fn names(template: &str) -> Vec<String> {
-    let names = strformat::names(template).unwrap_or_default().into_iter();
-    names
-        .map(|name| match name.split_once('[') {
-            Some((name, _)) => name.to_owned(),
-            None => name,
-        })
-        .collect()
 }

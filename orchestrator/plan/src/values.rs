@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::fill::{Filled, Part, Scope, qualified};
+use super::fill::{self, Filled, Part, Scope, qualified};
 use super::later::Later;
 use super::note::Note;
 use super::problem::Slot;
@@ -163,10 +163,14 @@ fn find(parameter: &Parameter, sources: &Sources) -> Result<Found, Box<Problem>>
     let mut given = scope.given.iter();
     let for_this_step = given.find(|(given, _)| qualified(given, sources.step) == Some(name));
     let for_this_step = for_this_step.map(|(_, value)| value.clone());
-    if let Some(value) = for_this_step.or_else(|| scope.given(name)) {
+    let setting = sources.defined.iter().find(|it| it.name == name);
+    // What is given for all goes into a value that is made of it: `title: "{title}, 2026"`.
+    let is_made_of_it = setting.is_some_and(|setting| fill::names_parameter(setting, name));
+    let for_all = || scope.given(name).filter(|_| !is_made_of_it);
+    if let Some(value) = for_this_step.or_else(for_all) {
         return Ok(Found::new(value, Origin::CommandLine));
     }
-    if let Some(setting) = sources.defined.iter().find(|it| it.name == name) {
+    if let Some(setting) = setting {
         return Ok(Found {
             filled: scope.fill(&Slot::Parameter(name.to_owned()), setting)?,
             origin: Origin::Pipeline,
@@ -490,6 +494,9 @@ mod tests {
             "wide"
         );
         assert_eq!(value(&[], &[("x", "defined")], &pipeline), "defined");
+        let made_of_it = [("x", "{x}, too")];
+        assert_eq!(value(&[("x", "wide")], &made_of_it, &pipeline), "wide, too");
+        assert_eq!(value(&[("s.x", "step")], &made_of_it, &pipeline), "step");
         assert_eq!(value(&[], &[], &pipeline), "pipeline");
         assert_eq!(value(&[], &[], &[]), "own");
     }
