@@ -174,6 +174,30 @@ fn a_folder_without_an_mlproject_gets_a_small_one() {
 }
 
 #[test]
+fn a_program_without_an_mlproject_gets_one_that_runs_it() {
+    let folder = survey();
+    std::fs::remove_file(folder.path().join("MLproject")).unwrap();
+    let name = folder.path().file_name().unwrap().to_owned();
+    let name = name.to_string_lossy();
+    // No pipeline says so for all.
+    let section = SECTION.replace("train:\n", "train:\n    env_manager: local\n");
+    let text =
+        format!("name: {name}\n\n{section}\nentry_points:\n  main:\n    command: python main.py\n");
+    let added = text.trim_end().replace('\n', "\n+");
+    let shown = format!("--- /dev/null\n+++ MLproject\n@@ -0,0 +1,15 @@\n+{added}\n");
+    init(&folder, &["--dry-run"]).succeeds(&shown);
+    assert!(!folder.exists("MLproject"));
+    init(&folder, &[])
+        .succeeds(&shown)
+        .says("MLproject: 15 lines added\nmain.py:4: a comment, as it was not understood");
+    assert_eq!(folder.read("MLproject"), text);
+    folder
+        .orchestrator(&["--env-manager", "local"])
+        .run()
+        .succeeds("prepare 1000 now\ntrain 7\n");
+}
+
+#[test]
 fn the_folder_that_is_named_counts() {
     let (folder, beside) = (survey(), Folder::new());
     let path = folder.path();

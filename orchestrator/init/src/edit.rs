@@ -90,6 +90,13 @@ fn above_comments(lines: &[&str], line: usize, indentation: usize) -> usize {
     }
 }
 
+/// A new file, shown as a change is.
+pub fn created(name: &str, text: &str) -> String {
+    let count = text.lines().count();
+    let added = text.trim_end().replace('\n', "\n+");
+    format!("--- /dev/null\n+++ {name}\n@@ -0,0 +1,{count} @@\n+{added}\n")
+}
+
 /// The change as `diff -u` shows it.
 pub(crate) fn diff(name: &str, old: &str, edited: &Edited) -> String {
     const CONTEXT: usize = 3;

@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 use mlproject::pyyaml::{self, Object};
 use mlproject::{Project, file};
 
+pub use crate::edit::created;
 pub use crate::error::{InitError, Note};
 pub use crate::smallest::smallest;
 
@@ -37,6 +38,9 @@ use crate::interpret::{Pipeline, follow};
 use crate::section::Section;
 use crate::source::Source;
 use crate::step::{Setting, Step};
+
+/// The name of the file where there is none.
+pub const FILE: &str = "MLproject";
 
 /// The largest program that is looked at, in bytes.
 const MAX_PROGRAM: u64 = 1 << 20;
@@ -49,8 +53,8 @@ const MAX_PROGRAMS: usize = 200;
 pub struct Proposal {
     /// The MLproject.
     pub path: PathBuf,
-    /// Its text as it is.
-    pub old: String,
+    /// Its text as it is; none if there is no such file.
+    pub old: Option<String>,
     /// Its text with the new sections.
     pub new: String,
     /// The difference between the two, in the unified format. Texts of a stranger stand in it: escape
@@ -75,14 +79,49 @@ struct Definition {
     warnings: Vec<String>,
 }
 
+/// What the section is added to.
+struct Base {
+    project: Project,
+    path: PathBuf,
+    text: String,
+    is_new: bool,
+}
+
+impl Base {
+    /// The MLproject of a folder, else a new one whose `main` is the program that runs the steps.
+    fn of(root: &Path) -> Result<Base, InitError> {
+        if let Some(project) = Project::load(root)? {
+            let path = project.place.file.clone();
+            return Ok(Base {
+                text: read_project(&path)?,
+                project,
+                path,
+                is_new: false,
+            });
+        }
+        let none = || InitError::NoProject {
+            folder: root.to_owned(),
+        };
+        let program = program(root, &Command::default()).ok_or_else(none)?;
+        let (path, text) = (root.join(FILE), smallest::of_program(root, &program));
+        Ok(Base {
+            project: Project::parse(&text, &path, root)?,
+            path,
+            text,
+            is_new: true,
+        })
+    }
+}
+
 /// Proposes the section `steps:` for the pipeline in `root`, which should be absolute.
 pub fn propose(root: &Path) -> Result<Proposal, InitError> {
-    let project = Project::load(root)?.ok_or_else(|| InitError::NoProject {
-        folder: root.to_owned(),
-    })?;
-    let path = project.place.file.clone();
-    let old = read_project(&path)?;
-    let document = pyyaml::parse(&old).map_err(|error| mlproject::Error::Yaml {
+    let Base {
+        project,
+        path,
+        text,
+        is_new,
+    } = Base::of(root)?;
+    let document = pyyaml::parse(&text).map_err(|error| mlproject::Error::Yaml {
         path: path.clone(),
         error,
     })?;
@@ -118,12 +157,16 @@ pub fn propose(root: &Path) -> Result<Proposal, InitError> {
         return Err(InitError::TooLarge { file: path, lines });
     }
     let edited =
-        edit::insert(&old, &lines).ok_or_else(|| InitError::Style { file: path.clone() })?;
+        edit::insert(&text, &lines).ok_or_else(|| InitError::Style { file: path.clone() })?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     Ok(Proposal {
-        diff: edit::diff(&name, &old, &edited),
+        diff: if is_new {
+            created(&name, &edited.text)
+        } else {
+            edit::diff(&name, &text, &edited)
+        },
         new: edited.text,
-        old,
+        old: (!is_new).then_some(text),
         program: definition
             .program
             .as_ref()

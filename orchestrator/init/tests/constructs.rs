@@ -502,6 +502,7 @@ parser.add_argument('--seed-value', default=3)
 parser.add_argument('--fast', action='store_true')
 parser.add_argument('kind')
 parser.add_argument('title')
+parser.add_argument('--must', required=True)
 args, rest = parser.parse_known_args()
 mlflow.run('a', parameters=vars(args))
 ";
@@ -514,7 +515,8 @@ steps:
       seed_value: 3
       fast: False
       kind: plain
-      title: \"{data}\"";
+      title: \"{data}\"
+      # must: not understood, main.py line 16: parser.add_argument('--must', required=True)";
     assert_eq!(section(argparse), expected);
     let click = "\
 import click

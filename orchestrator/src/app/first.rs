@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use init::{InitError, Proposal, propose, smallest};
+use init::{FILE, InitError, Proposal, created, propose, smallest};
 use mlproject::paths::{absolute, shown};
 use mlproject::{Project, shell};
 use process::console::{say, warn};
@@ -13,9 +13,6 @@ use super::written;
 use crate::error::Error;
 use crate::report::output::print;
 use plan::definition::place::no_folder;
-
-/// The name of the file where there is none.
-const FILE: &str = "MLproject";
 
 /// Shows the definition that the pipeline in a folder gets, and writes it unless it is only to be shown.
 pub(super) fn write(directory: &Path, caller: &Path, is_dry: bool) -> Result<(), Error> {
@@ -34,15 +31,19 @@ pub(super) fn write(directory: &Path, caller: &Path, is_dry: bool) -> Result<(),
 fn add(proposal: &Proposal, root: &Path, typed: &Path, is_dry: bool) -> Result<(), Error> {
     show(&proposal.diff)?;
     let name = proposal.path.file_name().unwrap_or_default();
-    let count = proposal.new.lines().count() - proposal.old.lines().count();
+    let old = proposal.old.as_deref();
+    let count = proposal.new.lines().count() - old.unwrap_or_default().lines().count();
     let count = plural(count, "line");
     let file = shown(&proposal.path);
     if is_dry {
         say(&format!("{file}: {count} to add; nothing was written"));
     } else {
-        let (old, new) = (proposal.old.as_bytes(), proposal.new.as_bytes());
+        let (name, new) = (Path::new(name), proposal.new.as_bytes());
         files::open_folder(root)
-            .and_then(|folder| files::replace_in(&folder, Path::new(name), old, new))
+            .and_then(|folder| match old {
+                Some(old) => files::replace_in(&folder, name, old.as_bytes(), new),
+                None => files::create_in(&folder, name, new),
+            })
             .map_err(|source| unwritten(&proposal.path, source))?;
         say(&format!("{file}: {count} added"));
     }
@@ -67,12 +68,8 @@ fn create(root: &Path, typed: &Path, is_dry: bool) -> Result<(), Error> {
     let path = root.join(FILE);
     let folder = files::open_folder(root).map_err(|source| unwritten(&path, source))?;
     let text = smallest(root);
-    let count = text.lines().count();
-    let added = text.trim_end().replace('\n', "\n+");
-    show(&format!(
-        "--- /dev/null\n+++ {FILE}\n@@ -0,0 +1,{count} @@\n+{added}\n"
-    ))?;
-    let (file, count) = (shown(&path), plural(count, "line"));
+    show(&created(FILE, &text))?;
+    let (file, count) = (shown(&path), plural(text.lines().count(), "line"));
     if is_dry {
         say(&format!("{file}: {count} to write; nothing was written"));
     } else {

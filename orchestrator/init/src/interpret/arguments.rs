@@ -29,7 +29,7 @@ struct Opt {
 
 impl Opt {
     /// From the arguments of `add_argument` or `click.option`.
-    fn read(interpreter: &Interpreter, arguments: &Arguments) -> Option<Opt> {
+    fn read(interpreter: &Interpreter, call: Node, arguments: &Arguments) -> Option<Opt> {
         let names = arguments
             .positional
             .iter()
@@ -65,6 +65,8 @@ impl Opt {
             .named("default")
             .cloned()
             .unwrap_or_else(|| match &constant {
+                // Without a value the program does not run.
+                None if text("required").as_deref() == Some("True") => interpreter.unknown(call),
                 Some(Value::Scalar(Object::Bool(set))) => Value::bool(!set),
                 _ => Value::NONE,
             });
@@ -83,8 +85,8 @@ impl<'t> Interpreter<'t> {
         Value::Parser(self.parsers.len() - 1)
     }
 
-    pub(super) fn add_argument(&mut self, parser: usize, arguments: &Arguments) {
-        if let Some(option) = Opt::read(self, arguments) {
+    pub(super) fn add_argument(&mut self, parser: usize, call: Node, arguments: &Arguments) {
+        if let Some(option) = Opt::read(self, call, arguments) {
             self.parsers[parser].options.push(option);
         }
     }
@@ -140,7 +142,7 @@ impl<'t> Interpreter<'t> {
                 Some(Value::Global(name))
                     if matches!(name.as_str(), "click.option" | "click.argument") =>
                 {
-                    options.extend(Opt::read(self, &arguments));
+                    options.extend(Opt::read(self, call, &arguments));
                 }
                 _ => {}
             }

@@ -26,7 +26,7 @@ impl<'t> Interpreter<'t> {
             Value::Dict(entries) => self.dict_method(object, entries, name, arguments),
             Value::Config(path) => self.config_method(&path, name, arguments),
             Value::File(text) => self.file_method(text, name, arguments),
-            Value::Parser(parser) => self.parser_method(parser, name, arguments),
+            Value::Parser(parser) => self.parser_method(node, parser, name, arguments),
             Value::Run(_) if name == "wait" => Some(Value::bool(true)),
             Value::Selection(_) if name == "copy" => Some(value),
             unknown @ Value::Unknown(_) => return unknown,
@@ -238,10 +238,16 @@ impl<'t> Interpreter<'t> {
         }
     }
 
-    fn parser_method(&mut self, parser: usize, name: &str, arguments: &Arguments) -> Option<Value> {
+    fn parser_method(
+        &mut self,
+        node: Node<'t>,
+        parser: usize,
+        name: &str,
+        arguments: &Arguments,
+    ) -> Option<Value> {
         match name {
             "add_argument" => {
-                self.add_argument(parser, arguments);
+                self.add_argument(parser, node, arguments);
                 Some(Value::NONE)
             }
             "add_argument_group" | "add_mutually_exclusive_group" => Some(Value::Parser(parser)),
