@@ -4,6 +4,7 @@ use std::process::Command;
 
 use rusqlite::Connection;
 
+use crate::by_main::lay_out;
 use crate::harness::{Folder, Run, wait_until};
 
 /// A busybox, without bash.
@@ -57,6 +58,20 @@ fn containers(step: &str) -> String {
     let listed = Command::new("docker").args(arguments).output().unwrap();
     assert!(listed.status.success());
     String::from_utf8(listed.stdout).unwrap()
+}
+
+/// A pipeline whose main.py runs steps in containers with volumes that a shell expands.
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_pipeline_in_containers_runs_by_what_init_makes_of_it() {
+    let folder = Folder::new();
+    lay_out(&folder, "docker", &[("IMAGE", IMAGE)]);
+    folder.orchestrator(&["--init"]).run().ends(0);
+    run(&folder, &["--size", "7"])
+        .env("LEVEL", "high")
+        .run()
+        .ends(0);
+    assert_eq!(folder.read("resize/values.txt"), "one.png\nhigh-90\n7\n");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 )]
 
 mod bad_input;
+mod by_main;
 mod cached;
 mod cached_edits;
 mod completion;

@@ -4,6 +4,7 @@
 use std::process::Command;
 use std::time::Duration;
 
+use crate::by_main::lay_out;
 use crate::harness::{Ended, Folder, Run, Started, orchestrator};
 
 /// Two versions of Python that are installed, from the job.
@@ -123,6 +124,29 @@ dependencies:
         let ended = run.run().succeeds(&said);
         ended.says("; from PyPI: pyyaml, attrs, python-dateutil\n");
     }
+}
+
+/// A pipeline whose main.py asks for conda, which is not there.
+#[test]
+#[ignore = "needs uv and two Pythons"]
+fn a_pipeline_with_names_of_conda_runs_by_what_init_makes_of_it() {
+    let [first, _] = pythons();
+    let minor = first.rsplit_once('.').unwrap().0;
+    let folder = Folder::new();
+    lay_out(
+        &folder,
+        "conda_names",
+        &[("python=3.11", &format!("python={minor}"))],
+    );
+    folder.orchestrator(&["--init"]).run().ends(0);
+    let ended = run(&folder, &["--env-manager", "uv", "--source", "lake"]).run();
+    ended.ends(0);
+    ended.says("; from PyPI: pyyaml, requests\n");
+    assert_eq!(
+        folder.read("stages/extract/values.txt"),
+        "- '2020-01-01'\n- lake\n"
+    );
+    assert_eq!(folder.read("stages/fit/values.txt"), "10 requests\n");
 }
 
 #[test]
