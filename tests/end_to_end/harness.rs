@@ -82,6 +82,13 @@ impl Folder {
         }
     }
 
+    /// One in a folder that is no temporary one.
+    pub(crate) fn new_in(folder: &Path) -> Folder {
+        Folder {
+            temporary: tempfile::tempdir_in(folder).unwrap(),
+        }
+    }
+
     pub(crate) fn path(&self) -> PathBuf {
         // On some systems the temporary folder is reached through a link; children report the real one.
         self.temporary.path().canonicalize().unwrap()

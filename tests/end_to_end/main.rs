@@ -45,6 +45,8 @@ mod reliability;
 mod report;
 mod running;
 mod signals;
+mod slurm;
+mod slurm_losses;
 mod source_trust;
 mod sources;
 mod stand_in;

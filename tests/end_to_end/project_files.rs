@@ -106,7 +106,7 @@ fn the_definition_is_strict() {
     folder.orchestrator(&[]).run().fails(
         1,
         "error: MLproject:2: `entrypoint` is not a key of `steps.a`
-hint: did you mean `entry_point`? known are `project`, `version`, `entry_point`, `parameters`, `env`, `env_manager`, `default`, `timeout`, `retries`, `retry_delay`, `allow_failure`, `needs`, `resources`, `cached`, `experiment`, `tracking`
+hint: did you mean `entry_point`? known are `project`, `version`, `entry_point`, `parameters`, `env`, `env_manager`, `backend`, `default`, `timeout`, `retries`, `retry_delay`, `allow_failure`, `needs`, `resources`, `cached`, `experiment`, `tracking`
 ",
     );
     folder.file("MLproject", "steps:\n  a: {default: 3}\n");

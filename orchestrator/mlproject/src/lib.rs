@@ -39,7 +39,7 @@ pub mod strformat;
 pub mod uri;
 
 pub use project::{
-    CondaOnly, ConfigFile, DockerEnvironment, EntryPoint, EnvironmentFile, Error, Manager,
+    Backend, CondaOnly, ConfigFile, DockerEnvironment, EntryPoint, EnvironmentFile, Error, Manager,
     Parameter, ParameterKind, Place, Project, PythonEnvironment, Reason, Resources, Setting,
     StepEntry, Value, check_conda, load_conda, load_python,
 };

@@ -5,6 +5,7 @@
 //! `freshness` then says of a planned step whether it is up to date, and [`engine::launch`] what starts
 //! an attempt at it. Nothing here runs a step or writes into its folder.
 
+pub mod backend;
 mod command;
 pub mod deferred;
 pub mod definition;
@@ -15,6 +16,7 @@ pub mod freshness;
 pub mod later;
 mod links;
 pub mod note;
+mod preflight;
 pub mod problem;
 pub mod request;
 mod selection;
@@ -34,6 +36,7 @@ use schedule::{Files, Graph, Paths};
 use serde::{Serialize, Serializer};
 
 use crate::definition::{Pipeline, Step};
+use crate::engine::slurm::JobRequest;
 use crate::request::Request;
 use deferred::Deferred;
 use freshness::Ingredients;
@@ -42,6 +45,7 @@ use selection::Candidate;
 use step::{Before, Context};
 
 pub use fill::Part;
+pub use preflight::ask_slurm;
 pub use problem::{Problem, ProblemKind, Slot};
 
 /// What will run, in order. What `--dry-run` prints is the value that is executed.
@@ -68,6 +72,9 @@ pub struct Plan {
     /// Whether the definition wants a record.
     #[serde(skip)]
     pub is_recorded: bool,
+    /// The folder for what the nodes of a cluster have to see, not made yet.
+    #[serde(skip)]
+    pub attempts: PathBuf,
     /// Where environments are kept; none when all are local and there is no home.
     #[serde(skip)]
     pub store: Option<Store>,
@@ -106,6 +113,9 @@ pub struct PlannedStep {
     pub waits: Vec<String>,
     #[serde(skip)]
     pub files: Files,
+    /// What it asks of Slurm, if it runs there.
+    #[serde(rename = "slurm", skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobRequest>,
     #[serde(skip)]
     pub resources: Resources,
     /// What else its result depends on.
@@ -182,6 +192,7 @@ pub fn make(pipeline: &Pipeline, request: &Request, caller: &Path) -> Result<Pla
             Err(problem) => problems.push(*problem),
         }
     }
+    problems.extend(context.cluster.problems(&steps));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -195,6 +206,7 @@ pub fn make(pipeline: &Pipeline, request: &Request, caller: &Path) -> Result<Pla
         root: pipeline.root().to_owned(),
         parameters: pipeline_values(pipeline, request, &steps),
         is_recorded: pipeline.project.tracking != Some(false),
+        attempts: context.attempts,
         store: context.settings.store,
         steps,
         graph,
@@ -314,11 +326,11 @@ fn pipeline_values(
     values
 }
 
-/// The folder for what this run downloads, not made yet; nobody else can tell its name beforehand.
-fn storage() -> PathBuf {
+/// A name for a folder of this run; nobody else can tell it beforehand.
+fn own_name() -> String {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let instant = since.unwrap_or_default().as_nanos();
-    std::env::temp_dir().join(format!("orchestrator-{}-{instant}", std::process::id()))
+    format!("orchestrator-{}-{instant}", std::process::id())
 }
 
 /// What the command line says about environments.

@@ -11,6 +11,7 @@ use mlproject::pyyaml;
 use mlproject::strformat::TemplateError;
 
 use crate::definition::error::{ProjectError, SelectionError};
+use crate::preflight::BackendError;
 use environment::EnvironmentError;
 use process::lock::LockError;
 use process::redact::shown_value;
@@ -205,6 +206,8 @@ pub enum ProblemKind {
     /// Another run goes on.
     #[error(transparent)]
     Lock(Arc<LockError>),
+    #[error(transparent)]
+    Backend(Arc<BackendError>),
     #[error("MLflow refuses the parameter name `{name}`: {reason}")]
     RefusedName { name: String, reason: &'static str },
 }
@@ -282,6 +285,7 @@ impl ProblemKind {
                 return of_template(source, known);
             }
             ProblemKind::Environment(error) => return error.hint(),
+            ProblemKind::Backend(error) => return error.hint(),
             ProblemKind::LongCommand { .. } => {
                 "hand long values over in a file, or put the command in a script".into()
             }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use mlproject::Manager;
+use mlproject::{Backend, Manager};
 
 /// What was asked for on the command line.
 #[derive(Debug)]
@@ -19,6 +19,10 @@ pub struct Request {
     pub parameters: Vec<(String, String)>,
     pub entry_point: String,
     pub env_manager: Option<Manager>,
+    /// Where steps run.
+    pub backend: Option<Backend>,
+    /// What the backend is told: a JSON file, relative to the caller's folder, or its text.
+    pub backend_config: Option<String>,
     pub environments: EnvironmentOptions,
     pub timeout: Option<Duration>,
     pub retries: Option<u32>,

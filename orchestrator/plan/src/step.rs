@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use environment::{Environment, Settings};
-use mlproject::{EntryPoint, Place, Project, Resources, shell};
+use mlproject::{Backend, EntryPoint, Place, Project, Resources, shell};
 use process::host;
 use schedule::{Files, Paths};
 use tracking::refused_name;
@@ -17,11 +17,12 @@ use super::fill::{Scope, Values, qualified};
 use super::freshness::{Ingredients, is_cached};
 use super::links::Links;
 use super::note::Note;
+use super::preflight::Cluster;
 use super::values::{self, Resolved, Sources, Variable};
-use super::{Limits, PlannedStep, Problem, ProblemKind, manager, settings, storage};
+use super::{Limits, PlannedStep, Problem, ProblemKind, backend, manager, own_name, settings};
 use crate::definition::error::{ProjectError, SelectionError};
 use crate::definition::{MAIN, Pipeline, Step};
-use crate::engine;
+use crate::engine::{self, slurm::JobRequest};
 use crate::request::Request;
 
 /// The pause before the first retry of a step that does not say how long it should be.
@@ -35,7 +36,10 @@ pub(super) struct Context<'a> {
     pub(super) pipeline: &'a Pipeline,
     pub(super) request: &'a Request,
     pub(super) caller: &'a Path,
-    pub(super) storage: PathBuf,
+    /// Where this run downloads to, not made yet, on this machine and where nodes of a cluster see it.
+    storage: PathBuf,
+    pub(super) attempts: PathBuf,
+    pub(super) cluster: Cluster,
     pub(super) settings: Settings,
     pub(super) links: Links,
     config: Values,
@@ -77,7 +81,9 @@ impl<'a> Context<'a> {
             pipeline,
             request,
             caller,
-            storage: storage(),
+            storage: std::env::temp_dir().join(own_name()),
+            attempts: pipeline.root().join("mlruns/.attempts").join(own_name()),
+            cluster: Cluster::default(),
             settings: settings(request, caller),
             links: Links::default(),
             config,
@@ -261,10 +267,12 @@ impl Context<'_> {
                 self.pipeline.project.cached,
             ),
             waits: Vec::new(),
-            resources: step
-                .entry
-                .as_ref()
-                .map_or_else(Resources::default, |entry| entry.resources),
+            job: self.job(step),
+            // On a cluster it takes nothing of this machine.
+            resources: match backend::of_step(self.pipeline, self.request, step) {
+                Backend::Local => resources(step),
+                Backend::Slurm => Resources::default(),
+            },
             source: step.entry.as_ref().and_then(|entry| entry.project.clone()),
             downloads: values::downloads(&resolved),
             parts: values::parts(&resolved),
@@ -327,7 +335,11 @@ impl Context<'_> {
                 step.entry.as_ref().map_or(&[][..], |entry| &entry.env),
             ],
             folder: &project.folder,
-            storage: self.storage.join(step.name.replace('/', "_")),
+            storage: match backend::of_step(self.pipeline, self.request, step) {
+                Backend::Local => &self.storage,
+                Backend::Slurm => &self.attempts,
+            }
+            .join(step.name.replace('/', "_")),
         }
     }
 
@@ -392,6 +404,7 @@ impl Context<'_> {
             writes: &[],
             variables: &[],
             defined: &[],
+            submission: None,
         };
         let launch = engine::launch(&job, environment, self.settings.store.as_ref());
         let set_up = launch.bracket.map(|bracket| bracket.set_up.len());
@@ -419,6 +432,22 @@ impl Context<'_> {
         refused.collect()
     }
 
+    /// What a step asks of a cluster, if it runs there.
+    fn job(&self, step: &Step) -> Option<JobRequest> {
+        if backend::of_step(self.pipeline, self.request, step) == Backend::Local {
+            return None;
+        }
+        let found = self.cluster.find(self.pipeline, self.request, self.caller);
+        let timeout = self.limits(step).timeout;
+        Some(JobRequest::new(
+            &found.bin,
+            &found.config,
+            resources(step),
+            timeout,
+            self.request.grace,
+        ))
+    }
+
     fn limits(&self, step: &Step) -> Limits {
         let entry = step.entry.as_ref();
         Limits {
@@ -436,6 +465,11 @@ impl Context<'_> {
                 .unwrap_or(RETRY_DELAY),
         }
     }
+}
+
+fn resources(step: &Step) -> Resources {
+    let entry = step.entry.as_ref();
+    entry.map_or_else(Resources::default, |entry| entry.resources)
 }
 
 /// The files of a step by their absolute path, for a place where relative ones lead elsewhere.

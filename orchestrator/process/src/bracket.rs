@@ -13,34 +13,50 @@ use crate::supervisor::events::{Event, Events};
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// How long an engine may take to make or end something after we were told to stop.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What comes before and, if it does not end by itself, after a step's command; lines for `bash -c`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bracket {
     /// Makes it before the command starts, so that there is something to remove. The first signal does
     /// not interrupt it: an engine that is left in the middle of it goes on, and then nobody removes the
-    /// result.
+    /// result. Empty if there is nothing to make.
     pub set_up: String,
     /// Ends and removes it; run when the command has failed or was told to stop.
     pub clean_up: String,
+    /// Asks what runs elsewhere to end, where no signal to the command reaches it. Then the command, which
+    /// only waits for it, gets no signal: it ends when that has ended. What does not heed is ended by
+    /// `clean_up`.
+    pub ask: Option<String>,
 }
 
 impl Bracket {
-    /// From the last arguments of a supervisor: both lines in this order; none for anything else.
-    pub fn from_arguments(arguments: &[OsString]) -> Option<Bracket> {
-        let [set_up, clean_up] = arguments else {
-            return None;
+    /// As the last arguments of a supervisor.
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = OsString> {
+        let lines = [&self.set_up, &self.clean_up].into_iter().chain(&self.ask);
+        lines.map(OsString::from)
+    }
+
+    /// From these arguments; none for anything else.
+    pub(crate) fn from_arguments(arguments: &[OsString]) -> Option<Bracket> {
+        let (set_up, clean_up, ask) = match arguments {
+            [set_up, clean_up] => (set_up, clean_up, None),
+            [set_up, clean_up, ask] => (set_up, clean_up, Some(ask.to_str()?.to_owned())),
+            _ => return None,
         };
         Some(Bracket {
             set_up: set_up.to_str()?.to_owned(),
             clean_up: clean_up.to_str()?.to_owned(),
+            ask,
         })
     }
 
     /// Has it made. An exit code says that the step's command is not to be started: nothing was made,
     /// or a signal came meanwhile (128 and its number, as a shell says it).
     pub fn set_up(&self, events: &mut Events) -> Option<u8> {
+        if self.set_up.is_empty() {
+            return None;
+        }
         let Ok(child) = bash(&self.set_up).spawn() else {
             return Some(1);
         };
@@ -73,7 +89,7 @@ impl Bracket {
 }
 
 /// A command line that prints nothing but errors.
-fn bash(line: &str) -> Command {
+pub(crate) fn bash(line: &str) -> Command {
     let program = host::find("bash").unwrap_or_else(|| "bash".into());
     let mut command = Command::new(program);
     command.args(["-c", line]);

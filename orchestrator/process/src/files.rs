@@ -70,6 +70,14 @@ pub fn open_folder_in(parent: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
     told(rustix::fs::openat(parent, name, flags, Mode::empty()))
 }
 
+/// Makes the folder `name` in another one unless it is there, and opens it; a link is an error.
+pub fn make_folder_in(parent: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
+    match rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
+        Ok(()) | Err(Errno::EXIST) => open_folder_in(parent, name),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Opens the regular file `name` in a folder with the flags of `open(2)`; a link is an error, and so is
 /// what is no regular file. A new one is for its owner to write and for all to read, less the umask.
 pub fn open_in(folder: &OwnedFd, name: &Path, flags: OFlags) -> io::Result<File> {
@@ -164,6 +172,33 @@ fn told<T>(opened: rustix::io::Result<T>) -> io::Result<T> {
         Errno::NXIO => io::Error::other("it is not a regular file"),
         error => error.into(),
     })
+}
+
+/// Whether a folder is on a disk of this machine, as far as that is known: what others write there is seen
+/// at once.
+///
+/// The names are those of statfs(2): ext2 to ext4, xfs, btrfs, f2fs, zfs, tmpfs and overlayfs.
+#[cfg(target_os = "linux")]
+pub fn is_on_local_disk(folder: &Path) -> bool {
+    const LOCAL: [u32; 7] = [
+        0xEF53,
+        0x5846_5342,
+        0x9123_683E,
+        0xF2F5_2010,
+        0x2FC1_2FC1,
+        0x0102_1994,
+        0x794C_7630,
+    ];
+    // The type of the number is another one on each kind of machine.
+    let kind = |found: rustix::fs::StatFs| u32::try_from(i128::from(found.f_type) & 0xFFFF_FFFF);
+    rustix::fs::statfs(folder)
+        .is_ok_and(|found| kind(found).is_ok_and(|kind| LOCAL.contains(&kind)))
+}
+
+/// Whether a folder is on a disk of this machine: that is not known here.
+#[cfg(not(target_os = "linux"))]
+pub fn is_on_local_disk(_: &Path) -> bool {
+    false
 }
 
 #[cfg(test)]

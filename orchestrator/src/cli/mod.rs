@@ -77,6 +77,8 @@ fn understand(
         parameters,
         entry_point: cli.steps.entry_point,
         env_manager: cli.environments.env_manager,
+        backend: cli.running.backend,
+        backend_config: cli.running.backend_config,
         timeout: cli.running.timeout,
         retries: cli.running.retries,
         grace: cli.running.grace,

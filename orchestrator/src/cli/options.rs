@@ -11,9 +11,11 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, Parser};
 
 use super::manual;
-use super::value::{self, Assignment, DockerArgument, Last, Names, forced, managers, names, time};
+use super::value::{
+    self, Assignment, DockerArgument, Last, Names, backends, forced, managers, names, time,
+};
 use crate::invocation::{Format, Shell};
-use mlproject::Manager;
+use mlproject::{Backend, Manager};
 use plan::request::{EnvironmentOptions, Force, Steps};
 
 /// The group of `-P`, and of the options that the pipeline's parameters are.
@@ -130,6 +132,16 @@ pub(super) struct RunningArguments {
     /// When a step fails, go on with those that do not need it
     #[arg(long, hide_short_help = true)]
     pub(super) keep_going: bool,
+
+    /// Where steps run: local, or slurm, each as a job of it
+    ///
+    /// It overrides what the MLprojects say, but for an entry of `steps:` with `backend: local`.
+    #[arg(short, long, value_name = "NAME", value_parser = backends(), hide_possible_values = true)]
+    pub(super) backend: Option<Backend>,
+
+    /// JSON file that says what jobs ask of Slurm, or its text
+    #[arg(short = 'c', long, value_name = "FILE", value_parser = NonEmptyStringValueParser::new(), hide_short_help = true)]
+    pub(super) backend_config: Option<String>,
 
     /// How long each step may run, instead of what the MLproject says
     #[arg(long, value_name = "TIME", value_parser = time, hide_short_help = true)]

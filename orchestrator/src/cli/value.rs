@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 
-use mlproject::Manager;
+use mlproject::{Backend, Manager};
 
 use plan::request::{Force, step_names};
 
@@ -109,6 +109,11 @@ pub(super) fn forced() -> impl TypedValueParser<Value = Force> {
 pub(super) fn managers() -> impl TypedValueParser<Value = Manager> {
     PossibleValuesParser::new(Manager::ALL.map(Manager::name))
         .try_map(|name| name.parse::<Manager>())
+}
+
+pub(super) fn backends() -> impl TypedValueParser<Value = Backend> {
+    PossibleValuesParser::new(Backend::ALL.map(Backend::name))
+        .try_map(|name| name.parse::<Backend>())
 }
 
 /// A time as people write it.

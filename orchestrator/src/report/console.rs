@@ -127,6 +127,12 @@ fn say_event(event: Event) {
             let line = about(position).with(Style::Busy, "running");
             line.and(&why.unwrap_or_default())
         }
+        Event::Queued { position, reason } => about(position)
+            .with(Style::Busy, "queued")
+            .and(&format!(" ({reason})")),
+        Event::OnNode { position, node } => about(position)
+            .with(Style::Busy, "running")
+            .and(&format!(" on {node}")),
         Event::UpToDate { position, made } => about(position)
             .with(Style::Good, "up to date")
             .with(Style::Faint, &format!(", {}", made_by(made))),

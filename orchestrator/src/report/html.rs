@@ -152,7 +152,9 @@ impl Report {
                 told.find_changes(false);
                 told.ended(State::Stopped, Some(message), self.file.as_deref());
             }
-            Event::Retry { .. }
+            Event::Queued { .. }
+            | Event::OnNode { .. }
+            | Event::Retry { .. }
             | Event::Finished { .. }
             | Event::Unfinished { .. }
             | Event::Failed { .. }

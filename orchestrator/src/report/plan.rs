@@ -130,6 +130,10 @@ fn text(plan: &Plan, states: Option<&[State]>) -> String {
             "   environment: {}",
             environment(&step.environment)
         ));
+        if let Some(job) = &step.job {
+            let options = job.options.join(" ");
+            add(format!("   on Slurm: srun {}", one_line(&options)));
+        }
         if !step.environment.from_pypi.is_empty() {
             add(format!(
                 "   from PyPI: {}",

@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use freshness::{Begun, Unrecorded, begin};
+use mlproject::Backend;
 use plan::PlannedStep;
 use plan::engine;
 use process::console::{self, warn};
 use process::{Ended, Job, Label, Launch, log};
 use source::download::{self, DownloadError, Limits};
-use tracking::StepRun;
+use tracking::{Status, StepRun};
 
+use super::cluster::{self, Submitted};
 use super::error::RunError;
 use super::event::{Event, Position};
 use super::outcome::{Cause, Failure};
@@ -69,19 +71,26 @@ impl Run<'_> {
         let begun = self
             .plan
             .with_subject(step, |subject| begin(subject, &self.files));
-        let (start, mut files) = (Instant::now(), Vec::new());
+        let (start, mut files, mut job) = (Instant::now(), Vec::new(), None);
         let result = log.and_then(|log| {
             files.push(log.clone());
             files.extend(parts::write(step, &self.plan.root, &run.folder)?);
             fetch(step)?;
-            self.command(share, &run, &log)?;
-            made(step, &log)
+            self.command(share, &run, &log, &mut job)?;
+            self.made(step, &log)
         });
         // To hash what it has made is not its work.
         run.stop();
         let time = start.elapsed();
         let gone = self.lock.restore();
         let mut ending = ending::of_step(&result);
+        if let Some(job) = &job {
+            ending.tags.extend(job.tags());
+            ending.metrics.extend(job.metrics());
+            if job.timed_out() {
+                ending.status = Status::Killed;
+            }
+        }
         if result.is_ok() {
             self.note_run(&step.name, run.stored().cloned());
             let finished = begun.and_then(|begun| begun.finish(run.id()));
@@ -108,7 +117,7 @@ impl Run<'_> {
     }
 
     /// The step's command in its environment.
-    fn wrap(&self, share: Share, run: &StepRun) -> Launch {
+    fn wrap(&self, share: Share, run: &StepRun, submitted: Option<&Submitted>) -> Launch {
         let step = share.step;
         let (locked, folders) = self.lock.variable();
         let of_lock = (locked, Some(folders.to_owned()));
@@ -127,22 +136,35 @@ impl Run<'_> {
             writes: &outputs(step),
             variables: &variables,
             defined: &step.variables,
+            submission: submitted.map(Submitted::submission),
         };
         engine::launch(&job, &step.environment, self.plan.store.as_ref())
     }
 
-    fn command(&self, share: Share, run: &StepRun, log: &Path) -> Result<(), RunError> {
+    /// Runs the command; `job` is what became of it if it was a job of a cluster.
+    fn command(
+        &self,
+        share: Share,
+        run: &StepRun,
+        log: &Path,
+        job_end: &mut Option<cluster::Job>,
+    ) -> Result<(), RunError> {
         let step = share.step;
+        let submitted = Submitted::new(step, self.plan);
         let job = Job {
-            launch: &self.wrap(share, run),
+            launch: &self.wrap(share, run, submitted.as_ref()),
             folder: &step.cwd,
             label: share.label,
             log,
-            timeout: step.limits.timeout,
+            // What waits for a node does not use its time up; Slurm knows when it starts.
+            timeout: step.limits.timeout.filter(|_| submitted.is_none()),
             grace: self.request.grace,
         };
         let start = Instant::now();
+        let waiting = submitted.as_ref();
+        waiting.inspect(|job| self.queue.enter(job, share.position.number - 1));
         let ended = process::run(&job, &self.interruption);
+        waiting.inspect(|job| self.queue.leave(job));
         let ended = match (self.interruption.signal(), ended) {
             (None, Err(source)) => {
                 return Err(RunError::Start {
@@ -154,7 +176,9 @@ impl Run<'_> {
             }
             (_, ended) => ended.ok(),
         };
-        let Some(cause) = self.cause(step, ended) else {
+        let is_well = ended.is_some_and(|ended| ended.status.success());
+        *job_end = submitted.map(|job| job.end(is_well, &self.interruption));
+        let Some(cause) = self.cause(step, ended, job_end.as_ref()) else {
             return Ok(());
         };
         let report = ended.and_then(|ended| ended.report);
@@ -163,6 +187,9 @@ impl Run<'_> {
             command: step.shown_command.clone(),
             cause,
             unwritten: report.and_then(|report| report.unwritten),
+            job: job_end
+                .as_ref()
+                .and_then(|job| job.shown(matches!(cause, Cause::Lost))),
             duration: start.elapsed(),
             is_resumable: false,
             last_lines: log::tail(log).unwrap_or_default(),
@@ -172,7 +199,12 @@ impl Run<'_> {
     }
 
     /// Why a command did not succeed; none if it did.
-    fn cause(&self, step: &PlannedStep, ended: Option<Ended>) -> Option<Cause> {
+    fn cause(
+        &self,
+        step: &PlannedStep,
+        ended: Option<Ended>,
+        job: Option<&cluster::Job>,
+    ) -> Option<Cause> {
         if let Some(signal) = self.interruption.signal() {
             return Some(Cause::Interruption(signal));
         }
@@ -184,7 +216,27 @@ impl Run<'_> {
         match timeout {
             Some(timeout) => Some(Cause::Timeout(timeout)),
             None if !ended.status.success() => Some(Cause::Status(ended.status)),
+            None if job.is_some_and(cluster::Job::is_lost) => Some(Cause::Lost),
             None => report.unwritten.map(Cause::Unwritten),
+        }
+    }
+
+    /// Checks that what a step declares as its outputs is there when it has succeeded. What may be there, but
+    /// not for us to see, is taken to be.
+    fn made(&self, step: &PlannedStep, log: &Path) -> Result<(), RunError> {
+        let is_missing = |path: &Path| match &step.job {
+            Some(_) => !cluster::wait_for(path, &self.interruption),
+            None => matches!(path.try_exists(), Ok(false)),
+        };
+        let mut outputs = step.files.outputs.iter();
+        match outputs.find(|output| is_missing(&output.path)) {
+            None => Ok(()),
+            Some(output) => Err(RunError::MissingOutput {
+                step: step.name.clone(),
+                name: output.name.clone(),
+                path: output.path.clone(),
+                log: log.to_owned(),
+            }),
         }
     }
 }
@@ -193,21 +245,6 @@ impl Run<'_> {
 fn tell_unrecorded(step: &PlannedStep, error: &Unrecorded) {
     if step.is_cached && !matches!(error, Unrecorded::Never(_) | Unrecorded::Interrupted) {
         warn(&format!("step `{}` will run again: {error}", step.name));
-    }
-}
-
-/// Checks that what a step declares as its outputs is there when it has succeeded. What may be there, but
-/// not for us to see, is taken to be.
-fn made(step: &PlannedStep, log: &Path) -> Result<(), RunError> {
-    let mut outputs = step.files.outputs.iter();
-    match outputs.find(|output| matches!(output.path.try_exists(), Ok(false))) {
-        None => Ok(()),
-        Some(output) => Err(RunError::MissingOutput {
-            step: step.name.clone(),
-            name: output.name.clone(),
-            path: output.path.clone(),
-            log: log.to_owned(),
-        }),
     }
 }
 
@@ -220,6 +257,10 @@ fn recorded(step: &PlannedStep, number: u32) -> tracking::Attempt {
         entry_point: step.entry_point.clone(),
         manager: step.environment.manager,
         environment: step.environment.identity(),
+        backend: match step.job {
+            Some(_) => Backend::Slurm,
+            None => Backend::Local,
+        },
         project: step.project.clone(),
         source: step.source.clone(),
         parameters: step.parameters.clone(),

@@ -11,8 +11,7 @@ use super::outcome::Cause;
 /// How a try of a step ended, for its record.
 pub(super) fn of_step(result: &Result<(), RunError>) -> Ending {
     let Err(error) = result else {
-        let (status, tags) = (Status::Finished, Vec::new());
-        return Ending { status, tags };
+        return Ending::new(Status::Finished, Vec::new());
     };
     let mut tags = vec![("pipeline.error".to_owned(), redact(&error.to_string()))];
     let status = match error {
@@ -25,7 +24,7 @@ pub(super) fn of_step(result: &Result<(), RunError>) -> Ending {
             None => Status::Failed,
         },
     };
-    Ending { status, tags }
+    Ending::new(status, tags)
 }
 
 /// How a pipeline ended. It was stopped only by a signal to it; else one of its steps was.
@@ -52,7 +51,7 @@ fn of_cause(cause: Cause, tags: &mut Vec<(String, String)>) -> Status {
             }
         }
         Cause::Timeout(_) => Status::Killed,
-        Cause::Unwritten(_) => Status::Failed,
+        Cause::Unwritten(_) | Cause::Lost => Status::Failed,
         Cause::Interruption(signal) => {
             tags.push(signal_tag(signal));
             Status::Killed

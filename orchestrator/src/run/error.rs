@@ -48,6 +48,11 @@ pub(crate) enum RunError {
     /// The file for the step's output could not be made.
     #[error("cannot keep the output of the steps")]
     Log(#[source] io::Error),
+    /// The folder that the nodes of a cluster have to see could not be made.
+    #[error(
+        "cannot make a folder in `mlruns/.attempts`, where a cluster's nodes tell how steps end"
+    )]
+    Attempts(#[source] io::Error),
     /// Environments could not be made; no step was run.
     #[error("{} could not be made; nothing was run", plural(.0.len(), "environment"))]
     Environments(Vec<environment::Failure>),

@@ -37,6 +37,17 @@ pub(crate) enum Event<'a> {
         position: Position<'a>,
         made: &'a Made,
     },
+    /// The job of a step waits for a node of the cluster.
+    Queued {
+        position: Position<'a>,
+        /// Slurm's word for what it waits for.
+        reason: &'a str,
+    },
+    /// The job of a step that has waited runs.
+    OnNode {
+        position: Position<'a>,
+        node: &'a str,
+    },
     /// An attempt at a step failed, and the step is tried again after a pause.
     Retry {
         position: Position<'a>,

@@ -1,6 +1,7 @@
 //! One run of a plan: environments, then the steps, each with its attempts.
 
 mod attempt;
+pub(crate) mod cluster;
 mod earlier;
 mod ending;
 pub(crate) mod error;
@@ -31,6 +32,7 @@ use schedule::{Next, Scheduler};
 use tracking::Tracker;
 
 use attempt::Share;
+use cluster::Queue;
 use error::RunError;
 use event::{Event, Listener, Position};
 use machine::Machine;
@@ -68,6 +70,8 @@ pub(crate) fn execute(
         listener(Event::Stopped { signal });
         of_signals.interrupted(signal);
     });
+    cluster::make_folder(plan).map_err(RunError::Attempts)?;
+    cluster::warn_of_places(plan, request, caller);
     tracker.begin(tracking::Pipeline {
         name: plan.pipeline.clone(),
         root: plan.root.clone(),
@@ -83,6 +87,7 @@ pub(crate) fn execute(
         tracker,
         files: plan.files(move || for_hashing.signal().is_some()),
         interruption,
+        queue: Queue::default(),
         tell,
         runs: Mutex::default(),
     };
@@ -99,6 +104,7 @@ pub(crate) fn execute(
         result: result.as_ref().copied(),
     });
     run.tracker.end(ending::of_pipeline(&result));
+    cluster::remove_folder(plan);
     result
 }
 
@@ -110,6 +116,7 @@ struct Run<'a> {
     tracker: Tracker,
     files: Files,
     interruption: Interruption,
+    queue: Queue,
     tell: &'a Listener,
     /// The runs of which steps take values.
     runs: Mutex<Runs>,
@@ -158,7 +165,15 @@ impl Run<'_> {
         let has = machine.resources;
         let mut scheduler = Scheduler::new(&self.plan.graph, &needed, has, self.request.jobs);
         let (sender, ends) = channel();
+        let (is_over, over) = channel::<()>();
         std::thread::scope(|scope| {
+            let watch = move || self.watch_queue(&over);
+            if self.plan.steps.iter().any(|step| step.job.is_some()) {
+                Builder::new()
+                    .stack_size(STACK)
+                    .spawn_scoped(scope, watch)
+                    .ok();
+            }
             loop {
                 while let Some(next) = self.next(&mut scheduler) {
                     match next {
@@ -187,6 +202,7 @@ impl Run<'_> {
                     Err(error) => self.failed(step, error, &mut scheduler, &mut progress),
                 }
             }
+            drop(is_over);
         });
         progress.result(self, start)
     }

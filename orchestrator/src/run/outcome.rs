@@ -16,6 +16,8 @@ pub(crate) struct Failure {
     pub(crate) cause: Cause,
     /// Why its output could not be passed on, if that is so.
     pub(crate) unwritten: Option<Unwritten>,
+    /// What has become of its job, in words, if it was one of a cluster and that says more than the cause.
+    pub(crate) job: Option<String>,
     pub(crate) duration: Duration,
     pub(crate) log: PathBuf,
     pub(crate) last_lines: Vec<String>,
@@ -35,6 +37,8 @@ pub(crate) enum Cause {
     Interruption(i32),
     /// Its supervisor was killed and ended like this; the step's processes were ended by us.
     Supervisor(ExitStatus),
+    /// Nobody has told how it ended, as when the node of a cluster has died.
+    Lost,
     /// It succeeded, but what it printed could not be passed on.
     Unwritten(Unwritten),
 }
@@ -46,7 +50,14 @@ impl fmt::Display for Failure {
         let (step, time) = (&self.step, seconds(self.duration));
         match self.cause {
             Cause::Status(status) => {
-                write!(formatter, "step `{step}` {} after {time}", describe(status))
+                write!(formatter, "step `{step}` {} after {time}", describe(status))?;
+                self.job
+                    .iter()
+                    .try_for_each(|job| write!(formatter, ": {job}"))
+            }
+            Cause::Lost => {
+                let job = self.job.as_deref().unwrap_or("nothing is known of its job");
+                write!(formatter, "step `{step}` was lost after {time}: {job}")
             }
             Cause::Timeout(timeout) => {
                 let timeout = humantime::format_duration(timeout);

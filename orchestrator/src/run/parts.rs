@@ -5,9 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use process::files::{open_folder, open_folder_in, open_in, remove_in};
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
+use process::files::{make_folder_in, open_folder, open_in, remove_in};
+use rustix::fs::OFlags;
 
 use super::error::RunError;
 use plan::{Part, PlannedStep};
@@ -44,11 +43,7 @@ fn put(root: &Path, part: &Part) -> io::Result<()> {
     fs::create_dir_all(&runs)?;
     // It may be a link to another disk.
     let runs = open_folder(&runs)?;
-    match rustix::fs::mkdirat(&runs, ".values", Mode::from_raw_mode(0o755)) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let folder = open_folder_in(&runs, ".values")?;
+    let folder = make_folder_in(&runs, ".values")?;
     let name = part.path.file_name().unwrap_or_default();
     let draft = format!("{}.{}", name.to_string_lossy(), tracking::new_key());
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;

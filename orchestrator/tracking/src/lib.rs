@@ -86,6 +86,14 @@ pub struct Options {
     pub run_name: Option<String>,
 }
 
+/// The sqlite file in which a run would be recorded, if it is one. `root` and `caller` are as for [`Tracker::open`].
+pub fn database(options: &Options, root: &Path, caller: &Path) -> Option<PathBuf> {
+    match Settings::new(options, root, caller).ok()?.place? {
+        settings::Place::Database(database) => Some(database.path),
+        settings::Place::Server(_) => None,
+    }
+}
+
 /// How long a signal's last words wait for a recorder that waits for a store.
 const ASIDE: Duration = Duration::from_millis(200);
 
@@ -285,6 +293,12 @@ impl Tracker {
         let now = || (record::now(), run.start.elapsed());
         let (end, time) = run.end.unwrap_or_else(now);
         let mut metrics = measured(attempt, time, end);
+        metrics.extend(ending.metrics.iter().map(|(name, value)| Metric {
+            name: name.clone(),
+            value: *value,
+            time: end,
+            step: 0,
+        }));
         let own = run.metrics.map(|file| file.read(&attempt.step, end));
         let own = own.unwrap_or_default();
         let told = record::last_values(&own);
@@ -298,7 +312,7 @@ impl Tracker {
             run: run.key.clone(),
             file: file.to_owned(),
         }));
-        let Ending { status, tags } = ending;
+        let Ending { status, tags, .. } = ending;
         let tags = record::tags(tags);
         records.push(Record::Facts {
             run: run.key.clone(),

@@ -200,7 +200,7 @@ impl Recorder {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut tags = vec![
             pair("mlflow.project.entryPoint", &attempt.entry_point),
-            pair("mlflow.project.backend", "local"),
+            pair("mlflow.project.backend", attempt.backend.name()),
             pair(STEP, &attempt.step),
             pair("pipeline.attempt", &attempt.number.to_string()),
             pair(ENVIRONMENT, &attempt.environment),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mlproject::Manager;
+use mlproject::{Backend, Manager};
 
 use crate::record::{Pairs, Status};
 
@@ -34,6 +34,8 @@ pub struct Attempt {
     pub manager: Manager,
     /// What tells its environment from others.
     pub environment: String,
+    /// Where it runs.
+    pub backend: Backend,
     /// The folder of its project, absolute; also where a project was fetched to.
     pub project: PathBuf,
     /// Where the pipeline says that the project is; none for the folder of the step's name.
@@ -51,6 +53,20 @@ pub struct Ending {
     pub status: Status,
     /// Tags that say more, such as `pipeline.error`; empty values are left out, long ones cut.
     pub tags: Pairs,
+    /// What was measured of it.
+    pub metrics: Vec<(String, f64)>,
+}
+
+impl Ending {
+    /// One of which nothing was measured.
+    pub fn new(status: Status, tags: Pairs) -> Ending {
+        let metrics = Vec::new();
+        Ending {
+            status,
+            tags,
+            metrics,
+        }
+    }
 }
 
 /// The tag `pipeline.signal` of the signal by which a run was ended: `SIGTERM`, or the number of one

@@ -6,6 +6,7 @@
 //! that is spelled almost as one that has a meaning is an error, too. The
 //! section `steps:` of a pipeline is ours alone and therefore strict.
 
+mod backend;
 mod docker;
 mod environment_file;
 mod error;
@@ -24,6 +25,7 @@ use crate::file;
 use crate::pyyaml::{self, Object};
 use node::{Entry, Node};
 
+pub use backend::Backend;
 pub use environment_file::{
     CondaOnly, PythonEnvironment, Reason, check_conda, load_conda, load_python,
 };
@@ -46,6 +48,10 @@ pub struct Project {
     pub environment: EnvironmentFile,
     /// `env_manager:`, the pipeline's default for its steps.
     pub env_manager: Option<Manager>,
+    /// `backend:`, where the pipeline's steps run.
+    pub backend: Option<Backend>,
+    /// `backend_config:`, a file relative to the pipeline's folder.
+    pub backend_config: Option<String>,
     /// `cached:`, the pipeline's default for leaving out what is up to date.
     pub cached: Option<bool>,
     /// `tracking:`, whether anything is recorded.
@@ -191,6 +197,8 @@ impl Project {
             entry_points: Vec::new(),
             environment: EnvironmentFile::default_of(folder),
             env_manager: None,
+            backend: None,
+            backend_config: None,
             cached: None,
             tracking: None,
             config: Vec::new(),
@@ -221,6 +229,11 @@ impl Project {
             entry_points: parse_entry_points(&root)?,
             environment: EnvironmentFile::parse(&root, folder)?,
             env_manager: read_manager(&root)?,
+            backend: read_backend(&root)?,
+            backend_config: root
+                .get("backend_config")
+                .map(|file| file.string("the name of a JSON file"))
+                .transpose()?,
             cached: read_bool(&root, "cached")?,
             tracking: read_bool(&root, "tracking")?,
             config: setting::config(&root)?,
@@ -318,6 +331,10 @@ fn read_bool<'a>(node: &Node<'a>, key: &'a str) -> Result<Option<bool>, Error> {
 
 fn read_manager(node: &Node) -> Result<Option<Manager>, Error> {
     node.read("env_manager", "local, conda, virtualenv, uv or docker")
+}
+
+fn read_backend(node: &Node) -> Result<Option<Backend>, Error> {
+    node.read("backend", "local or slurm")
 }
 
 /// What `inputs` and `outputs` are.

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::node::Node;
 use super::{
-    Error, Manager, Place, Resources, Setting, parse_all, read_bool, read_manager, setting,
+    Backend, Error, Manager, Place, Resources, Setting, parse_all, read_backend, read_bool,
+    read_manager, setting,
 };
 use crate::pyyaml::Object;
 
@@ -28,6 +29,8 @@ pub struct StepEntry {
     pub env: Vec<Setting>,
     /// `env_manager:`, stronger than the pipeline's.
     pub env_manager: Option<Manager>,
+    /// `backend:`, where it runs.
+    pub backend: Option<Backend>,
     /// Whether the step is part of `--steps all`.
     pub default: bool,
     /// How long the step may take.
@@ -52,13 +55,14 @@ pub struct StepEntry {
     pub place: Place,
 }
 
-const STEP_KEYS: [&str; 16] = [
+const STEP_KEYS: [&str; 17] = [
     "project",
     "version",
     "entry_point",
     "parameters",
     "env",
     "env_manager",
+    "backend",
     "default",
     "timeout",
     "retries",
@@ -103,6 +107,7 @@ impl StepEntry {
             retries: node.read("retries", "a number of tries")?,
             retry_delay: read_time(node, "retry_delay")?,
             env_manager: read_manager(node)?,
+            backend: read_backend(node)?,
             default: read_bool(node, "default")?.unwrap_or(true),
             allow_failure: read_bool(node, "allow_failure")?.unwrap_or(false),
             needs: node.strings_of("needs", "a list of step names")?,

@@ -82,6 +82,7 @@ pub(super) fn launch(container: &Container, job: &Job) -> Launch {
         variables: Vec::new(),
         bracket: Some(Bracket {
             set_up: format!("exec {}", words.join(" ")),
+            ask: None,
             clean_up: format!("exec {engine} rm --force {name}"),
         }),
     }
@@ -305,6 +306,7 @@ mod tests {
                 Some("sqlite:////etc/mlflow.db".into()),
             )],
             defined: &[],
+            submission: None,
         };
         let expected: Vec<PathBuf> = ["/etc", "/r", "/usr/bin", "/usr/lib"]
             .map(Into::into)

@@ -1,6 +1,7 @@
 //! Where an attempt at a step runs: from the step and its environment to what is started.
 
 mod docker;
+pub mod slurm;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -24,9 +25,12 @@ pub struct Job<'a> {
     pub variables: &'a [(&'a str, Option<OsString>)],
     /// The variables that the definition sets.
     pub defined: &'a [(String, String)],
+    /// The job of Slurm that it is to be, if it does not run on this machine.
+    pub submission: Option<slurm::Submission<'a>>,
 }
 
-/// What to start for a command: a container where the environment is one, else a process of this machine.
+/// What to start for a command: a container where the environment is one, else a process of this machine; or
+/// a job that does so on another.
 /// `store` is the folder of environments, if there is one.
 pub fn launch(job: &Job, environment: &Environment, store: Option<&Store>) -> Launch {
     let mut launch = match environment.container() {
@@ -43,7 +47,13 @@ pub fn launch(job: &Job, environment: &Environment, store: Option<&Store>) -> La
     let ours = job.variables.iter();
     let ours = ours.map(|(name, value)| ((*name).into(), value.clone()));
     launch.variables.extend(ours);
-    launch
+    match &job.submission {
+        Some(submission) => {
+            let caller = std::env::vars_os().map(|(name, _)| name);
+            slurm::launch(launch, job.folder, submission, caller)
+        }
+        None => launch,
+    }
 }
 
 /// The folders in which a command's programs are looked up; none that we could look into where it runs in

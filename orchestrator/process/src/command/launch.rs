@@ -24,4 +24,10 @@ impl Launch {
             bracket: None,
         }
     }
+
+    /// Whether it only waits here for what runs elsewhere, and takes no input.
+    pub fn is_remote(&self) -> bool {
+        let bracket = self.bracket.as_ref();
+        bracket.is_some_and(|bracket| bracket.ask.is_some())
+    }
 }

@@ -63,7 +63,7 @@ pub fn run(job: &Job, interruption: &Interruption) -> io::Result<Ended> {
     let errand = Errand {
         grace: job.grace,
         timeout: job.timeout,
-        is_typed: job.label.is_none() && terminal::is_typed(),
+        is_typed: job.label.is_none() && !job.launch.is_remote() && terminal::is_typed(),
         label: job.label.cloned(),
         log: job.log.to_owned(),
         command: job.launch.command.clone(),

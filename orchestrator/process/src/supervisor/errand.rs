@@ -47,8 +47,7 @@ impl Errand {
             self.command.clone().into(),
         ];
         if let Some(bracket) = &self.bracket {
-            let lines = [&bracket.set_up, &bracket.clean_up];
-            arguments.extend(lines.map(OsString::from));
+            arguments.extend(bracket.arguments());
         }
         arguments
     }
@@ -93,7 +92,12 @@ mod tests {
     #[test]
     fn an_errand_survives_its_arguments() {
         for timeout in [None, Some(Duration::from_millis(1500))] {
-            for bracket in [None, Some(("make", "remove"))] {
+            let brackets = [
+                None,
+                Some(("make", "remove", None)),
+                Some(("", "end", Some("ask"))),
+            ];
+            for bracket in brackets {
                 let errand = Errand {
                     grace: Duration::from_secs(10),
                     timeout,
@@ -104,9 +108,10 @@ mod tests {
                     }),
                     log: "a b.log".into(),
                     command: "echo 'ü'\n".into(),
-                    bracket: bracket.map(|(set_up, clean_up)| Bracket {
+                    bracket: bracket.map(|(set_up, clean_up, ask)| Bracket {
                         set_up: set_up.into(),
                         clean_up: clean_up.into(),
+                        ask: ask.map(str::to_owned),
                     }),
                 };
                 let arguments = [vec![OsString::from("program")], errand.arguments()].concat();

@@ -17,6 +17,7 @@
 
 mod errand;
 pub mod events;
+mod remote;
 pub mod tree;
 
 use std::fs::File;
@@ -43,9 +44,13 @@ use tree::is_supervisor;
 
 pub use errand::Errand;
 use events::{Event, Events};
+use remote::{END_AGAIN, Remote};
 
 /// How often what survived SIGKILL so far, for instance by being born meanwhile, is killed again.
 const KILL_AGAIN: Duration = Duration::from_millis(20);
+
+/// How long the helpers of `srun` may take to cancel its job when that has been killed.
+const CANCELLING: Duration = Duration::from_secs(5);
 
 /// How long processes may take to stand still by themselves, as an editor that tidies up its screen.
 const STANDSTILL: Duration = Duration::from_millis(200);
@@ -149,6 +154,8 @@ fn start(errand: &Errand, stdin: OwnedFd, events: &mut Events) -> io::Result<Sup
         grace: errand.grace,
         timeout: errand.timeout.map(|timeout| Instant::now() + timeout),
         stopping: None,
+        killing: None,
+        remote: Remote::of(errand.bracket.as_ref()),
         suspended: None,
         told_by: Vec::new(),
         status: None,
@@ -172,6 +179,10 @@ struct Supervision {
     timeout: Option<Instant>,
     /// When the patience with processes that were told to stop ends.
     stopping: Option<Instant>,
+    /// Since when processes are killed, and the helpers of `srun` that are not yet.
+    killing: Option<(Instant, Vec<i32>)>,
+    /// What the step's command waits for, if that runs elsewhere.
+    remote: Option<Remote>,
     suspended: Option<Suspension>,
     /// Who told us to stop; nobody when only what the step left behind is stopped.
     told_by: Vec<Source>,
@@ -270,6 +281,11 @@ impl Supervision {
     }
 
     fn stop(&mut self, signal: i32) {
+        if let Some(remote) = self.running_remote() {
+            remote.ask();
+            self.stopping = Some(Instant::now() + self.grace);
+            return;
+        }
         let signal = Signal::from_named_raw(signal).unwrap_or(Signal::TERM);
         self.signal_all(signal, is_supervisor);
         // A stopped process acts on no other signal.
@@ -280,13 +296,33 @@ impl Supervision {
 
     fn kill(&mut self) {
         self.suspended = None;
-        self.signal_all(Signal::KILL, |_| false);
+        if let Some(remote) = self.running_remote() {
+            if remote.end() {
+                self.stopping = Some(Instant::now() + END_AGAIN);
+                return;
+            }
+            // Nobody answers. What waits for it may still reach it itself.
+            self.remote = None;
+            return self.stop(SIGTERM);
+        }
+        let (since, helpers) = self.killing.take().unwrap_or_else(|| {
+            let below = tree::below(|_| false);
+            (Instant::now(), tree::helpers_of_srun(&below))
+        });
+        let is_spared = |pid| since.elapsed() < CANCELLING && helpers.contains(&pid);
+        self.signal_all(Signal::KILL, is_spared);
+        self.killing = Some((since, helpers));
         self.stopping = Some(Instant::now() + KILL_AGAIN);
     }
 
-    /// Has the step stand still, with its time.
+    /// What runs elsewhere, as long as the command has not ended that waits for it.
+    fn running_remote(&mut self) -> Option<&mut Remote> {
+        self.remote.as_mut().filter(|_| self.status.is_none())
+    }
+
+    /// Has the step stand still, with its time; not what runs elsewhere.
     fn suspend(&mut self) {
-        if self.suspended.is_some() {
+        if self.suspended.is_some() || self.running_remote().is_some() {
             return;
         }
         let since = Instant::now();
@@ -343,7 +379,11 @@ impl Supervision {
         loop {
             match rustix::process::wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) if pid == self.step => self.status = Some(status),
-                Ok(Some(_)) => {}
+                Ok(Some((pid, _))) => {
+                    if let Some(remote) = &mut self.remote {
+                        remote.reaped(pid);
+                    }
+                }
                 Ok(None) => return false,
                 Err(_) => return self.is_empty(),
             }

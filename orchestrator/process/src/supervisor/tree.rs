@@ -19,6 +19,7 @@ pub struct Process {
     /// The group in the foreground of its terminal.
     foreground: i32,
     is_alive: bool,
+    is_srun: bool,
 }
 
 impl Process {
@@ -27,6 +28,7 @@ impl Process {
         let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
         // The name comes second, in parentheses, and may hold anything.
         let end = stat.iter().rposition(|byte| *byte == b')')?;
+        let begin = stat.iter().position(|byte| *byte == b'(')?;
         let mut rest = std::str::from_utf8(&stat[end + 1..])
             .ok()?
             .split_whitespace();
@@ -41,6 +43,7 @@ impl Process {
             session,
             foreground: number()?,
             is_alive: !["Z", "X"].contains(&state),
+            is_srun: stat.get(begin + 1..end) == Some(b"srun"),
         })
     }
 
@@ -81,6 +84,15 @@ pub fn below(is_spared: impl Fn(i32) -> bool) -> Vec<Process> {
     }
     found.retain(|process| process.is_alive);
     found
+}
+
+/// The helpers of `srun` among processes: its child of the same name, which cancels the job when `srun` has
+/// been killed. If both are, the job runs on for ever.
+pub fn helpers_of_srun(processes: &[Process]) -> Vec<i32> {
+    let is_srun = |pid| processes.iter().any(|it| it.pid == pid && it.is_srun);
+    let is_helper = |process: &&Process| process.is_srun && is_srun(process.parent);
+    let helpers = processes.iter().filter(is_helper);
+    helpers.map(|helper| helper.pid).collect()
 }
 
 /// Whether a process is a supervisor, as in a pipeline that is a step of ours.

@@ -1,5 +1,6 @@
 //! Opens a database: to write, which makes one where there is none, or only to look.
 
+use process::files::is_on_local_disk;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -223,30 +224,4 @@ fn copy(path: &Path) -> io::Result<tempfile::TempDir> {
         }
     }
     Ok(folder)
-}
-
-/// Whether a file is where sqlite's write-ahead log works. With it a commit waits for no disk, and
-/// nobody who reads waits for one who writes; over a network it is not safe.
-///
-/// The names are those of statfs(2): ext2 to ext4, xfs, btrfs, f2fs, zfs, tmpfs and overlayfs.
-#[cfg(target_os = "linux")]
-fn is_on_local_disk(folder: &Path) -> bool {
-    const LOCAL: [u32; 7] = [
-        0xEF53,
-        0x5846_5342,
-        0x9123_683E,
-        0xF2F5_2010,
-        0x2FC1_2FC1,
-        0x0102_1994,
-        0x794C_7630,
-    ];
-    // The type of the number is another one on each kind of machine.
-    let kind = |found: rustix::fs::StatFs| u32::try_from(i128::from(found.f_type) & 0xFFFF_FFFF);
-    rustix::fs::statfs(folder)
-        .is_ok_and(|found| kind(found).is_ok_and(|kind| LOCAL.contains(&kind)))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_on_local_disk(_: &Path) -> bool {
-    false
 }
