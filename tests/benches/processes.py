@@ -10,6 +10,7 @@ Runs are interleaved, figures are medians, each with its smallest and largest. N
 import os
 import pathlib
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
@@ -127,12 +128,37 @@ def output(folder):
     show("orchestrator or its supervisor: peak memory", [peak(folder)], "MiB")
 
 
+def bottom(folder):
+    """What the line at the bottom of a terminal costs: while a step sleeps, and for each of many steps."""
+    names = [f"s{number}" for number in range(STEPS)]
+    (folder / "MLproject").write_text("name: bench\nenv_manager: local\n")
+    for name in names:
+        project(folder / name, "'true'")
+    many = f"{ORCHESTRATOR} --no-tracking --steps {','.join(names)}"
+    seconds = {"with it": [], "without": []}
+    for _ in range(ROUNDS):
+        for name, term in (("with it", "xterm"), ("without", "dumb")):
+            command = f'TERM={term} script -qec "{many}" /dev/null > /dev/null < /dev/null'
+            seconds[name].append(measure(["bash", "-c", command], folder) / STEPS)
+    print(f"\n| a step of `true` on a terminal, of {STEPS} (n={ROUNDS}) | median | range |\n|---|---|---|")
+    for name, samples in seconds.items():
+        show(name, samples, "ms", 1000)
+    idle = 20
+    project(folder / "idle", f"sleep {idle}")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = f'TERM=xterm script -qec "{ORCHESTRATOR} --no-tracking --steps idle,s0" /dev/null > /dev/null < /dev/null'
+    measure(["bash", "-c", command], folder)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"\na run of {idle} s that only tells the time: {100 * busy / idle:.2f} % of a processor, start included")
+
+
 def main():
     path = tools()
     print(time.strftime("%Y-%m-%d"), platform.platform(), f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     for version in (["make", "--version"], [path / "just", "--version"], [path / "mlflow", "--version"]):
         print(subprocess.run(version, capture_output=True, text=True).stdout.splitlines()[0])
-    for part in (lambda folder: steps(folder, path), output):
+    for part in (lambda folder: steps(folder, path), output, bottom):
         with tempfile.TemporaryDirectory() as folder:
             part(pathlib.Path(folder))
 

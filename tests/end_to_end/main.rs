@@ -36,6 +36,7 @@ mod order;
 mod output;
 mod parallel;
 mod patience;
+mod picture;
 mod planning;
 mod project_files;
 mod pseudo_terminal;
