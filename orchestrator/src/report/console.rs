@@ -1,5 +1,6 @@
 //! The words of a run: what happens in it, line by line.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,8 @@ use plan::freshness::made_by;
 pub(crate) struct Console {
     progress: Arc<Mutex<Progress>>,
     bottom: Mutex<Option<Bottom>>,
+    /// Whether the table is still to be shown.
+    is_open: AtomicBool,
 }
 
 impl Console {
@@ -33,6 +36,7 @@ impl Console {
         Console {
             progress,
             bottom: Mutex::new(bottom.flatten()),
+            is_open: AtomicBool::new(plan.steps.len() > 1),
         }
     }
 
@@ -47,12 +51,11 @@ impl Console {
 
     /// The end of the run: what has become of the steps, if several were to run and somebody looks.
     pub(crate) fn close(&self) {
-        let bottom = lock(&self.bottom).take();
-        let is_first = bottom.is_some();
-        drop(bottom);
+        drop(lock(&self.bottom).take());
+        let is_open = self.is_open.swap(false, Ordering::Relaxed);
         let progress = lock(&self.progress);
         let is_begun = progress.steps.iter().any(|it| it.state != State::NotRun);
-        if let Some(columns) = columns().filter(|_| is_first && is_begun) {
+        if let Some(columns) = columns().filter(|_| is_open && is_begun) {
             progress.table(columns).iter().for_each(console::tell);
         }
     }
