@@ -751,7 +751,7 @@ fn failures_say_where_and_what_next() {
         ),
         (
             &[("MLproject", "name: [\n"), main],
-            "ROOT/MLproject:2: expected",
+            "ROOT/MLproject:2:1: expected",
         ),
         (
             &[("MLproject", "- a\n"), main],
