@@ -5,7 +5,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use crate::harness::{Folder, repository};
+use crate::harness::{Folder, normal, repository};
 use crate::pseudo_terminal::{Seen, Terminal};
 
 /// Of one character, in pixels.
@@ -17,7 +17,7 @@ const MARGIN: f32 = 20.0;
 const BAR: f32 = 36.0;
 
 /// As many lines as the picture has at most.
-const LINES: usize = 26;
+const LINES: usize = 28;
 
 fn file() -> PathBuf {
     repository().join("orchestrator/images/quickstart.svg")
@@ -128,6 +128,7 @@ fn look(cell: &vt100::Cell) -> String {
 /// together do so in any order.
 fn text(svg: &str) -> Vec<String> {
     let mut lines: Vec<(&str, String)> = Vec::new();
+    let svg = normal(svg);
     for part in svg.split("<text ").skip(1) {
         let (_, rest) = part.split_once("y=\"").unwrap();
         let (y, rest) = rest.split_once('"').unwrap();
