@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::io::{Write, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::builder::{
@@ -264,6 +264,8 @@ impl Arguments {
                  they are in the input; `--delimiter '\\t'` if these are tabs"
             )));
         }
+        let report = value(self.report);
+        check_report(report.as_deref(), &input, &output)?;
         // `--columns ''` is how an MLproject says that nothing was given.
         let columns = flat(self.columns);
         Ok(Wanted {
@@ -284,7 +286,7 @@ impl Arguments {
             null_values: self.null_values.map(flat),
             add_null_values: flat(self.add_null_values),
             infer_types,
-            report: value(self.report),
+            report,
         })
     }
 }
@@ -295,6 +297,35 @@ fn flat(lists: Vec<List>) -> Vec<String> {
 
 fn conflict(message: &str) -> Error {
     Arguments::command().error(ErrorKind::ArgumentConflict, message)
+}
+
+/// Refuses a report that would take the place of the data.
+fn check_report(report: Option<&Path>, input: &Path, output: &Path) -> Result<(), Error> {
+    let is = |other: &Path| report.is_some_and(|report| place(report) == place(other));
+    let is_input = input != Path::new("-") && is(input);
+    for (is, option) in [(is(output), "output"), (is_input, "input")] {
+        if is {
+            return Err(conflict(&format!(
+                "`--report` names what `--{option}` does, expected another file"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Where a file is or is going to be, behind all links.
+fn place(path: &Path) -> PathBuf {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let below = || {
+        let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
+        Some(folder.join(path.file_name()?))
+    };
+    path.canonicalize()
+        .ok()
+        .or_else(below)
+        .unwrap_or_else(|| path.to_owned())
 }
 
 fn check_delimiter(dialect: &Dialect) -> Result<(), Error> {

@@ -50,6 +50,25 @@ fn how_and_min_valid_exclude_each_other() {
 }
 
 #[test]
+fn a_report_does_not_take_the_place_of_the_data() {
+    for (arguments, option) in [
+        (&["--report", "raw_data.csv"][..], "input"),
+        (&["--report", "./raw_data.csv"], "input"),
+        (&["--report", "clean_data.csv"], "output"),
+        (&["--report", "link"], "input"),
+        (&["--report", "-", "--output", "-"], "output"),
+    ] {
+        let folder = Folder::with(RAW);
+        std::os::unix::fs::symlink("raw_data.csv", folder.path("link")).unwrap();
+        let outcome = folder.run(arguments);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""));
+        let message = format!("`--report` names what `--{option}` does, expected another file");
+        assert!(outcome.stderr.contains(&message), "{}", outcome.stderr);
+        assert_eq!(folder.read("raw_data.csv"), RAW);
+    }
+}
+
+#[test]
 fn another_delimiter() {
     for (argument, character) in [(";", ';'), ("\\t", '\t'), ("|", '|')] {
         let raw = RAW.replace(',', &character.to_string());
