@@ -76,7 +76,8 @@ def main():
         print(f"plan of 10,000 steps: {plan:.2f} s")
 
 
-if sys.argv[1:2] == ["--inside"]:
-    print(json.dumps(peak(sys.argv[3:], sys.argv[2])))
-else:
-    main()
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--inside"]:
+        print(json.dumps(peak(sys.argv[3:], sys.argv[2])))
+    else:
+        main()

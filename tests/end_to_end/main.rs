@@ -48,6 +48,7 @@ mod running;
 mod signals;
 mod slurm;
 mod slurm_losses;
+mod slurm_stand_in;
 mod source_trust;
 mod sources;
 mod stand_in;
