@@ -44,7 +44,7 @@ fn one_at_a_time_there_is_a_line_below_what_a_step_prints() {
         wait[0], wait[1], wait[2]
     );
     let folder = pipeline(&[("a", &bar), ("b", &format!("echo two\n{}", until("4")))]);
-    let terminal = Terminal::start(&folder, "orchestrator", (12, 80), &[]);
+    let terminal = Terminal::start(&folder, "orchestrator", (16, 80), &[]);
     terminal.shows("[1/2] a: running\none\n0/2 done: a N s");
     folder.file("1.go", "");
     // What is not ended is not written over.
@@ -75,7 +75,7 @@ fn what_a_step_does_not_end_stays_and_own_lines_begin_a_line() {
     let seen = terminal.ends(1).text();
     let begin = "[1/2] a: running\nno end\n[1/2] a: finished in [TIME]\n[2/2] b: running\nnone\nhere\n\
         STEP  STATE     TIME\na     finished  [TIME]\nb     failed    [TIME]\n\
-        error: step `b` failed with exit code 3 after [TIME]\n  command: printf";
+        report: mlruns/0/[RUN]/artifacts/report.html\nerror: step `b` failed with exit code 3 after [TIME]\n  command: printf";
     assert!(seen.starts_with(begin), "{seen}");
     // It was just seen.
     assert!(!seen.contains("last"), "{seen}");
@@ -91,7 +91,7 @@ fn a_step_that_moves_the_cursor_has_the_screen_for_itself() {
         until("3")
     );
     let folder = pipeline(&[("a", &bars), ("b", &until("4"))]);
-    let terminal = Terminal::start(&folder, "orchestrator", (12, 80), &[]);
+    let terminal = Terminal::start(&folder, "orchestrator", (16, 80), &[]);
     terminal.shows("[1/2] a: running\nx 1\ny 1\n0/2 done: a N s");
     folder.file("1.go", "");
     terminal.shows("[1/2] a: running\nx 2\ny 2");
@@ -135,7 +135,7 @@ fn four_at_once_have_their_line_at_80_and_at_40_columns() {
         (40, "0/4 done: alpha N s, beta N s, +2"),
     ] {
         let folder = four();
-        let terminal = Terminal::start(&folder, "orchestrator -j 4", (20, columns), &[]);
+        let terminal = Terminal::start(&folder, "orchestrator -j 4", (26, columns), &[]);
         let all = [
             "[1/4] alpha: running",
             "[2/4] beta: running",
@@ -211,7 +211,7 @@ fn ctrl_c_leaves_a_clean_screen() {
     let end = text.split("STEP").nth(1).unwrap_or(&text);
     let table = "         STATE    TIME\nalpha        stopped  [TIME]\nbeta         stopped  [TIME]\n\
         gamma        stopped  [TIME]\na_long_name  stopped  [TIME]\n\
-        error: stopped by SIGINT while steps `";
+        report: mlruns/0/[RUN]/artifacts/report.html\nerror: stopped by SIGINT while steps `";
     assert!(end.starts_with(table), "{text}");
     assert!(end.ends_with("` were running\nprompt$"), "{text}");
     assert!(!text.contains("done"), "{text}");
@@ -257,13 +257,16 @@ fn in_the_background_there_is_no_line() {
 fn a_signal_from_elsewhere_and_a_death_leave_no_line() {
     for (signal, code) in [("TERM", 143), ("KILL", 137)] {
         let folder = pipeline(&[
-            ("a", &format!("echo $$ > ../pid; {}", until("never"))),
+            (
+                "a",
+                &format!("echo $$ > ../pid; echo ready; {}", until("never")),
+            ),
             ("b", "true"),
         ]);
         let line = "orchestrator & echo $! > orchestrator; wait $!; code=$?
             while kill -0 $(cat pid) 2> /dev/null; do sleep 0.01; done; echo end; exit $code";
         let terminal = Terminal::start(&folder, line, (20, 80), &[]);
-        terminal.until(|text| text.ends_with("0/2 done: a N s"));
+        terminal.until(|text| text.ends_with("ready\n0/2 done: a N s"));
         let pid = folder.read("orchestrator");
         let kill = folder
             .program_in_path("kill", &["-s", signal, pid.trim()])
@@ -283,7 +286,7 @@ fn a_failing_step_is_told_again_only_where_others_ran_beside_it() {
         .text();
     assert_eq!(seen.matches("ValueError: 42").count(), 1, "{seen}");
     assert!(
-        seen.contains("b     not run\nerror: step `a` failed with exit code 1 after [TIME]\n"),
+        seen.contains("b     not run\nreport: mlruns/0/[RUN]/artifacts/report.html\nerror: step `a` failed with exit code 1 after [TIME]\n"),
         "{seen}"
     );
     let seen = Terminal::start(&alone, "orchestrator -j 2", (30, 80), &[])

@@ -43,7 +43,7 @@ impl Console {
     /// Says what happened.
     pub(crate) fn tell(&self, event: Event) {
         self.note(&event);
-        if let Event::Done { .. } = event {
+        if let Event::Done { .. } | Event::Ended { .. } = event {
             self.close();
         }
         say_event(event);
