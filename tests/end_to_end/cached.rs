@@ -425,7 +425,9 @@ fn a_step_behind_a_failed_one_is_not_left_out() {
         .orchestrator(&["--cached", "--keep-going"])
         .run()
         .says("[1/2] make: running: code changed: make.sh\n")
-        .says("[2/2] count: left out, as it needs what `make` did not make\n")
+        .says(
+            "[2/2] count: left out, because `make` did not finish and this step needs its output\n",
+        )
         .ends(1);
 }
 

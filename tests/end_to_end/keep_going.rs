@@ -60,8 +60,8 @@ fn steps_that_do_not_need_the_failed_one_run() {
          error: step `a` failed with exit code 3 after [TIME]\n  command: echo so; exit 3\n  \
          log: mlruns/0/[RUN]/artifacts/a.log\n  last line:\n    so\n\
          [2/4] b: running\n[2/4] b: finished in [TIME]\n\
-         [3/4] c: left out, as it needs what `a` did not make\n\
-         [4/4] d: left out, as it needs what `c` did not make\n\
+         [3/4] c: left out, because `a` did not finish and this step needs its output\n\
+         [4/4] d: left out, because `c` did not finish and this step needs its output\n\
          error: 3 of 4 steps did not finish: `a`, `c`, `d`\n"
     );
     assert!(folder.exists("b_ran") && !folder.exists("c.txt") && !folder.exists("d_ran"));
@@ -92,7 +92,7 @@ fn a_place_in_the_order_is_no_need() {
     folder
         .orchestrator(&["--keep-going"])
         .run()
-        .says("[3/3] after: left out, as it needs what `a` did not make\n")
+        .says("[3/3] after: left out, because `a` did not finish and this step needs its output\n")
         .ends(1);
     assert!(folder.exists("fence_ran") && !folder.exists("after_ran"));
 }
@@ -112,8 +112,8 @@ fn a_step_that_may_fail_neither_stops_nor_fails_the_run() {
          warning: step `a` failed with exit code 3 after [TIME]\n  command: exit 3\n  \
          log: mlruns/0/[RUN]/artifacts/a.log\n  it printed nothing\n\
          [2/4] b: running\n[2/4] b: finished in [TIME]\n\
-         [3/4] c: left out, as it needs what `a` did not make\n\
-         [4/4] d: left out, as it needs what `c` did not make\n\
+         [3/4] c: left out, because `a` did not finish and this step needs its output\n\
+         [4/4] d: left out, because `c` did not finish and this step needs its output\n\
          demo: 1 step finished in [TIME], without `a`, `c`, `d`, which may fail\n"
     );
     let runs = crate::tracking::runs(&folder.path().join("mlflow.db"));

@@ -239,7 +239,9 @@ fn with_keep_going_the_other_branch_goes_on() {
     folder
         .orchestrator(&["-j", "2", "--keep-going", "--no-tracking"])
         .run()
-        .says("[3/4] of_bad: left out, as it needs what `bad` did not make\n")
+        .says(
+            "[3/4] of_bad: left out, because `bad` did not finish and this step needs its output\n",
+        )
         .says("error: 2 of 4 steps did not finish: `bad`, `of_bad`\n")
         .ends(1);
     assert!(folder.exists("of_good_ran") && !folder.exists("of_bad_ran"));

@@ -204,18 +204,23 @@ fn with_parameters(fixed: clap::Command, options: &[ParameterOption]) -> clap::C
     fixed.args(parameters).after_help(named)
 }
 
-/// What `-h` says of the parameters, which may be many: some of their names.
+/// What `-h` says of the parameters, which may be many: as many names as fit in a line.
 fn named_in_short(parameters: &[Arg]) -> String {
-    const SHOWN: usize = 4;
-    let names = parameters.iter().filter_map(Arg::get_long).take(SHOWN);
-    let names: Vec<String> = names.map(|name| format!("--{name}")).collect();
-    let more = match parameters.len().saturating_sub(SHOWN) {
-        0 if names.is_empty() => return String::new(),
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let names = names.join(", ");
-    format!("Parameters of this pipeline: {names}{more}; --list shows them")
+    const WIDTH: usize = 36;
+    let mut named = String::new();
+    let mut more = parameters.len();
+    for name in parameters.iter().filter_map(Arg::get_long) {
+        if named.len() + name.len() > WIDTH {
+            break;
+        }
+        named.extend([" --", name]);
+        more -= 1;
+    }
+    match more {
+        _ if parameters.is_empty() => String::new(),
+        0 => format!("Parameters:{named}; --list shows them"),
+        more => format!("Parameters:{named} and {more} more; --list shows them"),
+    }
 }
 
 /// A parameter whose name the fixed options need, or which cannot be typed as an option, has only `-P`.

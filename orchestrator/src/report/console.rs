@@ -169,7 +169,7 @@ fn say_event(event: Event) {
                 ))
         }
         Event::LeftOut { position, maker } => {
-            let why = format!(", as it needs what `{maker}` did not make");
+            let why = format!(", because `{maker}` did not finish and this step needs its output");
             about(position).with(Style::Odd, "left out").and(&why)
         }
         // What follows from it is told by other events, or at the end of the run.
