@@ -136,7 +136,7 @@ pub(super) struct RunningArguments {
     /// Where steps run: local, or slurm, each as a job of it
     ///
     /// It overrides what the MLprojects say, but for an entry of `steps:` with `backend: local`.
-    #[arg(short, long, value_name = "NAME", value_parser = backends(), hide_possible_values = true)]
+    #[arg(short, long, value_name = "NAME", value_parser = backends(), hide_possible_values = true, hide_short_help = true)]
     pub(super) backend: Option<Backend>,
 
     /// JSON file that says what jobs ask of Slurm, or its text
