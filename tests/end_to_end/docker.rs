@@ -5,7 +5,8 @@ use std::process::Command;
 use rusqlite::Connection;
 
 use crate::by_main::lay_out;
-use crate::harness::{Folder, Run, wait_until};
+use crate::harness::{Folder, Run, orchestrator, wait_until};
+use crate::slurm_stand_in;
 
 /// A busybox, without bash.
 const IMAGE: &str = "orchestrator-test:1";
@@ -72,6 +73,30 @@ fn a_pipeline_in_containers_runs_by_what_init_makes_of_it() {
         .run()
         .ends(0);
     assert_eq!(folder.read("resize/values.txt"), "one.png\nhigh-90\n7\n");
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_step_on_slurm_runs_in_a_container_of_its_node() {
+    let folder = pipeline();
+    slurm_stand_in::cluster(&folder);
+    let command = "command: 'echo $(cat /proc/1/comm); exit 7'";
+    step(&folder, "remote", "", command);
+    let outside = std::env::var_os("PATH").unwrap();
+    let ours = [
+        folder.path().join("bin"),
+        orchestrator().parent().unwrap().to_owned(),
+    ];
+    let path = ours.into_iter().chain(std::env::split_paths(&outside));
+    let path = std::env::join_paths(path).unwrap();
+    let ended = run(&folder, &["-b", "slurm", "remote"])
+        .env("PATH", path)
+        .run();
+    ended.ends(1);
+    let ended = ended.prints("docker-init\n");
+    ended.says("error: step `remote` failed with exit code 7");
+    assert!(folder.read("asked").contains("\nsrun --quiet "));
+    assert_eq!(containers("remote"), "");
 }
 
 #[test]

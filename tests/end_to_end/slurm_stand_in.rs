@@ -32,6 +32,17 @@ fn stand_in(folder: &Folder, name: &str, lines: &str) {
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// A cluster whose only node is this machine.
+pub(crate) fn cluster(folder: &Folder) {
+    stand_in(folder, "scontrol", "echo Slurmctld is UP");
+    stand_in(
+        folder,
+        "srun",
+        "[ \"$1\" != --test-only ] || exit 0\nwhile [ \"$1\" != bash ]; do shift; done\n\
+         export SLURM_PROCID=0 SLURM_NTASKS=1 SLURM_JOB_ID=17 SLURMD_NODENAME=n\nexec \"$@\"",
+    );
+}
+
 fn run((folder, bin): &(Folder, PathBuf), arguments: &[&str]) -> Ended {
     let arguments = [&["-b", "slurm"], arguments].concat();
     folder.orchestrator(&arguments).env("PATH", bin).run()
@@ -157,13 +168,7 @@ fn srun_alone_is_not_believed() {
 fn a_job_is_well_when_its_node_says_so() {
     let pipeline = pipeline();
     let (folder, _) = &pipeline;
-    stand_in(folder, "scontrol", "echo Slurmctld is UP");
-    stand_in(
-        folder,
-        "srun",
-        "[ \"$1\" != --test-only ] || exit 0\nwhile [ \"$1\" != bash ]; do shift; done\n\
-         export SLURM_PROCID=0 SLURM_NTASKS=1 SLURM_JOB_ID=17 SLURMD_NODENAME=n\nexec \"$@\"",
-    );
+    cluster(folder);
     run(&pipeline, &[]).ends(0);
     assert_eq!(folder.read("ran"), "ran\n");
     assert_eq!(
