@@ -5,7 +5,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use crate::harness::{Folder, normal, repository};
+use crate::harness::{Folder, repository};
 use crate::pseudo_terminal::{Seen, Terminal};
 
 /// Of one character, in pixels.
@@ -26,10 +26,10 @@ fn file() -> PathBuf {
 /// The quickstart on a terminal, as far as the picture goes.
 fn quickstart() -> Seen {
     let folder = Folder::new();
-    folder.file("paste", include_str!("../data/quickstart.sh"));
+    folder.file("paste", crate::readme::paste());
     let commands = ". ./paste
         echo '$ orchestrator -j 2'; orchestrator -j 2
-        sed 's/fmean/median/' train/train.py > edited; cat edited > train/train.py; rm edited
+        sed 's/statistics.mean(/statistics.median(/' train/train.py > edited; cat edited > train/train.py; rm edited
         echo '$ orchestrator -j 2 --cached'; exec orchestrator -j 2 --cached";
     let lines = u16::try_from(LINES + 4).unwrap();
     Terminal::start(&folder, commands, (lines, 80), &[("TZ", "UTC")]).ends(0)
@@ -128,7 +128,6 @@ fn look(cell: &vt100::Cell) -> String {
 /// together do so in any order.
 fn text(svg: &str) -> Vec<String> {
     let mut lines: Vec<(&str, String)> = Vec::new();
-    let svg = normal(svg);
     for part in svg.split("<text ").skip(1) {
         let (_, rest) = part.split_once("y=\"").unwrap();
         let (y, rest) = rest.split_once('"').unwrap();
@@ -157,10 +156,18 @@ fn masked(line: &str) -> String {
     let words: Vec<&str> = line.split_whitespace().collect();
     let is_unit = |word: &&str| matches!(word.trim_end_matches(','), "s" | "min" | "h");
     let is_number = |word: &str| word.parse::<f64>().is_ok();
-    let is_run = |word: &str| word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_run = |word: &str| {
+        matches!(word.len(), 8 | 32) && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
     let masked = words.iter().enumerate().map(|(position, word)| {
         let is_time = is_number(word) && words.get(position + 1).is_some_and(is_unit);
-        if is_time || is_run(word) { "*" } else { *word }
+        if is_time {
+            return "*".to_owned();
+        }
+        // Of a path each part.
+        let parts = word.split('/');
+        let parts = parts.map(|part| if is_run(part) { "*" } else { part });
+        parts.collect::<Vec<_>>().join("/")
     });
     masked.collect::<Vec<_>>().join(" ")
 }

@@ -33,6 +33,31 @@ fn its_examples_run() {
 }
 
 #[test]
+fn its_four_examples_run() {
+    let (_, examples) = README.split_once("\n## Four examples\n").unwrap();
+    let (examples, _) = examples.split_once("\n## ").unwrap();
+    let scripts = examples.split("```sh\n").skip(1);
+    let programs = Path::new(BINARY).parent().unwrap().display();
+    let mut kept = Vec::new();
+    for script in scripts.map(|block| block.split("```").next().unwrap()) {
+        if script.contains("parquet") && !cfg!(feature = "tables") {
+            continue;
+        }
+        let folder = Folder::with("Age,Embarked,Cabin\n1,S,\n2,?,c\n,S,c\n3,Q,c\n");
+        let setup = format!("PATH={programs}:/usr/bin:/bin; {script}");
+        let outcome = folder.run_command(Command::new("bash").args(["-ec", &setup]));
+        assert_eq!(outcome.code, Some(0), "{script}{}", outcome.stderr);
+        let summary = outcome.stderr.split_once(" kept").unwrap().0;
+        kept.push(summary.rsplit(' ').next().unwrap().to_owned());
+    }
+    assert_eq!(kept.first().map(String::as_str), Some("3"));
+    assert!(
+        kept.len() >= 3 && kept[1..].contains(&"1".to_owned()),
+        "{kept:?}"
+    );
+}
+
+#[test]
 fn it_names_every_option_and_the_project_only_real_ones() {
     let help = Folder::empty().run(&["--help"]).stdout;
     let words = help.split(|c: char| !(c.is_ascii_lowercase() || c == '_' || c == '-'));

@@ -28,6 +28,7 @@ mod output;
 mod planted;
 mod program;
 mod proxies;
+mod readme;
 mod resume;
 mod server;
 mod signals;

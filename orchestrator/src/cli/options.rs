@@ -135,7 +135,7 @@ pub(super) struct RunningArguments {
 
     /// Where steps run: local, or slurm, each as a job of it
     ///
-    /// It overrides what the MLprojects say, but for an entry of `steps:` with `backend: local`.
+    /// It overrides what the MLprojects say, except an entry of `steps:` with `backend: local`.
     #[arg(short, long, value_name = "NAME", value_parser = backends(), hide_possible_values = true, hide_short_help = true)]
     pub(super) backend: Option<Backend>,
 
