@@ -121,6 +121,12 @@ stop() {
       sleep 0.1
     done
   done
+  # What looked after the steps of a node that was lost outlives its daemon.
+  for pid in $(pgrep -x slurmstepd || true); do
+    if tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | grep -qxF "SLURM_CONF=$SLURM_CONF"; then
+      kill -9 "$pid"
+    fi
+  done
   rm -rf "$dir"
 }
 
