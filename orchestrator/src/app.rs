@@ -3,26 +3,22 @@
 mod environments;
 mod first;
 mod look;
+mod running;
 
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::cli::{self, Early};
 use crate::error::Error;
 use crate::invocation::{Action, Invocation};
 use crate::report;
-use crate::report::console::{self, Console};
-use crate::report::html::{self, Report};
+use crate::report::console;
 use crate::report::output::print;
-use crate::run::event::{Event, Listener};
-use crate::run::{execute, wait_for};
 use mlproject::paths::absolute;
 use plan::Plan;
 use plan::definition::Pipeline;
 use plan::definition::error::ProjectError;
-use process::lock::Lock;
 use source::Access;
 
 /// Does what the command line asks for.
@@ -39,8 +35,8 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
     let Invocation {
         action,
         format,
-        report,
         request,
+        ..
     } = &invocation;
     let plan = || {
         let plan = plan::make(&pipeline, request, &caller).map_err(|mut problems| {
@@ -52,13 +48,11 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
         console::tell_selection(&plan);
         Ok::<_, Error>(plan)
     };
-    let may_start = |plan: &Plan| {
-        let problems = plan::start::problems(&pipeline, request, &caller, Some(plan));
-        if problems.is_empty() {
-            return Ok(());
-        }
-        Err(Error::Plan(problems))
-    };
+    let may_start =
+        |plan: &Plan| match plan::start::problems(&pipeline, request, &caller, Some(plan)) {
+            none if none.is_empty() => Ok(()),
+            problems => Err(Error::Plan(problems)),
+        };
     match action {
         Action::Check => may_start(&plan()?),
         Action::DryRun => {
@@ -66,20 +60,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
             written(report::plan::print(&plan, request.force.as_ref(), *format))?;
             may_start(&plan)
         }
-        Action::Run => {
-            // The plan of one who waits is made of what the run before leaves behind.
-            let waited = request
-                .wait
-                .then(|| wait_for(pipeline.root()))
-                .transpose()?;
-            let plan = plan()?;
-            let lock = waited.map_or_else(|| Lock::take(&plan.root, false), Ok)?;
-            let console = Arc::new(Console::new(&plan));
-            let report = report_of(&plan, arguments, report.as_deref(), &caller)?;
-            let ran = execute(&plan, request, &caller, &lock, &listener(&console, report));
-            console.close();
-            Ok(ran?)
-        }
+        Action::Run => running::run(&pipeline, &invocation, (arguments, &caller), plan),
         Action::Resend => {
             let sent = tracking::resend(&request.tracking, pipeline.root(), &caller)?;
             written(print(&sent))
@@ -91,29 +72,6 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<(), Error> {
         | Action::Manual => without_pipeline(&invocation, &caller),
         _ => look::act(&invocation, &pipeline, &caller),
     }
-}
-
-/// The report of a run, which is written to `file`, too, if one is named.
-fn report_of(
-    plan: &Plan,
-    arguments: &[OsString],
-    file: Option<&Path>,
-    caller: &Path,
-) -> Result<Report, Error> {
-    let file = file.map(|file| absolute(caller, file));
-    let writable =
-        |file: PathBuf| html::writable(&file).map_err(|source| Error::Report { file, source });
-    let file = file.map(writable).transpose()?;
-    Ok(Report::new(plan, cli::shown(arguments), file))
-}
-
-/// Who hears what happens in a run.
-fn listener(console: &Arc<Console>, report: Report) -> Listener {
-    let console = Arc::clone(console);
-    Arc::new(move |event: Event| {
-        console.tell(event);
-        report.hear(event);
-    })
 }
 
 /// The folder that relative paths start from. Where the current one is gone, that is the one of `-C`.
@@ -137,13 +95,9 @@ fn load(
     } else {
         Access::Look
     };
-    let folder = &early.invocation.request.directory;
-    let pipeline = Pipeline::load(
-        caller,
-        folder,
-        early.invocation.request.steps.as_ref(),
-        access,
-    );
+    let request = &early.invocation.request;
+    let folder = &request.directory;
+    let pipeline = Pipeline::load(caller, folder, request.steps.as_ref(), access);
     let options = pipeline.as_ref().map(Pipeline::options).unwrap_or_default();
     match (cli::parse(arguments, &options), pipeline) {
         // Help and version are printed everywhere, also where there is no pipeline.

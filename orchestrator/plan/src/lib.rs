@@ -7,6 +7,7 @@
 
 pub mod backend;
 mod command;
+mod complaints;
 pub mod deferred;
 pub mod definition;
 pub mod engine;

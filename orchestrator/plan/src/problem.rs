@@ -234,16 +234,6 @@ impl ProblemKind {
             | ProblemKind::UnknownParameter { name, known }
             | ProblemKind::UnknownNeed { name, known, .. }
             | ProblemKind::UndeclaredFile { name, known, .. } => suggestion(name, known),
-            ProblemKind::NeedsItself { .. } => {
-                "a step waits for others; take its own name out".into()
-            }
-            ProblemKind::LaterNeed {
-                by: By::Needs,
-                name,
-            } => {
-                format!("list `{name}` before it, or take the name out of `needs:`")
-            }
-            ProblemKind::LaterNeed { name, .. } => format!("list `{name}` before it"),
             ProblemKind::NotOfARun { .. } => {
                 "write `{steps[STEP][run_id]}` or `{steps[STEP][artifact_uri]}`".into()
             }
@@ -252,18 +242,6 @@ impl ProblemKind {
             }
             ProblemKind::Unrecorded { .. } => {
                 "run without `--no-tracking`, and without `tracking: false` for that step".into()
-            }
-            ProblemKind::Reversed {
-                reader,
-                writer,
-                right,
-                ..
-            } => format!(
-                "the right order is: {}; if `{reader}` is to read what an earlier run has left, say `needs: [{reader}]` in the entry of `{writer}`",
-                right.join(", ")
-            ),
-            ProblemKind::Cycle(_) => {
-                "take one of these files out of `inputs:` or `outputs:`, or split a step".into()
             }
             ProblemKind::MissingParameter { name, step } => {
                 format!(
@@ -291,6 +269,35 @@ impl ProblemKind {
             }
             ProblemKind::RefusedName { .. } => {
                 "rename it, or record nothing: `--no-tracking`".into()
+            }
+            _ => return self.order_hint(),
+        })
+    }
+
+    /// What to write where steps cannot stand in the order in which they are.
+    fn order_hint(&self) -> Option<String> {
+        Some(match self {
+            ProblemKind::NeedsItself { .. } => {
+                "a step waits for others; take its own name out".into()
+            }
+            ProblemKind::LaterNeed {
+                by: By::Needs,
+                name,
+            } => {
+                format!("list `{name}` before it, or take the name out of `needs:`")
+            }
+            ProblemKind::LaterNeed { name, .. } => format!("list `{name}` before it"),
+            ProblemKind::Reversed {
+                reader,
+                writer,
+                right,
+                ..
+            } => format!(
+                "the right order is: {}; if `{reader}` is to read what an earlier run has left, say `needs: [{reader}]` in the entry of `{writer}`",
+                right.join(", ")
+            ),
+            ProblemKind::Cycle(_) => {
+                "take one of these files out of `inputs:` or `outputs:`, or split a step".into()
             }
             _ => return None,
         })

@@ -7,13 +7,11 @@ use std::time::Duration;
 
 use environment::{Environment, Settings};
 use mlproject::{Backend, EntryPoint, Place, Project, Resources, shell};
-use process::host;
 use schedule::{Files, Paths};
-use tracking::refused_name;
 
-use super::command::{find_entry_point, render, undeclared_files, without_secrets};
+use super::command::{find_entry_point, render, without_secrets};
 use super::deferred::{Deferred, wanted_steps};
-use super::fill::{Scope, Values, qualified};
+use super::fill::{Scope, Values};
 use super::freshness::{Ingredients, is_cached};
 use super::links::Links;
 use super::note::Note;
@@ -22,7 +20,7 @@ use super::values::{self, Resolved, Sources, Variable};
 use super::{Limits, PlannedStep, Problem, ProblemKind, backend, manager, own_name, settings};
 use crate::definition::error::{ProjectError, SelectionError};
 use crate::definition::{MAIN, Pipeline, Step};
-use crate::engine::{self, slurm::JobRequest};
+use crate::engine::slurm::JobRequest;
 use crate::request::Request;
 
 /// The pause before the first retry of a step that does not say how long it should be.
@@ -42,7 +40,7 @@ pub(super) struct Context<'a> {
     pub(super) cluster: Cluster,
     pub(super) settings: Settings,
     pub(super) links: Links,
-    config: Values,
+    pub(super) config: Values,
     /// What is wrong with the config.
     pub(super) of_config: Vec<Problem>,
 }
@@ -207,65 +205,64 @@ impl Context<'_> {
     }
 
     /// The plan of a step whose parameters have their values.
-    fn fill_in(&self, draft: Draft, of_files: Vec<Complaint>) -> (PlannedStep, Vec<Complaint>) {
+    fn fill_in(&self, mut draft: Draft, of_files: Vec<Complaint>) -> (PlannedStep, Vec<Complaint>) {
+        let (step, project) = (draft.step, draft.project);
+        let manager = manager(self.pipeline, self.request, step, project);
+        let (environment, wrong) = self.settings.plan(manager, project);
+        if environment.moves_the_project() {
+            draft.resolved = with_absolute_files(draft.resolved);
+        }
+        let entry_point = &draft.entry_point;
+        let command = render(entry_point, &draft.resolved);
+        let ran = (&environment, &command);
+        let mut complaints = self.complaints((step, project), entry_point, &draft.resolved, ran);
+        let of_project = wrong
+            .into_iter()
+            .map(|error| (Some(project.place.clone()), ProblemKind::Environment(error)));
+        let of_runs = draft.wanted.iter().filter(|of| {
+            let of = self.pipeline.step(of);
+            of.is_some_and(|of| !self.is_recorded(of))
+        });
+        let of_runs = of_runs.map(|of| ProblemKind::Unrecorded { of: of.clone() });
+        complaints.extend(of_runs.map(|kind| (Some(entry_point.place.clone()), kind)));
+        complaints.splice(0..0, of_project.chain(of_files));
+        let planned = self.planned(draft, environment, command.unwrap_or_default());
+        (planned, complaints)
+    }
+
+    /// The step as it will run.
+    fn planned(&self, draft: Draft, environment: Environment, command: String) -> PlannedStep {
         let Draft {
             step,
             project,
             entry_point,
             resolved,
             variables,
-            wanted,
             files,
             ..
         } = draft;
-        let manager = manager(self.pipeline, self.request, step, project);
-        let (environment, wrong) = self.settings.plan(manager, project);
-        let resolved = if environment.moves_the_project() {
-            with_absolute_files(resolved)
-        } else {
-            resolved
-        };
-        let command = render(&entry_point, &resolved);
-        let ran = (&environment, &command);
-        let mut complaints = self.complaints((step, project), &entry_point, &resolved, ran);
-        let of_project = wrong
-            .into_iter()
-            .map(|error| (Some(project.place.clone()), ProblemKind::Environment(error)));
-        let of_runs = wanted.into_iter().filter(|of| {
-            let of = self.pipeline.step(of);
-            of.is_some_and(|of| !self.is_recorded(of))
-        });
-        let of_runs = of_runs.map(|of| ProblemKind::Unrecorded { of });
-        complaints.extend(of_runs.map(|kind| (Some(entry_point.place.clone()), kind)));
-        complaints.splice(0..0, of_project.chain(of_files));
-        let root = self.pipeline.root();
+        let (root, entry) = (self.pipeline.root(), step.entry.as_ref());
         let pairs = variables.iter();
         let pairs: Vec<(String, String)> = pairs
             .map(|variable| (variable.name.clone(), variable.value.clone()))
             .collect();
-        let planned = PlannedStep {
+        let cached = entry.and_then(|entry| entry.cached).or(entry_point.cached);
+        PlannedStep {
             name: step.name.clone(),
             project: project.folder.clone(),
             entry_point: entry_point.name.clone(),
             cwd: project.folder.clone(),
-            command: command.unwrap_or_default(),
+            command,
             shown_command: render(&entry_point, &without_secrets(&resolved)).unwrap_or_default(),
-            experiment: step.entry.as_ref().and_then(|it| it.experiment.clone()),
+            experiment: entry.and_then(|entry| entry.experiment.clone()),
             is_recorded: self.is_recorded(step),
-            allow_failure: step.entry.as_ref().is_some_and(|entry| entry.allow_failure),
+            allow_failure: entry.is_some_and(|entry| entry.allow_failure),
             files,
             ingredients: Ingredients::new(&entry_point, &resolved, &pairs, (&project.folder, root)),
             deferred: Deferred::new(&entry_point, &resolved, &variables, root.to_owned())
                 .map(Box::new),
             variables: pairs,
-            is_cached: is_cached(
-                self.request,
-                step.entry
-                    .as_ref()
-                    .and_then(|entry| entry.cached)
-                    .or(entry_point.cached),
-                self.pipeline.project.cached,
-            ),
+            is_cached: is_cached(self.request, cached, self.pipeline.project.cached),
             waits: Vec::new(),
             job: self.job(step),
             // On a cluster it takes nothing of this machine.
@@ -273,7 +270,7 @@ impl Context<'_> {
                 Backend::Local => resources(step),
                 Backend::Slurm => Resources::default(),
             },
-            source: step.entry.as_ref().and_then(|entry| entry.project.clone()),
+            source: entry.and_then(|entry| entry.project.clone()),
             downloads: values::downloads(&resolved),
             parts: values::parts(&resolved),
             limits: self.limits(step),
@@ -282,30 +279,7 @@ impl Context<'_> {
                 .map(|value| (value.name, value.value))
                 .collect(),
             environment,
-        };
-        (planned, complaints)
-    }
-
-    /// What is wrong with an entry point, its command and its values.
-    fn complaints(
-        &self,
-        (step, project): (&Step, &Project),
-        entry_point: &EntryPoint,
-        resolved: &[Resolved],
-        (environment, command): (&Environment, &Result<String, ProblemKind>),
-    ) -> Vec<Complaint> {
-        let code = entry_point.code.as_deref().unwrap_or_default();
-        let of_code = freshness::check_code(code).err();
-        let of_code = of_code.map(|error| ProblemKind::Code(error.to_string()));
-        let size_problem = |command: &String| self.size_problem(project, environment, command);
-        let kinds = undeclared_files(entry_point)
-            .into_iter()
-            .chain(of_code)
-            .chain(command.as_ref().err().cloned())
-            .chain(self.refused_names(step, resolved))
-            .chain(command.as_ref().ok().and_then(size_problem));
-        let complaints = kinds.map(|kind| (Some(entry_point.place.clone()), kind));
-        complaints.collect()
+        }
     }
 
     fn scope(&self) -> Scope<'_> {
@@ -343,93 +317,11 @@ impl Context<'_> {
         }
     }
 
-    /// What is wrong whichever steps are selected.
-    pub(super) fn general_problems(&self) -> Vec<Problem> {
-        let mut problems = self.unknown_parameters();
-        problems.extend(self.of_config.iter().cloned());
-        problems
-    }
-
-    /// Given names that no declaration knows; also those of steps which are not selected count as known.
-    fn unknown_parameters(&self) -> Vec<Problem> {
-        let known: Vec<String> = self
-            .pipeline
-            .options()
-            .into_iter()
-            .map(|option| option.name)
-            .collect();
-        let is_known = |name: &str| {
-            known.iter().any(|known| known == name)
-                || self.config.has(name)
-                || self
-                    .pipeline
-                    .steps
-                    .iter()
-                    .any(|step| qualified(name, &step.name).is_some())
-        };
-        let unknown = self
-            .request
-            .parameters
-            .iter()
-            .filter(|(name, _)| !is_known(name));
-        unknown
-            .map(|(name, _)| {
-                let kind = ProblemKind::UnknownParameter {
-                    name: name.clone(),
-                    known: known.clone(),
-                };
-                Problem::general(None, kind)
-            })
-            .collect()
-    }
-
-    /// Whether the system would not start a command, in its environment, for its length.
-    fn size_problem(
-        &self,
-        project: &Project,
-        environment: &Environment,
-        command: &str,
-    ) -> Option<ProblemKind> {
-        let most = host::longest_argument()?;
-        // Quotes within quotes make it a few times longer.
-        if command.len() < most / 16 {
-            return None;
-        }
-        let job = engine::Job {
-            step: "",
-            command,
-            root: self.pipeline.root(),
-            folder: &project.folder,
-            reads: &[],
-            writes: &[],
-            variables: &[],
-            defined: &[],
-            submission: None,
-        };
-        let launch = engine::launch(&job, environment, self.settings.store.as_ref());
-        let set_up = launch.bracket.map(|bracket| bracket.set_up.len());
-        let size = launch.command.len().max(set_up.unwrap_or(0));
-        (size > most).then_some(ProblemKind::LongCommand { size, most })
-    }
-
     /// Whether a step has runs of its own.
-    fn is_recorded(&self, step: &Step) -> bool {
+    pub(super) fn is_recorded(&self, step: &Step) -> bool {
         let of_step = step.entry.as_ref().and_then(|entry| entry.tracking);
         let of_all = self.pipeline.project.tracking;
         !self.request.tracking.off && of_all != Some(false) && of_step != Some(false)
-    }
-
-    /// Names that cannot be recorded, told before anything runs.
-    fn refused_names(&self, step: &Step, resolved: &[Resolved]) -> Vec<ProblemKind> {
-        if !self.is_recorded(step) {
-            return Vec::new();
-        }
-        let refused = resolved.iter().filter_map(|value| {
-            let reason = refused_name(&value.name)?;
-            let name = value.name.clone();
-            Some(ProblemKind::RefusedName { name, reason })
-        });
-        refused.collect()
     }
 
     /// What a step asks of a cluster, if it runs there.

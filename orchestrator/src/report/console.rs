@@ -158,16 +158,7 @@ fn say_event(event: Event) {
             let begin = if is_allowed { "warning" } else { "error" };
             return report(&failure::told_as(begin, error));
         }
-        Event::Waiting { step, others } => {
-            let others_end = if others.len() == 1 { "it" } else { "them" };
-            Line::new()
-                .and(&format!("`{step}` "))
-                .with(Style::Bad, "failed")
-                .and(&format!(
-                    "; waiting for {} (Ctrl-C stops {others_end})",
-                    names(others)
-                ))
-        }
+        Event::Waiting { step, others } => waiting(step, others),
         Event::LeftOut { position, maker } => {
             let why = format!(", because `{maker}` did not finish and this step needs its output");
             about(position).with(Style::Odd, "left out").and(&why)
@@ -191,6 +182,18 @@ fn say_event(event: Event) {
         }
     };
     console::tell(&line);
+}
+
+/// That a step failed while others still run.
+fn waiting(step: &str, others: &[&str]) -> Line {
+    let others_end = if others.len() == 1 { "it" } else { "them" };
+    let others = names(others);
+    Line::new()
+        .and(&format!("`{step}` "))
+        .with(Style::Bad, "failed")
+        .and(&format!(
+            "; waiting for {others} (Ctrl-C stops {others_end})"
+        ))
 }
 
 /// What a run that went well has done.

@@ -84,74 +84,73 @@ fn lines(state: &State) -> Vec<String> {
 
 /// The plan for people.
 fn text(plan: &Plan, states: Option<&[State]>) -> String {
-    let path = |path: &Path| one_line(&path.display().to_string()).into_owned();
     let mut text = format!(
         "pipeline {} in {}\n",
         one_line(&plan.pipeline),
         path(&plan.root)
     );
+    for (number, step) in plan.steps.iter().enumerate() {
+        let state = states.map(|states| &states[number]);
+        text += &of_step(plan, number, step, state);
+    }
+    text
+}
+
+fn path(path: &Path) -> String {
+    one_line(&path.display().to_string()).into_owned()
+}
+
+/// A step with all that is known of it, behind an empty line.
+fn of_step(plan: &Plan, number: usize, step: &PlannedStep, state: Option<&State>) -> String {
+    let mut text = String::new();
     let mut add = |line: String| {
         text += &line;
         text.push('\n');
     };
-    for (number, step) in plan.steps.iter().enumerate() {
-        add(String::new());
-        let (name, entry_point) = (one_line(&step.name), one_line(&step.entry_point));
+    add(String::new());
+    let (name, entry_point) = (one_line(&step.name), one_line(&step.entry_point));
+    add(format!(
+        "{}. {name} ({entry_point} in {})",
+        number + 1,
+        path(&step.cwd)
+    ));
+    for line in state.map(lines).unwrap_or_default() {
+        add(format!("   {}", one_line(&line)));
+    }
+    let parameters = step.parameters.iter().map(|it| ("", " = ", it));
+    let variables = step.variables.iter().map(|it| ("env ", "=", it));
+    for (before, is, (name, value)) in parameters.chain(variables) {
+        let (later, value) = (later(step, name), shown_value(name, value));
+        let (name, value) = (one_line(name), one_line(&value));
+        add(format!("   {before}{name}{is}{value}{later}"));
+    }
+    add(format!(
+        "   environment: {}",
+        environment(&step.environment)
+    ));
+    if let Some(job) = &step.job {
         add(format!(
-            "{}. {name} ({entry_point} in {})",
-            number + 1,
-            path(&step.cwd)
-        ));
-        for line in states
-            .map(|states| lines(&states[number]))
-            .unwrap_or_default()
-        {
-            add(format!("   {}", one_line(&line)));
-        }
-        for (name, value) in &step.parameters {
-            let value = shown_value(name, value);
-            let later = later(step, name);
-            add(format!(
-                "   {} = {}{later}",
-                one_line(name),
-                one_line(&value)
-            ));
-        }
-        for (name, value) in &step.variables {
-            let value = shown_value(name, value);
-            let later = later(step, name);
-            add(format!(
-                "   env {}={}{later}",
-                one_line(name),
-                one_line(&value)
-            ));
-        }
-        add(format!(
-            "   environment: {}",
-            environment(&step.environment)
-        ));
-        if let Some(job) = &step.job {
-            let options = job.options.join(" ");
-            add(format!("   on Slurm: srun {}", one_line(&options)));
-        }
-        if !step.environment.from_pypi.is_empty() {
-            add(format!(
-                "   from PyPI: {}",
-                step.environment.from_pypi.join(", ")
-            ));
-        }
-        if let Some(experiment) = &step.experiment {
-            add(format!("   experiment: {}", one_line(experiment)));
-        }
-        if let Some(after) = after(plan, number) {
-            add(format!("   after: {}", one_line(&after)));
-        }
-        let command = step.shown_command.trim_end();
-        add(format!(
-            "   command: {}",
-            command.replace('\n', "\n            ")
+            "   on Slurm: srun {}",
+            one_line(&job.options.join(" "))
         ));
     }
+    if !step.environment.from_pypi.is_empty() {
+        add(format!(
+            "   from PyPI: {}",
+            step.environment.from_pypi.join(", ")
+        ));
+    }
+    if let Some(experiment) = &step.experiment {
+        add(format!("   experiment: {}", one_line(experiment)));
+    }
+    if let Some(after) = after(plan, number) {
+        add(format!("   after: {}", one_line(&after)));
+    }
+    let command = step.shown_command.trim_end();
+    add(format!(
+        "   command: {}",
+        command.replace('\n', "\n            ")
+    ));
     text
 }
 

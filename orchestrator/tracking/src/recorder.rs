@@ -1,6 +1,7 @@
 //! The runs that are open, and the way of their records into the store or the spool.
 
 mod copies;
+mod page;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,7 +11,6 @@ use std::time::Instant;
 use super::delivery::deliver;
 use super::facts::{self, Trees};
 use super::names;
-use super::origin::{Before, Origin, PAGE};
 use super::past::{ENVIRONMENT, PastRun, STEP};
 use super::record::{self, Metric, NewRun, Pairs, Record, Status};
 use super::resend::mend_all;
@@ -21,8 +21,8 @@ use super::stored::{Known, StoreError, StoredRun};
 use super::waiting::{Hurry, Patience};
 use super::{TrackingError, new_key};
 use crate::subject::{Attempt, Pipeline};
+use page::Page;
 use process::console::{say, warn};
-use process::files::replace;
 
 #[derive(Debug)]
 pub(crate) struct Recorder {
@@ -52,15 +52,6 @@ pub(crate) struct Recorder {
     looks_back_for: Option<String>,
     /// The page about the run, once it is known where that will be.
     page: Option<Page>,
-}
-
-/// The page about a run.
-#[derive(Debug, Clone)]
-struct Page {
-    /// Where it is written, absolute.
-    file: PathBuf,
-    /// Its place below the folder that has `mlruns`, if it has to be sent from there to the store.
-    to_send: Option<PathBuf>,
 }
 
 impl Recorder {
@@ -316,64 +307,6 @@ impl Recorder {
                 self.check(noted);
                 (self.base.join(folder), true)
             }
-        }
-    }
-
-    /// What is known of the pipeline's run, which has begun.
-    pub(crate) fn origin(&mut self, pipeline: &str, root: &Path) -> Origin {
-        let known = self.store.known.get(&self.pipeline);
-        let run = known.map(|known| known.id.clone());
-        self.looks_back_for = Some(pipeline.to_owned());
-        Origin {
-            user: self.user.clone(),
-            commit: self.trees.commit(root),
-            run,
-            page: Some(self.page().file),
-        }
-    }
-
-    /// Finds the run before this one, once, if somebody wants to know. That it cannot be found is no harm.
-    pub(crate) fn look_back(&mut self) -> Option<Before> {
-        let pipeline = self.looks_back_for.take()?;
-        let run = self.store.known.get(&self.pipeline)?.id.clone();
-        if self.is_away {
-            return None;
-        }
-        self.store.before(&pipeline, &run).ok().flatten()
-    }
-
-    /// Where the page about the run is. In a run of somebody else a page of that name stays as it is.
-    fn page(&mut self) -> Page {
-        if let Some(page) = &self.page {
-            return page.clone();
-        }
-        let (folder, is_elsewhere) = match self.store.log_folder(&self.pipeline) {
-            LogFolder::Final(folder) => (folder, false),
-            LogFolder::Ours(folder) => (self.base.join(folder), true),
-        };
-        let mut file = folder.join(PAGE);
-        for number in 2.. {
-            if self.is_ours || file.symlink_metadata().is_err() {
-                break;
-            }
-            file.set_file_name(format!("report-{number}.html"));
-        }
-        let below = file.strip_prefix(&self.base).ok();
-        let to_send = below.filter(|_| is_elsewhere).map(Path::to_owned);
-        if let (true, Some(below)) = (self.is_ours, &to_send) {
-            // For one who has to end the run in our place.
-            let noted = self.spool.log_at(&self.pipeline, below);
-            self.check(noted);
-        }
-        self.page.insert(Page { file, to_send }).clone()
-    }
-
-    /// Writes the page about the run anew.
-    pub(crate) fn write_page(&mut self, text: &str) {
-        let file = self.page().file;
-        if let Err(error) = replace(&file, text.as_bytes()) {
-            let file = mlproject::paths::shown(&file);
-            warn(&format!("the report {file} cannot be written: {error}"));
         }
     }
 
