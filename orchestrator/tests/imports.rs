@@ -163,7 +163,11 @@ fn no_file_imports_one_that_imports_it() {
     }
     // The reading finds what is known to be there.
     let app = &imports("src")["crate::app"];
-    for below in ["crate::cli", "crate::report::console", "crate::run"] {
+    for below in [
+        "crate::cli",
+        "crate::report::console",
+        "crate::app::running",
+    ] {
         assert!(app.contains(below), "{below}: {app:?}");
     }
 }

@@ -23,6 +23,14 @@ fn pipeline(commands: &[(&str, &str)]) -> Folder {
     folder
 }
 
+/// What is on the screen at the end of a run, without the line that names its report.
+fn at_end(seen: &Seen) -> String {
+    let text = seen.text();
+    let (rest, report) = text.rsplit_once("\nreport: ").unwrap();
+    assert!(report.ends_with("/artifacts/report.html"), "{text}");
+    rest.to_owned()
+}
+
 /// Waits for a file that the test writes.
 fn until(file: &str) -> String {
     format!("until [ -e ../{file}.go ]; do sleep 0.01; done")
@@ -51,7 +59,7 @@ fn one_at_a_time_there_is_a_line_below_what_a_step_prints() {
         STEP  STATE     TIME\na     finished  [TIME]\nb     finished  [TIME]\n\
         demo: 2 steps finished in [TIME]";
     let seen = terminal.ends(0);
-    assert_eq!(seen.text(), format!("{first}{last}"));
+    assert_eq!(at_end(&seen), format!("{first}{last}"));
     // The title of the window and its other settings are the user's.
     let written = String::from_utf8(seen.bytes).unwrap();
     assert!(!written.contains("\u{1b}]") && !written.contains("\u{1b}[?"));
@@ -146,7 +154,7 @@ fn four_at_once_have_their_line_at_80_and_at_40_columns() {
             terminal.until(|text| text.lines().last().unwrap_or_default().starts_with(&begin));
         }
         folder.file("a_long_name.go", "");
-        let seen = terminal.ends(0).text();
+        let seen = at_end(&terminal.ends(0));
         let table = "STEP         STATE     TIME\nalpha        finished  [TIME]\nbeta         finished  [TIME]\n\
             gamma        finished  [TIME]\na_long_name  finished  [TIME]\ndemo: 4 steps finished in [TIME]";
         assert!(seen.ends_with(table), "{seen}");
@@ -228,7 +236,7 @@ fn ctrl_z_takes_the_line_away_and_fg_brings_it_back() {
         terminal.press("x\r");
         terminal.until(|text| text.ends_with("/2 done: a N s"));
         folder.file("go.go", "");
-        let seen = terminal.ends(0).text();
+        let seen = at_end(&terminal.ends(0));
         assert!(seen.ends_with("demo: 2 steps finished in [TIME]"), "{seen}");
         assert!(!seen.contains("done"), "{seen}");
     }
@@ -398,7 +406,7 @@ fn the_table_has_reasons_and_the_metrics_that_a_step_told() {
     folder.step("train", "parameters: {a: {default: ../a}, b: {default: ../b}}\ninputs: [a]\noutputs: [b]\n\
         command: |\n  cp {a} {b}; for error in 3 2.33912; do echo error $error >> $PIPELINE_METRICS; done; echo 日本語 0.5 >> $PIPELINE_METRICS");
     let end = |seen: Seen| {
-        seen.text()
+        at_end(&seen)
             .split_once("STEP")
             .unwrap_or_default()
             .1
@@ -428,9 +436,7 @@ fn the_table_has_reasons_and_the_metrics_that_a_step_told() {
 #[test]
 fn a_run_of_one_step_has_neither_line_nor_table() {
     let folder = pipeline(&[("a", "echo one")]);
-    let seen = Terminal::start(&folder, "orchestrator", (30, 80), &[])
-        .ends(0)
-        .text();
+    let seen = at_end(&Terminal::start(&folder, "orchestrator", (30, 80), &[]).ends(0));
     assert_eq!(
         seen,
         "[1/1] a: running\none\n[1/1] a: finished in [TIME]\ndemo: 1 step finished in [TIME]"

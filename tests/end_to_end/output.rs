@@ -235,7 +235,8 @@ fn a_log_that_cannot_be_made_is_an_error_before_the_step() {
     folder.file("mlruns/0", "not a folder");
     folder.orchestrator(&["--steps", "s"]).run().fails(
         1,
-        "[1/1] s: running\nerror: cannot keep the output of the steps\n  caused by: Not a directory (os error 20)\n",
+        "warning: the report mlruns/0/[RUN]/artifacts/report.html cannot be written: Not a directory (os error 20)\n\
+         [1/1] s: running\nerror: cannot keep the output of the steps\n  caused by: Not a directory (os error 20)\n",
     );
     assert!(!folder.exists("ran"));
 }

@@ -16,6 +16,8 @@ pub(super) struct Page {
     pub(super) file: PathBuf,
     /// Its place below the folder that has `mlruns`, if it has to be sent from there to the store.
     pub(super) to_send: Option<PathBuf>,
+    /// Whether it could not be written, which is said once.
+    is_lost: bool,
 }
 
 impl Recorder {
@@ -65,15 +67,26 @@ impl Recorder {
             let noted = self.spool.log_at(&self.pipeline, below);
             self.check(noted);
         }
-        self.page.insert(Page { file, to_send }).clone()
+        let is_lost = false;
+        let page = Page {
+            file,
+            to_send,
+            is_lost,
+        };
+        self.page.insert(page).clone()
     }
 
     /// Writes the page about the run anew.
     pub(crate) fn write_page(&mut self, text: &str) {
-        let file = self.page().file;
-        if let Err(error) = replace(&file, text.as_bytes()) {
-            let file = mlproject::paths::shown(&file);
-            warn(&format!("the report {file} cannot be written: {error}"));
+        let Page { file, is_lost, .. } = self.page();
+        if let Err(error) = replace(&file, text.as_bytes())
+            && !is_lost
+        {
+            let shown = mlproject::paths::shown(&file);
+            warn(&format!("the report {shown} cannot be written: {error}"));
+            if let Some(page) = &mut self.page {
+                page.is_lost = true;
+            }
         }
     }
 }
