@@ -91,9 +91,11 @@ fn masked(answer: &str) -> Vec<String> {
             // What the steps themselves print stays.
             let is_of_step = words.get(1) == Some(&"|");
             let is_measured = matches!(words.get(at + 1), Some(&"s" | &"s," | &"min" | &"h"));
-            match word.contains(':') || is_measured || word.len() == 8 {
-                true if !is_of_step => mask(word),
-                _ => (*word).to_owned(),
+            let may_differ = word.contains(':') || is_measured || word.len() == 8;
+            if may_differ && !is_of_step {
+                mask(word)
+            } else {
+                (*word).to_owned()
             }
         });
         masked.collect::<Vec<_>>().join(" ")
@@ -235,7 +237,7 @@ fn pages() -> Vec<PathBuf> {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if path.is_dir() && !name.starts_with('.') && name != "target" && name != "mlruns" {
                 walk(&path, found);
-            } else if name.ends_with(".md") {
+            } else if path.extension().is_some_and(|end| end == "md") {
                 found.push(path);
             }
         }
