@@ -1,7 +1,7 @@
 //! What MLflow's client says in a step that fails, and what that means for a pipeline. Pure.
 
 /// Texts that stand in one line together, and what to do then.
-const SAID: [(&[&str], &str); 5] = [
+const SAID: [(&[&str], &str); 7] = [
     (
         &["does not match environment run ID"],
         "the step chooses another experiment than that of its run: say `experiment: NAME` in its entry of `steps:`, or take `mlflow.set_experiment` out",
@@ -10,11 +10,15 @@ const SAID: [(&[&str], &str); 5] = [
     (&["Run '", "' not found"], OTHER_STORE),
     (&["out-of-date database schema"], OTHER_VERSION),
     (&["Can't locate revision identified by"], OTHER_VERSION),
+    (&["OperationalError", "already exists"], AT_ONCE),
+    (&["OperationalError", "duplicate column name"], AT_ONCE),
 ];
 
 const OTHER_STORE: &str = "the step looks for its run in another store: name that one with --tracking-uri, or take `mlflow.set_tracking_uri` out";
 
 const OTHER_VERSION: &str = "another version of MLflow has made or upgraded the database, and an sqlite file is for one version alone: start `mlflow server` on it and name that with --tracking-uri";
+
+const AT_ONCE: &str = "the MLflow of two steps has made its tables in the new database at the same moment: run again, or record on a server (`--tracking-uri http://HOST`)";
 
 /// What to do about the newest line of these that is known.
 pub(super) fn hint(lines: &[String]) -> Option<&'static str> {
@@ -41,5 +45,7 @@ mod tests {
         assert_eq!(of(&[lost]), Some(OTHER_STORE));
         let old = "alembic.util.exc.CommandError: Can't locate revision identified by 'c4'";
         assert_eq!(of(&[lost, old, "Exit 1"]), Some(OTHER_VERSION));
+        let twice = "sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) table trace_info already exists";
+        assert_eq!(of(&[twice]), Some(AT_ONCE));
     }
 }
