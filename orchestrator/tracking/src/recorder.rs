@@ -1,5 +1,6 @@
 //! The runs that are open, and the way of their records into the store or the spool.
 
+mod begin;
 mod copies;
 mod page;
 
@@ -20,7 +21,7 @@ use super::store::{LogFolder, Store};
 use super::stored::{Known, StoreError, StoredRun};
 use super::waiting::{Hurry, Patience};
 use super::{TrackingError, new_key};
-use crate::subject::{Attempt, Pipeline};
+use crate::subject::Attempt;
 use page::Page;
 use process::console::{say, warn};
 
@@ -92,90 +93,6 @@ impl Recorder {
             looks_back_for: None,
             page: None,
         }))
-    }
-
-    /// Starts the pipeline's run. Nothing has run yet, so a store that does not take it is an error.
-    pub(crate) fn begin(&mut self, pipeline: Pipeline) -> Result<(), TrackingError> {
-        self.start = Instant::now();
-        let chosen = self.choose(&pipeline.experiments);
-        chosen.map_err(|source| TrackingError::Open {
-            store: self.store.place.shown(),
-            source,
-        })?;
-        let name_tag = ("pipeline.name".to_owned(), pipeline.name.clone());
-        if self.base == pipeline.root {
-            let begun = self.spool.begin(&self.base, &self.spool_name());
-            begun.map_err(TrackingError::Spool)?;
-        }
-        let failed = |store: &Store, source| TrackingError::Start {
-            store: store.place.shown(),
-            source,
-        };
-        if !self.is_ours {
-            // Not ours to end, so nobody has to go on with it.
-            let fact = last_fact(&self.pipeline, record::tags([name_tag]));
-            let sent = self.store.send(&[fact], Patience::Full);
-            if let Err((_, source)) = sent {
-                self.spool.finish();
-                return Err(failed(&self.store, source));
-            }
-            self.note_parent();
-            self.add_parameters(pipeline.parameters);
-            return Ok(());
-        }
-        let run = NewRun {
-            key: self.pipeline.clone(),
-            name: self
-                .run_name
-                .clone()
-                .unwrap_or_else(|| pipeline.name.clone()),
-            parent: None,
-            user: self.user.clone(),
-            start: record::now(),
-            tags: self.pipeline_tags(&pipeline, name_tag),
-            experiment: None,
-        };
-        self.begun = vec![
-            Record::Start(run),
-            Record::Parameters {
-                run: self.pipeline.clone(),
-                parameters: record::parameters(pipeline.parameters),
-            },
-        ];
-        self.keep(self.begun.clone());
-        let records = self.spool.unsent();
-        let Err((done, source)) = self.store.send(&records, Patience::Full) else {
-            self.note_sent(&records, records.len(), true);
-            return Ok(());
-        };
-        if source.may_pass() {
-            // It may be there all the same.
-            self.note_sent(&records, done, !matches!(source, StoreError::NoAnswer(_)));
-            self.is_away = true;
-            self.end(Status::Failed, &Vec::new());
-        } else if done > 0 {
-            self.note_sent(&records, records.len(), true);
-            self.end(Status::Failed, &Vec::new());
-        } else {
-            self.spool.discard();
-        }
-        Err(failed(&self.store, source))
-    }
-
-    /// Notes that our runs are in one of somebody else.
-    fn note_parent(&self) {
-        let id = self.pipeline.clone();
-        let known = Known::new(id.clone(), String::new());
-        let noted = self.spool.sent(0, vec![(id, known)], true);
-        self.check(noted);
-    }
-
-    fn pipeline_tags(&mut self, pipeline: &Pipeline, name: (String, String)) -> Pairs {
-        let mut tags = vec![name];
-        tags.push(("mlflow.project.entryPoint".to_owned(), "main".to_owned()));
-        tags.push(("mlflow.project.backend".to_owned(), "local".to_owned()));
-        tags.extend(self.trees.tags(&pipeline.root, None));
-        record::tags(tags)
     }
 
     /// The name of the spool's file. Pipelines that run inside of one run have one each.
