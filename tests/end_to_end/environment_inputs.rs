@@ -187,6 +187,31 @@ fn volumes_and_variables_are_expanded_as_by_a_shell_in_the_projects_folder() {
 }
 
 #[test]
+fn variables_of_the_definition_are_expanded_before_the_callers() {
+    let folder = folder();
+    program(&folder, "bin/docker", ENGINE);
+    folder.file(
+        "MLproject",
+        "name: demo\nenv: {DATA: /of_all, MODE: fast}\nsteps:\n  a:\n    env: {DATA: /of_step}\n",
+    );
+    docker(
+        &folder,
+        "{image: x, volumes: ['$DATA:/data'], environment: [[A, $MODE], MODE]}",
+    );
+    let run = quickly(&folder, &["--no-tracking"]).env("PATH", path_with(&folder, "bin"));
+    run.env("DATA", "/of_caller").run().ends(0);
+    let created = folder.read("created");
+    for words in [
+        "--volume\n/of_step:/data\n",
+        "--env\nA=fast\n",
+        "--env\nMODE",
+    ] {
+        assert!(created.contains(words), "{words:?}: {created}");
+    }
+    assert!(!created.contains("/of_caller"));
+}
+
+#[test]
 fn another_volume_is_another_environment_to_what_is_up_to_date() {
     let folder = folder();
     // It says which image it has, and otherwise does nothing.

@@ -1,15 +1,16 @@
 //! The image of a container: is it there, and how it is made. How a step runs in it is the engine's
 //! business.
 
+use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::make::Builder;
 use super::{EnvironmentError, MakeError, Manager, hash, reference};
 use crate::DockerOptions;
-use mlproject::DockerEnvironment;
 use mlproject::expansion::{Refusal, Surroundings, expand};
 use mlproject::shell::quote;
+use mlproject::{DockerEnvironment, Project};
 use process::git;
 use process::host;
 use process::redact::shown_value;
@@ -35,19 +36,26 @@ pub struct Container {
 }
 
 impl Container {
-    /// Asks the engine whether it has the image; `name` is the project's.
+    /// Asks the engine whether it has the image; `defined` are the variables that the step has besides the
+    /// caller's.
     pub(crate) fn plan(
         environment: &DockerEnvironment,
-        name: Option<&str>,
-        folder: &Path,
+        project: &Project,
+        defined: &[(String, String)],
         options: &DockerOptions,
     ) -> Result<Container, EnvironmentError> {
         reference::check(environment)?;
-        let environment = expanded(environment, folder)?;
+        let (name, folder) = (project.name.as_deref(), project.folder.as_path());
+        let variable = |name: &str| {
+            let ours = defined.iter().find(|(known, _)| known == name);
+            ours.map(|(_, value)| value.into())
+                .or_else(|| std::env::var_os(name))
+        };
+        let environment = expanded(environment, folder, &variable)?;
         let unset: Vec<String> = environment
             .variables
             .iter()
-            .filter(|(name, value)| value.is_none() && std::env::var_os(name).is_none())
+            .filter(|(name, value)| value.is_none() && variable(name).is_none())
             .map(|(name, _)| name.clone())
             .collect();
         if !unset.is_empty() {
@@ -132,11 +140,12 @@ impl Container {
 fn expanded(
     environment: &DockerEnvironment,
     folder: &Path,
+    variable: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<DockerEnvironment, EnvironmentError> {
     let shell = shell_folder(folder);
     let around = Surroundings {
         folder: &shell.to_string_lossy(),
-        variable: &|name| std::env::var_os(name),
+        variable,
     };
     let mut environment = environment.clone();
     for volume in &mut environment.volumes {

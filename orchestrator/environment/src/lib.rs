@@ -88,13 +88,15 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The environment of a project by a manager, and everything that is missing for it.
+    /// The environment of a project by a manager, and everything that is missing for it. `defined` are the
+    /// variables that the pipeline's definition sets for the step.
     pub fn plan(
         &self,
         manager: Manager,
         project: &Project,
+        defined: &[(String, String)],
     ) -> (Environment, Vec<EnvironmentError>) {
-        let (kind, problems) = match self.kind(manager, project) {
+        let (kind, problems) = match self.kind(manager, project, defined) {
             Ok(kind) => {
                 let problem = self.check(&kind);
                 (kind, problem.into_iter().collect())
@@ -120,7 +122,12 @@ impl Settings {
         (environment, problems)
     }
 
-    fn kind(&self, manager: Manager, project: &Project) -> Result<Kind, EnvironmentError> {
+    fn kind(
+        &self,
+        manager: Manager,
+        project: &Project,
+        defined: &[(String, String)],
+    ) -> Result<Kind, EnvironmentError> {
         let file = project.environment.file();
         if let Some(file) = file.filter(|file| !file.is_file()) {
             let file = file.to_owned();
@@ -138,8 +145,7 @@ impl Settings {
         match (manager, &project.environment) {
             (Manager::Local, _) => Ok(Kind::Local),
             (Manager::Docker, EnvironmentFile::Docker(docker)) => {
-                let name = project.name.as_deref();
-                let docker = Container::plan(docker, name, &project.folder, &self.docker);
+                let docker = Container::plan(docker, project, defined, &self.docker);
                 docker.map(Kind::Docker)
             }
             (Manager::Docker, _) => Err(EnvironmentError::NoDockerEnv),

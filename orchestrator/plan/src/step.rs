@@ -208,7 +208,8 @@ impl Context<'_> {
     fn fill_in(&self, mut draft: Draft, of_files: Vec<Complaint>) -> (PlannedStep, Vec<Complaint>) {
         let (step, project) = (draft.step, draft.project);
         let manager = manager(self.pipeline, self.request, step, project);
-        let (environment, wrong) = self.settings.plan(manager, project);
+        let defined = pairs(&draft.variables);
+        let (environment, wrong) = self.settings.plan(manager, project, &defined);
         if environment.moves_the_project() {
             draft.resolved = with_absolute_files(draft.resolved);
         }
@@ -242,10 +243,7 @@ impl Context<'_> {
             ..
         } = draft;
         let (root, entry) = (self.pipeline.root(), step.entry.as_ref());
-        let pairs = variables.iter();
-        let pairs: Vec<(String, String)> = pairs
-            .map(|variable| (variable.name.clone(), variable.value.clone()))
-            .collect();
+        let pairs = pairs(&variables);
         let cached = entry.and_then(|entry| entry.cached).or(entry_point.cached);
         PlannedStep {
             name: step.name.clone(),
@@ -357,6 +355,12 @@ impl Context<'_> {
                 .unwrap_or(RETRY_DELAY),
         }
     }
+}
+
+fn pairs(variables: &[Variable]) -> Vec<(String, String)> {
+    let pairs = variables.iter();
+    let pairs = pairs.map(|variable| (variable.name.clone(), variable.value.clone()));
+    pairs.collect()
 }
 
 fn resources(step: &Step) -> Resources {
