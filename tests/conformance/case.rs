@@ -53,7 +53,7 @@ impl Difference {
                 "blanks and newlines at a command's end are cut before undeclared parameters are appended"
             }
             Self::Number => {
-                "a value of type `int` or `float` has to be one that Python's int() or float() takes"
+                "a given value of type `int` or `float` has to be one that Python's int() or float() takes"
             }
             Self::LocalUri => {
                 "a file or folder that exists can be given for a `uri`; its absolute path is the value"
