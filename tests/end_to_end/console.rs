@@ -3,25 +3,8 @@
 #![cfg(target_os = "linux")]
 
 use crate::harness::Folder;
+use crate::parallel::beside;
 use crate::pseudo_terminal::{Seen, Terminal};
-
-/// A pipeline of steps that need nothing of each other.
-fn pipeline(commands: &[(&str, &str)]) -> Folder {
-    let folder = Folder::new();
-    let names: Vec<&str> = commands.iter().map(|(name, _)| *name).collect();
-    folder.file(
-        "MLproject",
-        format!(
-            "name: demo\nenv_manager: local\nsteps: [{}]",
-            names.join(", ")
-        ),
-    );
-    for (name, command) in commands {
-        let command = command.replace('\n', "\n  ");
-        folder.step(name, &format!("inputs: []\ncommand: |\n  {command}"));
-    }
-    folder
-}
 
 /// What is on the screen at the end of a run, without the line that names its report.
 fn at_end(seen: &Seen) -> String {
@@ -43,7 +26,7 @@ fn one_at_a_time_there_is_a_line_below_what_a_step_prints() {
         "echo one\n{}\nprintf '50%%'\n{}\nprintf '\\r100%%\\n'\n{}",
         wait[0], wait[1], wait[2]
     );
-    let folder = pipeline(&[("a", &bar), ("b", &format!("echo two\n{}", until("4")))]);
+    let folder = beside(&[("a", &bar), ("b", &format!("echo two\n{}", until("4")))]);
     let terminal = Terminal::start(&folder, "orchestrator", (16, 80), &[]);
     terminal.shows("[1/2] a: running\none\n0/2 done: a N s");
     folder.file("1.go", "");
@@ -67,7 +50,7 @@ fn one_at_a_time_there_is_a_line_below_what_a_step_prints() {
 
 #[test]
 fn what_a_step_does_not_end_stays_and_own_lines_begin_a_line() {
-    let folder = pipeline(&[
+    let folder = beside(&[
         ("a", "printf 'no end'"),
         ("b", "printf 'none\\nhere'; exit 3"),
     ]);
@@ -90,7 +73,7 @@ fn a_step_that_moves_the_cursor_has_the_screen_for_itself() {
         until("2"),
         until("3")
     );
-    let folder = pipeline(&[("a", &bars), ("b", &until("4"))]);
+    let folder = beside(&[("a", &bars), ("b", &until("4"))]);
     let terminal = Terminal::start(&folder, "orchestrator", (16, 80), &[]);
     terminal.shows("[1/2] a: running\nx 1\ny 1\n0/2 done: a N s");
     folder.file("1.go", "");
@@ -113,7 +96,7 @@ fn four() -> Folder {
         .into_iter()
         .zip(commands.iter().map(String::as_str))
         .collect();
-    pipeline(&steps)
+    beside(&steps)
 }
 
 /// The lines of a screen, sorted but for the last.
@@ -166,7 +149,7 @@ fn four_at_once_have_their_line_at_80_and_at_40_columns() {
 #[test]
 fn bars_of_steps_beside_each_other_are_lines() {
     let bar = "for i in 10 50 100; do printf \"\\r\\033[2K$i%%\"; done; echo";
-    let folder = pipeline(&[("a", bar), ("b", bar)]);
+    let folder = beside(&[("a", bar), ("b", bar)]);
     let terminal = Terminal::start(&folder, "orchestrator -j 2", (20, 80), &[]);
     let seen = terminal.ends(0).text();
     assert_eq!(seen.matches("a | 100%\n").count(), 1, "{seen}");
@@ -221,7 +204,7 @@ fn ctrl_c_leaves_a_clean_screen() {
 #[test]
 fn ctrl_z_takes_the_line_away_and_fg_brings_it_back() {
     for options in ["", "-j 2"] {
-        let folder = pipeline(&[
+        let folder = beside(&[
             ("a", &format!("echo ready; {}", until("go"))),
             ("b", "true"),
         ]);
@@ -244,7 +227,7 @@ fn ctrl_z_takes_the_line_away_and_fg_brings_it_back() {
 
 #[test]
 fn in_the_background_there_is_no_line() {
-    let folder = pipeline(&[("a", &until("go")), ("b", "true")]);
+    let folder = beside(&[("a", &until("go")), ("b", "true")]);
     let line = "set -m; orchestrator & read answer; touch go.go; wait";
     let terminal = Terminal::start(&folder, line, (20, 80), &[]);
     terminal.until(|text| text.ends_with("[1/2] a: running"));
@@ -256,7 +239,7 @@ fn in_the_background_there_is_no_line() {
 #[test]
 fn a_signal_from_elsewhere_and_a_death_leave_no_line() {
     for (signal, code) in [("TERM", 143), ("KILL", 137)] {
-        let folder = pipeline(&[
+        let folder = beside(&[
             (
                 "a",
                 &format!("echo $$ > ../pid; echo ready; {}", until("never")),
@@ -280,7 +263,7 @@ fn a_signal_from_elsewhere_and_a_death_leave_no_line() {
 #[test]
 fn a_failing_step_is_told_again_only_where_others_ran_beside_it() {
     let failing = "echo Traceback; echo ValueError: $((40 + 2)) >&2; exit 1";
-    let alone = pipeline(&[("a", failing), ("b", "true")]);
+    let alone = beside(&[("a", failing), ("b", "true")]);
     let seen = Terminal::start(&alone, "orchestrator", (30, 80), &[])
         .ends(1)
         .text();
@@ -323,7 +306,7 @@ fn style_of(seen: &Seen, text: &str) -> (vt100::Color, bool, bool) {
 
 #[test]
 fn states_and_names_have_colours_on_a_terminal_that_has_some() {
-    let folder = pipeline(&[("a", "echo 'a: plain'"), ("bad", "exit 3")]);
+    let folder = beside(&[("a", "echo 'a: plain'"), ("bad", "exit 3")]);
     let seen = Terminal::start(&folder, "orchestrator", (30, 80), &[]).ends(1);
     let index = vt100::Color::Idx;
     assert_eq!(
@@ -360,7 +343,7 @@ fn states_and_names_have_colours_on_a_terminal_that_has_some() {
 
 #[test]
 fn in_a_pipe_there_are_no_escapes_unless_somebody_asks_for_colours() {
-    let folder = pipeline(&[("a", "echo one"), ("b", "echo two >&2")]);
+    let folder = beside(&[("a", "echo one"), ("b", "echo two >&2")]);
     for options in [&[][..], &["-j", "2"]] {
         let ended = folder.orchestrator(options).env("TERM", "xterm").run();
         ended.ends(0);
@@ -435,7 +418,7 @@ fn the_table_has_reasons_and_the_metrics_that_a_step_told() {
 
 #[test]
 fn a_run_of_one_step_has_neither_line_nor_table() {
-    let folder = pipeline(&[("a", "echo one")]);
+    let folder = beside(&[("a", "echo one")]);
     let seen = at_end(&Terminal::start(&folder, "orchestrator", (30, 80), &[]).ends(0));
     assert_eq!(
         seen,
@@ -454,7 +437,7 @@ fn no_line_of_many_is_torn_or_lost() {
         .iter()
         .map(|name| (name.as_str(), command.as_str()))
         .collect();
-    let folder = pipeline(&steps);
+    let folder = beside(&steps);
     let count = |text: &str| {
         let mut next = vec![1; names.len()];
         let mut others = 0;

@@ -4,7 +4,7 @@ use crate::harness::{Folder, is_alive, wait_until};
 use crate::tracking::runs;
 
 /// A pipeline of steps that need nothing of each other.
-fn beside(commands: &[(&str, &str)]) -> Folder {
+pub(crate) fn beside(commands: &[(&str, &str)]) -> Folder {
     let folder = Folder::new();
     let names: Vec<&str> = commands.iter().map(|(name, _)| *name).collect();
     folder.file(
@@ -15,6 +15,7 @@ fn beside(commands: &[(&str, &str)]) -> Folder {
         ),
     );
     for (name, command) in commands {
+        let command = command.replace('\n', "\n  ");
         folder.step(name, &format!("inputs: []\ncommand: |\n  {command}"));
     }
     folder
