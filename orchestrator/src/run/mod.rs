@@ -72,12 +72,13 @@ pub(crate) fn execute(
     });
     cluster::make_folder(plan).map_err(RunError::Attempts)?;
     cluster::warn_of_places(plan, request, caller);
-    tracker.begin(tracking::Pipeline {
+    let begun = tracker.begin(tracking::Pipeline {
         name: plan.pipeline.clone(),
         root: plan.root.clone(),
         parameters: plan.parameters.clone(),
         experiments: plan.experiments(),
-    })?;
+    });
+    begun.inspect_err(|_| cluster::remove_folder(plan))?;
     tell(Event::Begun { tracker: &tracker });
     let for_hashing = interruption.clone();
     let run = Run {
